@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * json.c - the strict gate in front of json-c, and a printer of our own.
+ *
+ * The gate walks the text once and checks what json-c lets through:
+ * duplicate keys, control characters, NULs in keys, NaN, bytes that follow
+ * the value, nesting.  json-c then builds the tree. */
+
+#include "json.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+typedef struct Gate {
+	Ctx *c;
+	const char *start, *p, *end;
+	Arena mem; /* keys of the objects being walked */
+	int depth;
+} Gate;
+
+static bool
+bad(Gate *g, const char *what)
+{
+	int line = 1;
+
+	for (const char *q = g->start; q < g->p && q < g->end; q++)
+		line += *q == '\n';
+	return fail(g->c, QE_INPUT, "bad JSON: line %d: %s", line, what);
+}
+
+static void
+blanks(Gate *g)
+{
+	while (g->p < g->end && (*g->p == ' ' || *g->p == '\t' ||
+	                         *g->p == '\n' || *g->p == '\r'))
+		g->p++;
+}
+
+static bool
+hex4(Gate *g, unsigned *out)
+{
+	*out = 0;
+	if (g->end - g->p < 4)
+		return bad(g, "cut \\u escape");
+	for (int i = 0; i < 4; i++, g->p++) {
+		if (!isxdigit((unsigned char)*g->p))
+			return bad(g, "bad \\u escape");
+		*out = *out * 16 +
+		       (unsigned)(isdigit((unsigned char)*g->p)
+		                          ? *g->p - '0'
+		                          : tolower((unsigned char)*g->p) -
+		                                    'a' + 10);
+	}
+	return true;
+}
+
+/* Walks a string; key: also collects it, escapes resolved far enough that
+ * two spellings of one key are equal. */
+static bool
+string(Gate *g, Buf *key)
+{
+	unsigned u;
+
+	for (g->p++; g->p < g->end && *g->p != '"';) {
+		if ((unsigned char)*g->p < 0x20)
+			return bad(g, "control character in a string");
+		if (*g->p != '\\') {
+			if (key)
+				buf_char(key, *g->p);
+			g->p++;
+			continue;
+		}
+		if (++g->p == g->end || !strchr("\"\\/bfnrtu", *g->p) || !*g->p)
+			return bad(g, "bad escape in a string");
+		if (*g->p != 'u') {
+			if (key)
+				buf_fmt(key,
+				        strchr("bfnrt", *g->p) ? "\x01%c"
+				                               : "%c",
+				        *g->p);
+			g->p++;
+			continue;
+		}
+		g->p++;
+		if (!hex4(g, &u))
+			return false;
+		if (key && !u)
+			return bad(g, "NUL in a key");
+		if (key)
+			buf_fmt(key, u >= 0x20 && u < 0x7f ? "%c" : "\x01u%x",
+			        u);
+	}
+	if (g->p >= g->end)
+		return bad(g, "unfinished string");
+	g->p++;
+	return true;
+}
+
+static bool
+digits(Gate *g)
+{
+	const char *from = g->p;
+
+	while (g->p < g->end && isdigit((unsigned char)*g->p))
+		g->p++;
+	return g->p > from || bad(g, "not a number");
+}
+
+static bool
+number(Gate *g)
+{
+	if (*g->p == '-')
+		g->p++;
+	if (g->p < g->end && *g->p == '0')
+		g->p++;
+	else if (!digits(g))
+		return false;
+	if (g->p < g->end && *g->p == '.') {
+		g->p++;
+		if (!digits(g))
+			return false;
+	}
+	if (g->p < g->end && (*g->p == 'e' || *g->p == 'E')) {
+		g->p++;
+		if (g->p < g->end && (*g->p == '+' || *g->p == '-'))
+			g->p++;
+		return digits(g);
+	}
+	return true;
+}
+
+static bool
+word(Gate *g, const char *w)
+{
+	size_t n = strlen(w);
+
+	if ((size_t)(g->end - g->p) < n || memcmp(g->p, w, n) != 0)
+		return bad(g, "not a value");
+	g->p += n;
+	return true;
+}
+
+static bool value(Gate *g);
+
+static bool
+member(Gate *g, Dict *seen)
+{
+	Buf *key;
+
+	blanks(g);
+	if (g->p >= g->end || *g->p != '"')
+		return bad(g, "expected a key");
+	key = buf_new(&g->mem);
+	if (!string(g, key))
+		return false;
+	if (dict_has(seen, key->p))
+		return bad(g, "duplicate key");
+	dict_set(seen, key->p, NULL);
+	blanks(g);
+	if (g->p >= g->end || *g->p != ':')
+		return bad(g, "expected ':'");
+	g->p++;
+	return value(g);
+}
+
+/* The rest of an object (seen) or array after its bracket. */
+static bool
+list(Gate *g, Dict *seen, char close)
+{
+	g->p++;
+	blanks(g);
+	if (g->p < g->end && *g->p == close) {
+		g->p++;
+		return true;
+	}
+	for (;;) {
+		if (!(seen ? member(g, seen) : value(g)))
+			return false;
+		blanks(g);
+		if (g->p < g->end && *g->p == close)
+			break;
+		if (g->p >= g->end || *g->p != ',')
+			return bad(g, close == '}' ? "expected ',' or '}'"
+			                           : "expected ',' or ']'");
+		g->p++;
+	}
+	g->p++;
+	return true;
+}
+
+static bool
+value(Gate *g)
+{
+	bool ok;
+
+	blanks(g);
+	if (g->p >= g->end)
+		return bad(g, "ends too early");
+	if (g->depth >= JSON_DEPTH)
+		return bad(g, "nested too deeply");
+	g->depth++;
+	switch (*g->p) {
+	case '{':
+		ok = list(g, dict_new(&g->mem), '}');
+		break;
+	case '[':
+		ok = list(g, NULL, ']');
+		break;
+	case '"':
+		ok = string(g, NULL);
+		break;
+	case 't':
+		ok = word(g, "true");
+		break;
+	case 'f':
+		ok = word(g, "false");
+		break;
+	case 'n':
+		ok = word(g, "null");
+		break;
+	default:
+		ok = number(g);
+	}
+	g->depth--;
+	return ok;
+}
+
+static bool
+gate(Ctx *c, Span text)
+{
+	Gate g = {.c = c, .start = text.p, .p = text.p, .end = text.p + text.n};
+	size_t good = utf8_valid(text);
+	bool ok;
+
+	if (good < text.n) {
+		g.p += good;
+		return bad(&g, "not UTF-8");
+	}
+	ok = value(&g);
+	blanks(&g);
+	if (ok && g.p < g.end)
+		ok = bad(&g, "something follows the value");
+	arena_free(&g.mem);
+	return ok;
+}
+
+static void
+put(void *o)
+{
+	json_object_put(o);
+}
+
+Json *
+json_own(Arena *a, Json *root)
+{
+	if (!root)
+		qe_nomem();
+	arena_defer(a, put, root);
+	return root;
+}
+
+Json *
+json_parse(Ctx *c, Arena *a, Span text)
+{
+	struct json_tokener *t;
+	Json *o = NULL;
+
+	if (!gate(c, text))
+		return NULL;
+	if (text.n > INT32_MAX - 2)
+		return fail(c, QE_INPUT, "bad JSON: over 2 GiB"), NULL;
+	if (!(t = json_tokener_new_ex(JSON_DEPTH + 2)))
+		qe_nomem();
+	o = json_tokener_parse_ex(t, text.p, (int)text.n);
+	if (!o && json_tokener_get_error(t) == json_tokener_continue)
+		o = json_tokener_parse_ex(t, " ", 1); /* ends a bare number */
+	if (!o)
+		fail(c, QE_INPUT, "bad JSON: %s",
+		     json_tokener_error_desc(json_tokener_get_error(t)));
+	json_tokener_free(t);
+	return o ? json_own(a, o) : NULL;
+}
+
+Json *
+json_read(Ctx *c, Arena *a, const char *path, size_t max)
+{
+	Span text;
+	Json *o;
+
+	if (!file_open(c, a, path, max, &text))
+		return NULL;
+	if (!(o = json_parse(c, a, text)))
+		note(c, "%s", path);
+	return o;
+}
+
+Json *
+json_get(const Json *o, const char *key)
+{
+	Json *v = NULL;
+
+	if (o && json_object_is_type(o, json_type_object))
+		json_object_object_get_ex(o, key, &v);
+	return v;
+}
+
+bool
+json_has(const Json *o, const char *key)
+{
+	return o && json_object_is_type(o, json_type_object) &&
+	       json_object_object_get_ex(o, key, NULL);
+}
+
+Json *
+json_at(const Json *o, size_t i)
+{
+	if (!o || !json_object_is_type(o, json_type_array) ||
+	    i >= json_object_array_length(o))
+		return NULL;
+	return json_object_array_get_idx(o, i);
+}
+
+size_t
+json_len(const Json *o)
+{
+	if (o && json_object_is_type(o, json_type_array))
+		return json_object_array_length(o);
+	if (o && json_object_is_type(o, json_type_object))
+		return (size_t)json_object_object_length(o);
+	return 0;
+}
+
+bool
+json_is(const Json *o, enum json_type type)
+{
+	return json_object_is_type(o, type);
+}
+
+const char *
+json_str(const Json *o, const char *none)
+{
+	if (!o || !json_is(o, json_type_string))
+		return none;
+	return json_object_get_string((Json *)(uintptr_t)o);
+}
+
+Span
+json_span(const Json *o)
+{
+	if (!o || !json_is(o, json_type_string))
+		return (Span){"", 0};
+	return (Span){json_str(o, ""), (size_t)json_object_get_string_len(o)};
+}
+
+int64_t
+json_int(const Json *o, int64_t none)
+{
+	double d;
+
+	if (o && json_is(o, json_type_int))
+		return json_object_get_int64(o);
+	if (!o || !json_is(o, json_type_double))
+		return none;
+	d = json_object_get_double(o);
+	return d >= -9e15 && d <= 9e15 && (double)(int64_t)d == d ? (int64_t)d
+	                                                          : none;
+}
+
+double
+json_num(const Json *o, double none)
+{
+	if (!o || !(json_is(o, json_type_int) || json_is(o, json_type_double)))
+		return none;
+	return json_object_get_double(o);
+}
+
+bool
+json_true(const Json *o, bool none)
+{
+	if (!o || !json_is(o, json_type_boolean))
+		return none;
+	return json_object_get_boolean(o);
+}
+
+Json *
+json_new(Arena *a)
+{
+	return json_own(a, json_object_new_object());
+}
+
+Json *
+json_new_array(Arena *a)
+{
+	return json_own(a, json_object_new_array());
+}
+
+void
+json_put(Json *o, const char *key, Json *value)
+{
+	if (json_object_object_add(o, key, value) != 0)
+		qe_nomem();
+}
+
+void
+json_put_str(Json *o, const char *key, const char *value)
+{
+	json_put(o, key, value ? json_object_new_string(value) : NULL);
+}
+
+void
+json_put_int(Json *o, const char *key, int64_t value)
+{
+	json_put(o, key, json_object_new_int64(value));
+}
+
+void
+json_put_num(Json *o, const char *key, double value)
+{
+	json_put(o, key, json_object_new_double(value));
+}
+
+void
+json_put_bool(Json *o, const char *key, bool value)
+{
+	json_put(o, key, json_object_new_boolean(value));
+}
+
+void
+json_push(Json *array, Json *value)
+{
+	if (json_object_array_add(array, value) != 0)
+		qe_nomem();
+}
+
+Json *
+json_share(Json *o)
+{
+	return json_object_get(o);
+}
+
+Json *
+json_copy(Arena *a, const Json *o)
+{
+	Json *dst = NULL;
+
+	if (json_object_deep_copy((Json *)(uintptr_t)o, &dst, NULL) != 0)
+		qe_nomem();
+	return json_own(a, dst);
+}
+
+static void
+print_string(Buf *b, Span s)
+{
+	buf_char(b, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char ch = (unsigned char)s.p[i];
+		const char *at = strchr("\"\"\\\\\bb\ff\nn\rr\tt", ch);
+
+		if (ch == '"' || ch == '\\')
+			buf_fmt(b, "\\%c", ch);
+		else if (ch >= 0x20 && ch != 0x7f)
+			buf_char(b, (char)ch);
+		else if (ch && at)
+			buf_fmt(b, "\\%c", at[1]);
+		else
+			buf_fmt(b, "\\u%04x", ch);
+	}
+	buf_char(b, '"');
+}
+
+static void
+print_double(Buf *b, double d)
+{
+	char s[40];
+
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(s, sizeof s, "%.*g", digits, d);
+		if (strtod(s, NULL) == d)
+			break;
+	}
+	buf_str(b, s);
+	if (!strpbrk(s, ".einf"))
+		buf_str(b, ".0");
+}
+
+static void
+newline(Buf *b, int indent, int depth)
+{
+	if (!indent)
+		return;
+	buf_char(b, '\n');
+	for (int i = 0; i < indent * depth; i++)
+		buf_char(b, ' ');
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void print(Buf *b, const Json *o, int indent, int depth);
+
+static void
+print_object(Buf *b, const Json *o, int indent, int depth)
+{
+	Arena mem = {0};
+	const char **key = NEWV(&mem, const char *, json_len(o) + 1);
+	size_t n = 0;
+
+	json_object_object_foreach((Json *)(uintptr_t)o, k, v)
+	{
+		(void)v;
+		key[n++] = k;
+	}
+	qsort(key, n, sizeof *key, by_name);
+	buf_char(b, '{');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_str(b, indent ? "," : ", ");
+		newline(b, indent, depth + 1);
+		print_string(b, SPAN(key[i]));
+		buf_str(b, ": ");
+		print(b, json_get(o, key[i]), indent, depth + 1);
+	}
+	if (n)
+		newline(b, indent, depth);
+	buf_char(b, '}');
+	arena_free(&mem);
+}
+
+/* Arrays of plain values stay on one line: shapes and id lists are read by
+ * people. */
+static void
+print_array(Buf *b, const Json *o, int indent, int depth)
+{
+	size_t n = json_len(o);
+	bool flat = true;
+
+	for (size_t i = 0; i < n; i++)
+		flat = flat && !json_len(json_at(o, i));
+	buf_char(b, '[');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_str(b, flat || !indent ? ", " : ",");
+		if (!flat)
+			newline(b, indent, depth + 1);
+		print(b, json_at(o, i), indent, depth + 1);
+	}
+	if (n && !flat)
+		newline(b, indent, depth);
+	buf_char(b, ']');
+}
+
+static void
+print(Buf *b, const Json *o, int indent, int depth)
+{
+	switch (json_object_get_type(o)) {
+	case json_type_null:
+		buf_str(b, "null");
+		break;
+	case json_type_boolean:
+		buf_str(b, json_true(o, false) ? "true" : "false");
+		break;
+	case json_type_double:
+		print_double(b, json_num(o, 0));
+		break;
+	case json_type_int:
+		buf_fmt(b, "%lld", (long long)json_int(o, 0));
+		break;
+	case json_type_string:
+		print_string(b, json_span(o));
+		break;
+	case json_type_object:
+		print_object(b, o, indent, depth);
+		break;
+	case json_type_array:
+		print_array(b, o, indent, depth);
+		break;
+	}
+}
+
+void
+json_print(Buf *b, const Json *o, int indent)
+{
+	print(b, o, indent, 0);
+}
