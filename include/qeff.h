@@ -48,8 +48,140 @@ const char *qe_message(const qe_ctx *);
 typedef void qe_log_fn(void *arg, int level, const char *line);
 void qe_set_log(qe_ctx *, qe_log_fn *, void *arg, int level);
 
+/* How far one long step has come: what it works on, and done of total. */
+typedef void qe_progress_fn(void *arg, const char *what, int64_t done,
+                            int64_t total);
+void qe_set_progress(qe_ctx *, qe_progress_fn *, void *arg);
+
+/* The directory with arch/ and models/ in it; it must outlive the context.
+ * Unset, whatever needs a file of it fails. */
+void qe_set_share(qe_ctx *, const char *dir);
+
 /* Asks the run to stop at the next safe point with QE_INTERRUPTED; may be
  * called from a signal handler or another thread. */
 void qe_interrupt(qe_ctx *);
+
+/* The entry of a NULL-terminated list nearest to s by edits, or NULL. */
+const char *qe_nearest(const char *s, const char *const *list);
+
+/* What can be listed, one line each: a name, what it is. */
+enum qe_table {
+	QE_ARCHS = 1,  /* share/arch: model_type and class */
+	QE_TRANSFORMS, /* of the model document */
+	QE_PASSES,     /* of the graph */
+	QE_OPS,        /* operators the host backend runs */
+	QE_KERNELS,    /* and its kernels, by instruction set */
+};
+bool qe_list(qe_ctx *, enum qe_table, FILE *);
+
+/* The six stages.  Members that are NULL, 0 or false are left to the stage,
+ * except where an initialiser says otherwise: start from QE_LOAD_INIT and
+ * its like.  Strings and lists belong to the caller; lists end in NULL.
+ * `in` and `out` may be "-"; an output appears whole or not at all. */
+
+/* Stage 1: a checkpoint directory -> model document. */
+typedef struct qe_load {
+	const char *path; /* the directory, or its config.json */
+	const char *out;
+	bool hash;   /* digest the weight files too: reads them whole */
+	bool strict; /* a tensor nobody asked for is an error */
+} qe_load;
+#define QE_LOAD_INIT ((qe_load){.out = "-", .strict = true})
+bool qe_hf_load(qe_ctx *, const qe_load *);
+
+/* Stage 2: model document -> model document. */
+typedef struct qe_transform {
+	const char *in, *out;
+	const char *transforms; /* comma list, in order; NULL: the model's */
+	const char *pooling;    /* of an encoder; NULL: what the model says */
+	bool normalize;         /* unit length after pooling, in any case */
+} qe_transform;
+#define QE_TRANSFORM_INIT ((qe_transform){.in = "-", .out = "-"})
+bool qe_model_transform(qe_ctx *, const qe_transform *);
+
+/* Stage 3: model document -> ONNX. */
+typedef struct qe_export {
+	const char *in, *out;
+	const char *dtype;  /* float32 float16 bfloat16; NULL: checkpoint's */
+	bool materialize;   /* copy weights to OUT.data, not refer to them */
+	int64_t ir_version; /* of the file format */
+	int64_t opset;
+} qe_export;
+#define QE_EXPORT_INIT                                                         \
+	((qe_export){.in = "-", .out = "-", .ir_version = 8, .opset = 17})
+bool qe_onnx_export(qe_ctx *, const qe_export *);
+
+/* Stage 4: ONNX -> ONNX. */
+typedef struct qe_optimize {
+	const char *in, *out;
+	const char *passes; /* comma list, in order; NULL: the usual ones */
+	bool check;         /* verify the graph and write nothing */
+} qe_optimize;
+#define QE_OPTIMIZE_INIT ((qe_optimize){.in = "-", .out = "-"})
+bool qe_onnx_optimize(qe_ctx *, const qe_optimize *);
+
+/* Stage 5: ONNX -> QPC package. */
+typedef struct qe_compile {
+	const char *in, *out;
+	const char *backend;        /* NULL: host */
+	int64_t batch_size;         /* rows of every specialization */
+	int64_t prompt_len;         /* tokens of a prefill step */
+	int64_t ctx_len;            /* positions of the cache */
+	int64_t seq_len;            /* tokens of an encoder's row */
+	const char *weights;        /* element format; NULL: as they are */
+	const char *kv_cache_dtype; /* likewise */
+	int64_t threads;            /* while compiling; 0: one per core */
+} qe_compile;
+#define QE_COMPILE_INIT                                                        \
+	((qe_compile){.in = "-",                                               \
+	              .out = "-",                                              \
+	              .batch_size = 1,                                         \
+	              .prompt_len = 32,                                        \
+	              .ctx_len = 128,                                          \
+	              .seq_len = 128})
+bool qe_qnn_compile(qe_ctx *, const qe_compile *);
+
+/* Stage 6: runs a package.  What comes in decides what is done: `input`
+ * names tensors, `embed` makes sentence vectors, else text is continued.
+ * Prompts are `ids`, `prompts`, then those of `file`, in this order. */
+typedef struct qe_run {
+	const char *package;
+	const char *const *prompts;
+	const char *file; /* a prompt, or with `lines` one per line */
+	bool lines;
+	bool chat;                /* each prompt is a user's turn */
+	const char *system;       /* system prompt of a chat */
+	const char *const *ids;   /* prompts as "1,2,3" */
+	const char *const *input; /* tensors as "NAME=FILE.npy" */
+	const char *output;       /* input: directory; embed: .npy file */
+	FILE *to;                 /* gets the text as it is made; not closed */
+
+	int64_t n;             /* tokens at most; -1: up to the cache's end */
+	double temp;           /* 0: greedy; -1: as the model says */
+	int64_t top_k;         /* 0: off; -1: as the model says */
+	double top_p;          /* 1: off; -1: as the model says */
+	double min_p;          /* 0: off; -1: as the model says */
+	double repeat_penalty; /* 1: off; -1: as the model says */
+	int64_t seed;
+	const char *const *stop; /* strings that end the text, not printed */
+	bool ignore_eos;
+	const char *logits; /* .npy file: float32 [n, vocabulary] */
+
+	bool embed;
+	bool normalize; /* unit length, in any case */
+	bool json;      /* one object per prompt, a line each */
+	bool bench;     /* prompt_len and n random tokens, figures to `to` */
+	int64_t iterations; /* of a benchmark */
+	int64_t threads;    /* 0: one per core */
+} qe_run;
+#define QE_RUN_INIT                                                            \
+	((qe_run){.n = -1,                                                     \
+	          .temp = -1,                                                  \
+	          .top_k = -1,                                                 \
+	          .top_p = -1,                                                 \
+	          .min_p = -1,                                                 \
+	          .repeat_penalty = -1,                                        \
+	          .iterations = 5})
+bool qe_qpc_run(qe_ctx *, const qe_run *);
 
 #endif

@@ -36,6 +36,9 @@ struct qe_ctx {
 	qe_log_fn *log;
 	void *logarg;
 	int level; /* lines above it are not made */
+	qe_progress_fn *progress;
+	void *progressarg;
+	const char *share; /* directory of arch/ and models/, or NULL */
 	_Atomic bool interrupted;
 };
 
@@ -74,6 +77,8 @@ bool note(Ctx *, const char *fmt, ...) PRINTF(2, 3);
 /* fail(QE_IO) with the sentence of errno */
 bool fail_errno(Ctx *, const char *what);
 void say(Ctx *, int level, const char *fmt, ...) PRINTF(3, 4);
+/* done of total steps of `what`; free to call often */
+void progress(Ctx *, const char *what, int64_t done, int64_t total);
 /* false, with QE_INTERRUPTED, once qe_interrupt() was called */
 bool go_on(Ctx *);
 

@@ -68,6 +68,13 @@ say(Ctx *c, int level, const char *fmt, ...)
 	c->log(c->logarg, level, line);
 }
 
+void
+progress(Ctx *c, const char *what, int64_t done, int64_t total)
+{
+	if (c->progress)
+		c->progress(c->progressarg, what, done, total);
+}
+
 bool
 go_on(Ctx *c)
 {

@@ -44,6 +44,25 @@ qe_set_log(qe_ctx *c, qe_log_fn *log, void *arg, int level)
 }
 
 void
+qe_set_progress(qe_ctx *c, qe_progress_fn *fn, void *arg)
+{
+	c->progress = fn;
+	c->progressarg = arg;
+}
+
+void
+qe_set_share(qe_ctx *c, const char *dir)
+{
+	c->share = dir;
+}
+
+const char *
+qe_nearest(const char *s, const char *const *list)
+{
+	return str_nearest(s, list);
+}
+
+void
 qe_interrupt(qe_ctx *c)
 {
 	c->interrupted = true;

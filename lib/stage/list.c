@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * list.c - the tables a user can ask for. */
+
+#include <dirent.h>
+#include <stdlib.h>
+
+#include "base.h"
+#include "json.h"
+
+typedef bool ListFn(Ctx *, Arena *, FILE *);
+
+static int
+is_json(const struct dirent *e)
+{
+	return str_ends(e->d_name, ".json");
+}
+
+static bool
+print_arch(Ctx *c, Arena *a, FILE *f, const char *dir, const char *name)
+{
+	const char *path = path_join(a, dir, name), *about;
+	const Json *j = json_read(c, a, path, 1 << 20);
+
+	if (!j)
+		return false;
+	about = json_get_str(j, "about", "");
+	fprintf(f, "%-20.*s %s\n", (int)(strlen(name) - strlen(".json")), name,
+	        about);
+	return true;
+}
+
+static bool
+list_archs(Ctx *c, Arena *a, FILE *f)
+{
+	const char *dir;
+	struct dirent **e;
+	bool ok = true;
+	int n;
+
+	if (!c->share)
+		return fail(c, QE_MISSING, "no share directory");
+	dir = path_join(a, c->share, "arch");
+	if ((n = scandir(dir, &e, is_json, alphasort)) < 0)
+		return fail_errno(c, dir);
+	for (int i = 0; i < n; i++) {
+		ok = ok && print_arch(c, a, f, dir, e[i]->d_name);
+		free(e[i]);
+	}
+	free(e);
+	return ok;
+}
+
+static ListFn *const tables[] = {
+	[QE_ARCHS] = list_archs,
+};
+
+bool
+qe_list(qe_ctx *c, enum qe_table table, FILE *f)
+{
+	Arena a = {0};
+	bool ok;
+
+	if ((size_t)table >= LEN(tables) || !tables[table])
+		return fail(c, QE_USAGE, "table %d is not known", (int)table);
+	ok = tables[table](c, &a, f);
+	arena_free(&a);
+	return ok;
+}
