@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * kernel.h - what the compiler may call: packed weights and kernels.
+ *
+ * A kernel works on one Step: buffers, sizes and numbers whose meaning is
+ * said below for each.  Its work is `units` independent pieces; a call does
+ * the pieces [begin, end), each the same way whatever the cut, so results do
+ * not depend on the number of threads.  Activations are float32, row-major,
+ * dense unless said.  Each kernel is defined by its portable C version; those
+ * for an instruction set are tested against it. */
+
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include "ir.h"
+
+/* ---- packed weights: pack.c, wformats.def ----
+ *
+ * A matrix W [n, k] (n outputs, k inputs) is packed in panels of PANEL rows:
+ * panel p holds rows p*PANEL.., for each k the PANEL elements side by side
+ * (missing rows are zero), so that a kernel streams it once from first byte to
+ * last.  Block-scaled formats keep their scales inside the panel. */
+enum { PANEL = 16 };
+
+typedef enum WFormat {
+#define WFORMAT(id, name, about) WF_##id,
+#include "wformats.def"
+#undef WFORMAT
+	WF_COUNT
+} WFormat;
+
+typedef struct WFormatInfo {
+	const char *name, *about;
+} WFormatInfo;
+
+extern const WFormatInfo wformats[WF_COUNT];
+WFormat wformat_by_name(const char *); /* WF_COUNT: none; also aliases */
+
+/* Bytes of a packed [n, k]; -1 on overflow. */
+int64_t pack_size(WFormat, int64_t n, int64_t k);
+/* Where the matrix is read from: element (i, j) at p[i * sn + j * sk]. */
+typedef struct PackSource {
+	const void *p; /* unaligned allowed */
+	DType type;    /* F32 F16 BF16 F64, and what else is cheap */
+	int64_t n, k, sn, sk;
+} PackSource;
+/* Packs panels [begin, end) into out, which is where panel `begin` goes. */
+void pack_panels(WFormat, const PackSource *, int64_t begin, int64_t end,
+                 void *out);
+/* Row i as float32, exactly what the kernels compute with. */
+void unpack_row(WFormat, const void *packed, int64_t n, int64_t k, int64_t i,
+                float *out);
+
+/* ---- activations, caches ---- */
+
+typedef enum Act {
+#define ACT(id, name) ACT_##id,
+#include "acts.def"
+#undef ACT
+	ACT_COUNT
+} Act;
+Act act_by_name(const char *); /* ACT_COUNT: none */
+
+/* Formats of a key or value cache [batch, heads, ctx, dim] */
+typedef enum CFormat {
+#define CFORMAT(id, name) CF_##id,
+#include "cformats.def"
+#undef CFORMAT
+	CF_COUNT
+} CFormat;
+CFormat cformat_by_name(const char *);
+int64_t cache_row_bytes(CFormat, int64_t dim); /* of one [dim] row */
+
+/* ---- steps ---- */
+
+enum { STEP_BUF = 16, STEP_DIM = 24, STEP_NUM = 8 };
+
+typedef struct Step {
+	void *buf[STEP_BUF]; /* NULL: left out */
+	int64_t dim[STEP_DIM];
+	float num[STEP_NUM];
+	char *scratch; /* scratch_size() bytes for each thread */
+	int64_t scratch_stride;
+} Step;
+
+typedef void KernelFn(const Step *, int64_t begin, int64_t end, int thread);
+
+typedef struct Kernel {
+	const char *name;
+	/* Number of pieces, and how many at least belong together. */
+	int64_t (*units)(const Step *, int64_t *grain);
+	int64_t (*scratch)(const Step *); /* bytes a thread; NULL: none */
+	KernelFn *fn;                     /* of the instruction set chosen */
+} Kernel;
+
+typedef enum KernelId {
+#define KERNEL(id, name) K_##id,
+#include "kernels.def"
+#undef KERNEL
+	K_COUNT
+} KernelId;
+
+/* Kernels for the best instruction set that this processor has and that is
+ * not above `isa` ("generic" "avx2" "avx512" "neon"; NULL: no bound), or NULL
+ * if there is no such name.  A kernel without a version of its own takes the
+ * next lower one. */
+const Kernel *kernels_for(const char *isa);
+const char *kernels_isa(const Kernel *); /* its name */
+
+/* y [m, n] = act(x [m, k] . W^T + bias [n]) + res [m, n]
+ * w: packed [n, k].  y may be res.  units: panels of n. */
+enum { MATMUL_Y, MATMUL_X, MATMUL_W, MATMUL_BIAS, MATMUL_RES };
+enum { MATMUL_M, MATMUL_N, MATMUL_K, MATMUL_FORMAT, MATMUL_ACT };
+
+/* y [m, n] = act(x . G^T + gbias) * (x . U^T + ubias); both packed [n, k] */
+enum { GATED_Y, GATED_X, GATED_G, GATED_U, GATED_GBIAS, GATED_UBIAS };
+enum { GATED_M, GATED_N, GATED_K, GATED_FORMAT, GATED_ACT };
+
+/* y [rows, width] = table[ids[r]] * num[0], table packed [vocab, width].
+ * ids int64; negative ones count from the end; out of range: zeros. */
+enum { EMBED_Y, EMBED_IDS, EMBED_TABLE };
+enum { EMBED_ROWS, EMBED_WIDTH, EMBED_VOCAB, EMBED_FORMAT };
+enum { EMBED_MUL };
+
+/* s = x [rows, width] (+ res); sum = s if wanted;
+ * rms: y = s * rsqrt(mean(s^2) + eps) * w      (w NULL: 1)
+ * ln:  y = (s - mean) * rsqrt(var + eps) * w + b, population variance.
+ * Sums in double or pairwise: error near one float32 rounding. */
+enum { NORM_Y, NORM_X, NORM_W, NORM_B, NORM_RES, NORM_SUM };
+enum { NORM_ROWS, NORM_WIDTH };
+enum { NORM_EPS };
+
+/* y, x [tokens, heads, dim]: rotates the first rot elements of each head by
+ * rows pos[t] of cos, sin [table, rot] (both halves filled, as HF builds
+ * them); the rest is copied.  style 0: half-split pairs (j, j + rot/2); 1:
+ * interleaved pairs (2j, 2j + 1) with cos[j], sin[j] of the first half.
+ * ldx: elements between tokens of x, y's is heads * dim.  pos int64 [tokens];
+ * negative ones take row 0. */
+enum { ROPE_Y, ROPE_X, ROPE_COS, ROPE_SIN, ROPE_POS };
+enum {
+	ROPE_TOKENS,
+	ROPE_HEADS,
+	ROPE_DIM,
+	ROPE_ROT,
+	ROPE_STYLE,
+	ROPE_TABLE,
+	ROPE_LDX
+};
+
+/* cache [slots, heads, ctx, dim] (format) row pos[b][s] of slot b (or
+ * slot[b]) = x [batch, seq, heads, dim]; pos < 0 or >= ctx is skipped. */
+enum { WRITE_CACHE, WRITE_X, WRITE_POS, WRITE_SLOT };
+enum {
+	WRITE_BATCH,
+	WRITE_SEQ,
+	WRITE_HEADS,
+	WRITE_DIM,
+	WRITE_CTX,
+	WRITE_FORMAT,
+	WRITE_LDX,
+	WRITE_SLOTS
+};
+
+/* Attention over a cache that already holds this call's keys and values.
+ * y [batch, seq, heads, vdim]; q [batch, seq, heads, dim]; k [slots, kv, ctx,
+ * dim], v [slots, kv, ctx, vdim] (format); pos int64 [batch, seq].
+ * Query at p sees rows j with p - window < j <= p (window 0: all j <= p):
+ * score = cap(q.k * scale + slope[h] * (j - p)), cap(x) = c * tanh(x / c) if
+ * c > 0; softmax over the scores and, if given, the sink[h] (its weight is
+ * dropped).  Rows with p < 0 give zeros.  Head h uses kv head h / (heads/kv).
+ * Work follows the position reached, not ctx. */
+enum {
+	ATTN_Y,
+	ATTN_Q,
+	ATTN_K,
+	ATTN_V,
+	ATTN_POS,
+	ATTN_SLOT,
+	ATTN_SLOPE,
+	ATTN_SINK
+};
+enum {
+	ATTN_BATCH,
+	ATTN_SEQ,
+	ATTN_HEADS,
+	ATTN_KV,
+	ATTN_DIM,
+	ATTN_VDIM,
+	ATTN_CTX,
+	ATTN_WINDOW,
+	ATTN_FORMAT,
+	ATTN_LDQ,
+	ATTN_SLOTS
+};
+enum { ATTN_SCALE, ATTN_CAP };
+
+/* Attention without a cache.  y [batch, seq, heads, vdim]; q [batch, seq,
+ * heads, dim]; k, v [batch, len, kv, dim / vdim]; mask: float32 added to the
+ * scaled score, element (b, h, s, t) at b*mb + h*mh + s*ms + t, or left out.
+ * A row whose every score is -inf gives zeros. */
+enum { DENSE_Y, DENSE_Q, DENSE_K, DENSE_V, DENSE_MASK };
+enum {
+	DENSE_BATCH,
+	DENSE_SEQ,
+	DENSE_LEN,
+	DENSE_HEADS,
+	DENSE_KV,
+	DENSE_DIM,
+	DENSE_VDIM,
+	DENSE_MB,
+	DENSE_MH,
+	DENSE_MS,
+	DENSE_LDQ,
+	DENSE_LDK,
+	DENSE_LDV
+};
+enum { DENSE_SCALE, DENSE_CAP };
+
+/* y [batch, width] = x [batch, seq, width] at the first s with the largest
+ * pos[b][s] (int64 [batch, seq]): the last real token of each row. */
+enum { LAST_Y, LAST_X, LAST_POS };
+enum { LAST_BATCH, LAST_SEQ, LAST_WIDTH };
+
+/* y = a op b, up to 6 dimensions (outermost first, missing ones 1), each
+ * operand with its own strides in elements (0: stretched); y dense.
+ * op: BIN_* below */
+enum { BIN_ADD, BIN_SUB, BIN_MUL, BIN_DIV };
+enum { BINARY_Y, BINARY_A, BINARY_B };
+enum {
+	BINARY_OP,
+	BINARY_SIZE,
+	BINARY_SA = BINARY_SIZE + 6,
+	BINARY_SB = BINARY_SA + 6
+};
+
+/* y = act(x), count elements; y may be x */
+enum { UNARY_Y, UNARY_X };
+enum { UNARY_COUNT, UNARY_ACT };
+
+/* y = softmax over the last axis of x [rows, width]; y may be x */
+enum { SOFTMAX_Y, SOFTMAX_X };
+enum { SOFTMAX_ROWS, SOFTMAX_WIDTH };
+
+/* y dense = x with strides, up to 6 dimensions, elements of `size` bytes */
+enum { COPY_Y, COPY_X };
+enum { COPY_ELEM, COPY_SIZE, COPY_STRIDE = COPY_SIZE + 6 };
+
+#endif
