@@ -5,7 +5,7 @@
 # make asan       check under AddressSanitizer and UBSan
 # make fuzz       build the fuzz targets (clang) and run each for FUZZ_SECONDS
 # make bench      speed and memory, printed as tables
-# make install    PREFIX, DESTDIR
+# make install    PREFIX, DESTDIR; and uninstall
 # make fmt dist clean
 
 ifeq ($(origin CC),default)
@@ -73,18 +73,97 @@ unit: $(UNIT)
 
 # Commands, by bats: BATS='tests/cli/onnx-opt.bats' for some of them.
 BATS  = $(wildcard tests/cli/*.bats)
-cli: all $(TOOLS)
+tools: $(TOOLS)
+
+cli: all tools
 	@BIN=$(CURDIR)/$(B)/bin TOOLS=$(CURDIR)/$(B)/tools \
 	    bats --jobs 2 $(BATS)
 
-check: all unit cli
+# The fuzz targets without a fuzzer: each runs over its corpus.
+REPLAY = $(patsubst tests/fuzz/fuzz_%.c,$(B)/replay/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/replay/%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libqeff.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
+
+fuzz-replay: $(REPLAY)
+	@for t in $(REPLAY); do $$t tests/fuzz/corpus/$${t##*/}/* || exit 1; done
+
+check: all unit cli fuzz-replay
 
 asan:
 	$(MAKE) check B=build/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 
+# New inputs that reach new code stay in build/fuzz/corpus.
+FUZZ_SECONDS = 60
+FUZZ    = $(REPLAY:$(B)/replay/%=$(B)/fuzz/%)
+$(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o $(B)/libqeff.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+fuzzers: $(FUZZ)
+	@for t in $(FUZZ); do n=$${t##*/}; mkdir -p $(B)/corpus/$$n; \
+	    echo "== $$n"; $$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	    -rss_limit_mb=2048 -artifact_prefix=$(B)/$$n- -verbosity=0 \
+	    -print_final_stats=1 $(B)/corpus/$$n \
+	    $$(ls -d tests/fuzz/corpus/$$n 2>/dev/null) || exit 1; done
+
+fuzz:
+	$(MAKE) fuzzers B=build/fuzz CC=clang-14 CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
+
+LINTS = layers banned format spdx words shell static man-vs-help
+lint: all
+	@bad=0; for l in $(LINTS); do echo "== $$l"; \
+	    B=$(B) tests/lint/$$l || bad=1; done; exit $$bad
+
+fmt:
+	find lib cmd include tests examples bench -name '*.[ch]' -print0 \
+	    2>/dev/null | xargs -0 clang-format-14 -i
+
+demo:
+	.ci/packages build
+	$(MAKE) all
+	examples/demo $(B)/bin
+
+VERSION := $(shell sed -n 's/.*QEFF_VERSION "\(.*\)"/\1/p' include/qeff.h)
+DEST  = $(DESTDIR)$(PREFIX)
+SHARE = $(shell find share -type f 2>/dev/null)
+MAN   = $(wildcard man/*.[15])
+
+$(B)/qeff.pc: include/qeff.h Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: qeff' \
+	    'Description: HuggingFace checkpoints to ONNX to QPC packages' \
+	    'Version: $(VERSION)' 'Requires.private: $(LIBS)' \
+	    'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lqeff' \
+	    'Libs.private: -lm -pthread' >$@
+
+install: all $(B)/libqeff.a $(B)/qeff.pc
+	install -d $(DEST)/bin $(DEST)/include $(DEST)/lib/pkgconfig \
+	    $(DEST)/share/man/man1 $(DEST)/share/man/man5
+	install $(CMDS:%=$(B)/bin/%) $(DEST)/bin
+	install -m 644 include/qeff.h $(DEST)/include
+	install -m 644 $(B)/libqeff.a $(DEST)/lib
+	install -m 644 $(B)/qeff.pc $(DEST)/lib/pkgconfig
+	install -m 644 $(filter %.1,$(MAN)) $(DEST)/share/man/man1
+	install -m 644 $(filter %.5,$(MAN)) $(DEST)/share/man/man5
+	for f in $(SHARE:share/%=%); do \
+	    install -D -m 644 share/$$f $(DEST)/share/qeff/$$f || exit 1; done
+
+uninstall:
+	rm -f $(CMDS:%=$(DEST)/bin/%) $(DEST)/include/qeff.h \
+	    $(DEST)/lib/libqeff.a $(DEST)/lib/pkgconfig/qeff.pc \
+	    $(patsubst man/%,$(DEST)/share/man/man1/%,$(filter %.1,$(MAN))) \
+	    $(patsubst man/%,$(DEST)/share/man/man5/%,$(filter %.5,$(MAN)))
+	rm -rf $(DEST)/share/qeff
+
+dist:
+	@mkdir -p $(B)
+	git archive --prefix=qeff-$(VERSION)/ HEAD | xz >$(B)/qeff-$(VERSION).tar.xz
+
 clean:
 	rm -rf $(B)
 
--include $(LIB:.o=.d) $(wildcard $(B)/cmd/*.d $(B)/unit/*.d $(B)/tests/tools/*.d)
-.PHONY: all unit cli check asan clean
+-include $(LIB:.o=.d) $(wildcard $(B)/cmd/*.d $(B)/unit/*.d $(B)/tests/*/*.d)
+.PHONY: all tools unit cli check asan fuzz fuzzers fuzz-replay lint fmt demo install \
+        uninstall dist clean
 .SECONDARY:
