@@ -137,6 +137,9 @@ bool file_map(Ctx *, Arena *, const char *path, Span *out);
 /* mapped if a regular file, else read whole */
 bool file_open(Ctx *, Arena *, const char *path, size_t max, Span *out);
 int64_t file_size(const char *path); /* -1 if it is not a regular file */
+/* Reads at most n bytes of a regular file from off; less at its end. */
+bool file_part(Ctx *, Arena *, const char *path, int64_t off, int64_t n,
+               Span *out);
 bool file_exists(const char *path);
 /* Directory part ("." if none) and last part of a path. */
 char *path_dir(Arena *, const char *path);
@@ -165,6 +168,13 @@ typedef struct Digest {
 } Digest;
 Digest hash_bytes(const void *, size_t);
 bool hash_file(Ctx *, const char *path, Digest *out);
+/* The first n bytes of a file, or all there are. */
+bool hash_head(Ctx *, const char *path, int64_t n, Digest *out);
+/* Bytes that come in pieces. */
+typedef struct Hash Hash;
+Hash *hash_new(Arena *);
+void hash_add(Hash *, const void *, size_t);
+Digest hash_end(Hash *); /* and begins anew */
 
 /* thread.c - a fixed pool; thread 0 is the caller. */
 typedef struct Pool Pool;

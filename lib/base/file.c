@@ -152,6 +152,35 @@ file_size(const char *path)
 }
 
 bool
+file_part(Ctx *c, Arena *a, const char *path, int64_t off, int64_t n, Span *out)
+{
+	int fd = open_in(c, a, path);
+	struct stat st;
+	size_t got = 0;
+	char *p;
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) < 0)
+		return fail_errno(c, path);
+	if (!S_ISREG(st.st_mode))
+		return fail(c, QE_INPUT, "%s: not a regular file", path);
+	n = MAX(MIN(n, st.st_size - off), 0);
+	p = arena_alloc(a, (size_t)n + 1);
+	for (ssize_t k; got < (size_t)n; got += (size_t)k) {
+		k = pread(fd, p + got, (size_t)n - got, off + (off_t)got);
+		if (k < 0 && errno == EINTR)
+			k = 0;
+		else if (k < 0)
+			return fail_errno(c, path);
+		else if (k == 0)
+			break;
+	}
+	*out = (Span){p, got};
+	return true;
+}
+
+bool
 file_exists(const char *path)
 {
 	return access(path, F_OK) == 0;
