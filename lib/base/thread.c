@@ -32,8 +32,10 @@ struct Pool {
 	PoolFn *fn;
 	void *arg;
 	int64_t count, grain;
-	_Alignas(64) _Atomic uint32_t gen; /* odd steps of work; see worker() */
-	_Alignas(64) _Atomic uint32_t left; /* workers still busy */
+	char apart[64];        /* what workers watch has a cache line ... */
+	_Atomic uint32_t gen;  /* odd steps of work; see worker() */
+	char apart2[64];       /* ... and what they write another */
+	_Atomic uint32_t left; /* workers still busy */
 	_Atomic bool quit;
 	Worker worker[MAXTHREAD];
 };
