@@ -18,7 +18,7 @@ WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef -Wwrite-strings \
           -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion \
           -Wno-missing-field-initializers
 LIBS    = libprotobuf-c json-c libarchive libxxhash libpcre2-8 libutf8proc
-CPPFLAGS := -Iinclude $(addprefix -I,$(wildcard lib/*/)) -I$(B)/gen \
+CPPFLAGS := -Iinclude $(addprefix -I,$(wildcard lib/*/ lib/*/*/)) -I$(B)/gen \
           $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 LDLIBS  := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm -pthread
 ALL     = -std=c11 -D_POSIX_C_SOURCE=200809L -pthread -ffp-contract=off \

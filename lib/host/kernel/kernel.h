@@ -22,7 +22,7 @@
 enum { PANEL = 16 };
 
 typedef enum WFormat {
-#define WFORMAT(id, name, about) WF_##id,
+#define WFORMAT(id, name, block, bytes, fn, about) WF_##id,
 #include "wformats.def"
 #undef WFORMAT
 	WF_COUNT
@@ -40,9 +40,10 @@ int64_t pack_size(WFormat, int64_t n, int64_t k);
 /* Where the matrix is read from: element (i, j) at p[i * sn + j * sk]. */
 typedef struct PackSource {
 	const void *p; /* unaligned allowed */
-	DType type;    /* F32 F16 BF16 F64, and what else is cheap */
+	DType type;    /* one that pack_reads() */
 	int64_t n, k, sn, sk;
 } PackSource;
+bool pack_reads(DType); /* may be the type of a source */
 /* Packs panels [begin, end) into out, which is where panel `begin` goes. */
 void pack_panels(WFormat, const PackSource *, int64_t begin, int64_t end,
                  void *out);
@@ -53,7 +54,7 @@ void unpack_row(WFormat, const void *packed, int64_t n, int64_t k, int64_t i,
 /* ---- activations, caches ---- */
 
 typedef enum Act {
-#define ACT(id, name) ACT_##id,
+#define ACT(id, name, formula) ACT_##id,
 #include "acts.def"
 #undef ACT
 	ACT_COUNT
@@ -62,7 +63,7 @@ Act act_by_name(const char *); /* ACT_COUNT: none */
 
 /* Formats of a key or value cache [batch, heads, ctx, dim] */
 typedef enum CFormat {
-#define CFORMAT(id, name) CF_##id,
+#define CFORMAT(id, name, block, bytes, fn) CF_##id,
 #include "cformats.def"
 #undef CFORMAT
 	CF_COUNT
@@ -78,7 +79,7 @@ typedef struct Step {
 	void *buf[STEP_BUF]; /* NULL: left out */
 	int64_t dim[STEP_DIM];
 	float num[STEP_NUM];
-	char *scratch; /* scratch_size() bytes for each thread */
+	char *scratch; /* what the kernel asks for, for each thread */
 	int64_t scratch_stride;
 } Step;
 
@@ -93,7 +94,7 @@ typedef struct Kernel {
 } Kernel;
 
 typedef enum KernelId {
-#define KERNEL(id, name) K_##id,
+#define KERNEL(id, name, fn, units, scratch, best) K_##id,
 #include "kernels.def"
 #undef KERNEL
 	K_COUNT

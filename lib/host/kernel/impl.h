@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* impl.h - what the kernels share among themselves: formats as tables of
+ * functions, the cutting of attention into rows, scalar activations.
+ *
+ * Nothing here allocates or fails: the compiler has checked every size. */
+
+#ifndef IMPL_H
+#define IMPL_H
+
+#include "kernel.h"
+
+/* ---- weights: pack.c ---- */
+
+/* src [PANEL][ld] float, the first k of each row, into blocks at out.  The
+ * last block of a row is filled up with zeros. */
+typedef void EncodeFn(const float *src, int64_t ld, int64_t k, void *out);
+/* k inputs of a panel, from a block's start, into out [k][PANEL]. */
+typedef void DecodeFn(const void *blocks, int64_t k, float *out);
+
+typedef struct WCodec {
+	int64_t block, bytes;
+	EncodeFn *encode;
+	DecodeFn *decode;
+} WCodec;
+
+extern const WCodec wcodec[WF_COUNT];
+
+/* Bytes of k inputs of one panel. */
+int64_t panel_bytes(WFormat, int64_t k);
+
+#define WFORMAT(id, name, block, bytes, fn, about)                             \
+	EncodeFn encode_##fn;                                                  \
+	DecodeFn decode_##fn;
+#include "wformats.def"
+#undef WFORMAT
+
+/* ---- caches: cache.c ---- */
+
+typedef void SaveFn(const float *row, int64_t dim, void *out);
+typedef void LoadFn(const void *row, int64_t dim, float *out);
+
+typedef struct CCodec {
+	int64_t block, bytes;
+	SaveFn *save;
+	LoadFn *load;
+} CCodec;
+
+extern const CCodec ccodec[CF_COUNT];
+
+#define CFORMAT(id, name, block, bytes, fn)                                    \
+	SaveFn save_##fn;                                                      \
+	LoadFn load_##fn;
+#include "cformats.def"
+#undef CFORMAT
+
+/* ---- activations: act.c ---- */
+
+float act_apply(Act, float);
+
+/* ---- attention: units.c ----
+ *
+ * Heads of one group read the same keys, so that a unit is a run of rows of
+ * one (batch, kv head): row r is query r / group of head kv * group +
+ * r % group.  Both kernels, with and without cache, become this view. */
+typedef struct Attn {
+	int64_t batch, seq, heads, kv, group, dim, vdim;
+	int64_t nkey;       /* rows of keys that exist */
+	int64_t rows;       /* of one unit, at most; see attn_unit() */
+	CFormat format;     /* of keys and values */
+	const char *k, *v;  /* row j of (slot, kv head): see attn_unit() */
+	int64_t kb, kh, kj; /* bytes between batches or slots, heads, rows */
+	int64_t vb, vh, vj;
+	const float *q; /* [batch, seq] rows ldq apart */
+	int64_t ldq;
+	float *y;            /* [batch, seq, heads, vdim] */
+	const int64_t *pos;  /* [batch, seq]; NULL: every key is seen */
+	const int64_t *slot; /* [batch]; NULL: as batch */
+	int64_t slots, window;
+	const float *slope, *sink; /* [heads] or NULL */
+	const float *mask;         /* or NULL */
+	int64_t mb, mh, ms;
+	float scale, cap;
+} Attn;
+
+/* Rows [r0, r1) of head `kv` of batch b, whose keys are at k and v, or NULL
+ * if its slot does not exist. */
+typedef struct AttnUnit {
+	int64_t b, kv, r0, r1;
+	const char *k, *v;
+} AttnUnit;
+
+/* One row: its query, output, mask (or NULL), the keys [lo, hi) it sees. */
+typedef struct AttnRow {
+	const float *q, *mask;
+	float *y;
+	int64_t lo, hi, p;
+	int head;
+} AttnRow;
+
+/* Scratch of a unit holds keys and values of KEYS rows as float32, scores,
+ * sums, and the row views. */
+enum { ATTN_ROWS = 64, ATTN_KEYS = 64 };
+
+Attn attn_cached(const Step *);
+Attn attn_dense(const Step *);
+AttnUnit attn_unit(const Attn *, int64_t unit);
+AttnRow attn_row(const Attn *, const AttnUnit *, int64_t r);
+
+/* ---- kernels: kernels.def ---- */
+
+typedef int64_t UnitsFn(const Step *, int64_t *grain);
+typedef int64_t ScratchFn(const Step *);
+ScratchFn attn_scratch, dense_scratch;
+
+#define KERNEL(id, name, fn, units, scratch, best)                             \
+	UnitsFn units;                                                         \
+	KernelFn fn##_generic, fn##_avx2, fn##_avx512, fn##_neon;
+#include "kernels.def"
+#undef KERNEL
+
+static inline char *
+step_scratch(const Step *s, int thread)
+{
+	return s->scratch + thread * s->scratch_stride;
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * kernels.c - one table of kernels for each instruction set.
+ *
+ * Tables are constant; choosing one looks at the processor and at the bound
+ * that the caller gives, never at the environment. */
+
+#include "impl.h"
+
+#define PICK_generic(fn, isa) fn##_generic
+#define PICK_simd(fn, isa) fn##_##isa
+
+#define ROW(id, name, fn, units, scratch) [K_##id] = {name, units, scratch, fn}
+
+#define KERNEL(id, name, fn, units, scratch, best)                             \
+	ROW(id, name, fn##_generic, units, scratch),
+static const Kernel generic[K_COUNT] = {
+#include "kernels.def"
+};
+#undef KERNEL
+
+#if defined(__x86_64__)
+#define KERNEL(id, name, fn, units, scratch, best)                             \
+	ROW(id, name, PICK_##best(fn, avx2), units, scratch),
+static const Kernel avx2[K_COUNT] = {
+#include "kernels.def"
+};
+#undef KERNEL
+#endif
+
+static bool
+always(void)
+{
+	return true;
+}
+
+#if defined(__x86_64__)
+static bool
+has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") &&
+	       __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+#endif
+
+/* Best last; a bound is one of these names. */
+static const struct Isa {
+	const char *name;
+	const Kernel *kernel;
+	bool (*have)(void);
+} isas[] = {
+	{"generic", generic, always},
+#if defined(__x86_64__)
+	{"avx2", avx2, has_avx2},
+#endif
+};
+
+const Kernel *
+kernels_for(const char *isa)
+{
+	const Kernel *best = NULL;
+
+	for (size_t i = 0; i < LEN(isas); i++) {
+		if (isas[i].have())
+			best = isas[i].kernel;
+		if (isa && strcmp(isas[i].name, isa) == 0)
+			return best;
+	}
+	return isa ? NULL : best;
+}
+
+const char *
+kernels_isa(const Kernel *k)
+{
+	for (size_t i = 0; i < LEN(isas); i++)
+		if (isas[i].kernel == k)
+			return isas[i].name;
+	return "";
+}
