@@ -8,6 +8,7 @@
 #include "json.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 
 typedef struct Gate {
@@ -105,9 +106,21 @@ digits(Gate *g)
 	return g->p > from || bad(g, "not a number");
 }
 
+/* json-c would make it infinite, which JSON cannot say again. */
+static bool
+finite(Gate *g, const char *from)
+{
+	const char *s =
+		arena_span(&g->mem, (Span){from, (size_t)(g->p - from)});
+
+	return isfinite(strtod(s, NULL)) || bad(g, "number too large");
+}
+
 static bool
 number(Gate *g)
 {
+	const char *from = g->p;
+
 	if (*g->p == '-')
 		g->p++;
 	if (g->p < g->end && *g->p == '0')
@@ -123,9 +136,9 @@ number(Gate *g)
 		g->p++;
 		if (g->p < g->end && (*g->p == '+' || *g->p == '-'))
 			g->p++;
-		return digits(g);
+		return digits(g) && finite(g, from);
 	}
-	return true;
+	return g->p - from < 300 || finite(g, from);
 }
 
 static bool

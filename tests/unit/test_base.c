@@ -88,6 +88,7 @@ json_gate(void)
 	CHECK(refused("{\"a\":\n1,}", "line 2: expected a key"));
 	CHECK(refused("[\"\xff\"]", "not UTF-8"));
 	CHECK(refused("", "ends too early"));
+	CHECK(refused("[1e999]", "number too large"));
 	CHECK(refused("[01]", "expected ','"));
 	memset(deep, '[', sizeof deep);
 	deep[sizeof deep - 1] = '\0';
