@@ -633,14 +633,16 @@ on_signal(int sig)
 	qe_interrupt(cli.ctx);
 }
 
-/* The first ^C asks, the second one kills. */
+/* The first ^C asks, the second one kills.  A shell starts background jobs
+ * deaf to it, which they stay. */
 static void
 catch_signals(void)
 {
-	struct sigaction sa = {.sa_handler = on_signal,
-	                       .sa_flags = (int)SA_RESETHAND};
+	struct sigaction old,
+		sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 
-	sigaction(SIGINT, &sa, NULL);
+	if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	/* A reader that has seen enough ends us quietly, whatever our
 	 * parent ignored. */

@@ -6,13 +6,19 @@
 
 bats_require_minimum_version 1.5.0
 
-setup() {
+places() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	SHARED=${QEFF_SHARED:-$ROOT/../shared}
-	PATH=${BIN:-$ROOT/build/bin}:${TOOLS:-$ROOT/build/tools}:$PATH
+	BIN=${BIN:-$ROOT/build/bin}
+	PATH=$BIN:${TOOLS:-$ROOT/build/tools}:$PATH
+	D=$BATS_FILE_TMPDIR # what the tests of a file share
+	export ROOT SHARED BIN D LC_ALL=C
+}
+
+setup() {
+	places
 	T=$BATS_TEST_TMPDIR/t # bats keeps files of its own above it
 	mkdir "$T" && cd "$T" || return 1
-	export SHARED LC_ALL=C
 }
 
 # Says why a condition failed, with what the program printed.
@@ -64,4 +70,107 @@ usage_rules() {
 	[ "$status" -eq 4 ] || complain 'a full stdout is not an error'
 	run sh -c "$1 -h >&-"
 	[ "$status" -eq 4 ] || complain 'a closed stdout is not an error'
+}
+
+# out_rules PROGRAM ARGUMENTS...: what holds for every -o and stdout of a
+# command that works.
+out_rules() {
+	accepted "$@" -o out
+	[ -s out ] || complain 'no output'
+	cp out first
+	accepted "$@" -o out # over an old one
+	cmp out first || complain 'two runs differ'
+	rm out first
+	refused 4 "$1: none/out: No such file or directory" "$@" -o none/out
+	refused 4 "$1: ?*: Is a directory" "$@" -o .
+	refused 4 "$1: /dev/full: No space left on device" "$@" -o /dev/full
+	run --separate-stderr sh -c '"$@" >/dev/full' sh "$@"
+	[ "$status" -eq 4 ] || complain 'a full stdout is not an error'
+	[[ $stderr == "$1: "*"No space left on device" ]] ||
+		complain 'a full stdout is not named'
+	run --separate-stderr sh -c '"$@" >&-' sh "$@"
+	[ "$status" -eq 4 ] || complain 'a closed stdout is not an error'
+}
+
+# in_rules PROGRAM GOOD ARGUMENTS...: what holds for every input but a
+# checkpoint; GOOD is one that works and has no comments or padding to lose.
+in_rules() {
+	local prog=$1 good=$2 size n
+	shift 2
+	refused 4 "$prog: none: No such file or directory" "$prog" "$@" none
+	refused 4 "$prog: .: Is a directory" "$prog" "$@" .
+	: >"$BATS_TEST_TMPDIR/empty"
+	refused 3 "$prog: *empty*" "$prog" "$@" "$BATS_TEST_TMPDIR/empty"
+	refused 3 "$prog: *empty*" sh -c '"$@" </dev/null' sh "$prog" "$@"
+	size=$(stat -c %s "$good")
+	for n in 1 2 3 8 16 100 511 512 513 1000 4096 $((size / 4)) \
+		$((size / 2)) $((size - 100)) $((size - 2)); do
+		if [ "$n" -ge "$size" ] || [ "$n" -le 0 ]; then
+			continue
+		fi
+		head -c "$n" "$good" >"$BATS_TEST_TMPDIR/cut"
+		refused 3 "$prog: *cut: ?*" "$prog" "$@" "$BATS_TEST_TMPDIR/cut"
+	done
+	# bytes that are none of our kinds
+	printf '<!DOCTYPE html><html>' >"$BATS_TEST_TMPDIR/page"
+	refused 3 "$prog: *page: ?*" "$prog" "$@" "$BATS_TEST_TMPDIR/page"
+	head -c 3000 /dev/zero >"$BATS_TEST_TMPDIR/zero"
+	refused 3 "$prog: *zero: ?*" "$prog" "$@" "$BATS_TEST_TMPDIR/zero"
+}
+
+# damaged PROGRAM FILE ARGUMENTS...: with any one byte of FILE changed the
+# program takes it or refuses it; it never crashes or hangs.
+damaged() {
+	local prog=$1 file=$2 size i at
+	shift 2
+	size=$(stat -c %s "$file")
+	for i in $(seq 1 40); do
+		at=$((i * 7919 * 31 % size))
+		cp "$file" "$BATS_TEST_TMPDIR/bad"
+		printf '\377' | dd of="$BATS_TEST_TMPDIR/bad" bs=1 seek="$at" \
+			conv=notrunc status=none
+		run --separate-stderr timeout 20 "$prog" "$@" \
+			"$BATS_TEST_TMPDIR/bad" -o out
+		case $status in
+		0 | 3 | 4) ;;
+		*) complain "byte $at" ;;
+		esac
+		rm -f out
+	done
+}
+
+# artifacts DIR [OPTIONS OF make-checkpoint]: a checkpoint and what each
+# stage makes of it, for files that need them: ck m.qeff t.qeff m.onnx
+# o.onnx m.qpc
+artifacts() {
+	local d=$1
+	shift
+	make-checkpoint "$@" "$d/ck" &&
+		hf-load "$d/ck" -o "$d/m.qeff" &&
+		qeff-transform "$d/m.qeff" -o "$d/t.qeff" &&
+		onnx-export "$d/t.qeff" -o "$d/m.onnx" &&
+		onnx-opt "$d/m.onnx" -o "$d/o.onnx" &&
+		qnn-compile "$d/o.onnx" --ctx-len 64 --prompt-len 8 \
+			--seq-len 16 -o "$d/m.qpc"
+}
+
+# reheader DIR SED: edits the header of a safetensors file.
+reheader() {
+	local file=$1/model.safetensors n
+	n=$(od -An -tu8 -N8 "$file")
+	head -c $((8 + n)) "$file" | tail -c +9 | sed "$2" |
+		tr -d '\n' >"$1/header"
+	tail -c +$((9 + n)) "$file" >"$1/data"
+	put_header "$(stat -c %s "$1/header")" >"$file"
+	cat "$1/header" "$1/data" >>"$file"
+	rm "$1/header" "$1/data"
+}
+
+# put_header N: N as eight bytes, the lowest first.
+put_header() {
+	local i n=$1
+	for i in 0 8 16 24 32 40 48 56; do
+		# shellcheck disable=SC2059
+		printf "\\x$(printf %x $((n >> i & 255)))"
+	done
 }
