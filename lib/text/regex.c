@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * regex.c - patterns of tokenizer files, matched by PCRE2.
+ *
+ * The two dialects agree on most of what is in use.  Translated are: \s \w
+ * \d \h and their complements (other sets of characters), \b \B, \uHHHH, the
+ * inline option m (PCRE2's s), and {n,m}+ (repeated, where PCRE2 would be
+ * possessive).  Class operations and what else would silently mean something
+ * else is refused.  ^ and $ match at every line in Ruby.
+ *
+ * Work is bounded by the match limit; the JIT compiler is used where it is
+ * there, and its stack, when too small, gives way to the interpreter. */
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <ctype.h>
+#include <pcre2.h>
+
+#include "regex.h"
+
+enum {
+	PATTERN_MAX = 64 << 10,
+	NEST_MAX = 64,
+	MATCH_LIMIT = 10 << 20,
+	STACK_MIN = 32 << 10,
+	STACK_MAX = 1 << 20,
+};
+
+#define SPACE                                                                  \
+	"\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}"       \
+	"\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
+#define NOT_SPACE                                                              \
+	"\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}"            \
+	"\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"              \
+	"\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}"            \
+	"\\x{3001}-\\x{10ffff}"
+#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+
+struct Regex {
+	pcre2_code *code;
+	bool jit;
+};
+
+struct Matcher {
+	pcre2_match_data *data;
+	pcre2_match_context *context;
+	pcre2_jit_stack *stack;
+};
+
+/* A pattern on its way from one dialect to the other. */
+typedef struct Trans {
+	Ctx *c;
+	const char *p, *end;
+	Buf *out;
+	size_t atom;           /* where the last atom starts in out */
+	size_t open[NEST_MAX]; /* the same of the groups around it */
+	int depth;
+	bool counted; /* the last atom carries a {n,m} */
+} Trans;
+
+static bool
+refuse(Trans *t, const char *what)
+{
+	return fail(t->c, QE_INPUT, "pattern uses %s, which is not supported",
+	            what);
+}
+
+/* The set behind a class letter, NULL if it has none in a class. */
+static const char *
+set_of(char letter)
+{
+	switch (letter) {
+	case 's':
+		return SPACE;
+	case 'S':
+		return NOT_SPACE;
+	case 'w':
+		return WORD;
+	case 'd':
+		return "\\p{Nd}";
+	case 'D':
+		return "\\P{Nd}";
+	case 'h':
+		return "0-9a-fA-F";
+	default:
+		return NULL;
+	}
+}
+
+/* \uHHHH; p is after the u. */
+static bool
+code_point(Trans *t)
+{
+	if (t->end - t->p < 4)
+		return refuse(t, "a short \\u");
+	for (int i = 0; i < 4; i++)
+		if (!isxdigit((unsigned char)t->p[i]))
+			return refuse(t, "a short \\u");
+	buf_fmt(t->out, "\\x{%.4s}", t->p);
+	t->p += 4;
+	return true;
+}
+
+/* A property in braces or any one character, copied with its backslash. */
+static void
+copy_escape(Trans *t, char letter)
+{
+	buf_char(t->out, '\\');
+	buf_char(t->out, letter);
+	if (t->p < t->end && *t->p == '{' && strchr("pPxkgo", letter))
+		while (t->p < t->end) {
+			buf_char(t->out, *t->p);
+			if (*t->p++ == '}')
+				break;
+		}
+}
+
+static bool
+class_escape(Trans *t)
+{
+	char letter = *t->p++;
+	const char *set = set_of(letter);
+
+	if (letter == 'W' || letter == 'H' || letter == 'R' || letter == 'X')
+		return refuse(t, "\\W, \\H, \\R or \\X in a class");
+	if (letter == 'u')
+		return code_point(t);
+	if (set)
+		buf_str(t->out, set);
+	else
+		copy_escape(t, letter);
+	return true;
+}
+
+/* [:name:] passes; a class in a class is Ruby's alone. */
+static bool
+class_bracket(Trans *t)
+{
+	if (t->p < t->end && *t->p == ':') {
+		buf_char(t->out, '[');
+		return true;
+	}
+	return refuse(t, "a class in a class");
+}
+
+static bool class(Trans *t)
+{
+	bool first = true;
+
+	t->atom = t->out->n;
+	buf_char(t->out, '[');
+	if (t->p < t->end && *t->p == '^')
+		buf_char(t->out, *t->p++);
+	for (; t->p < t->end && (*t->p != ']' || first); first = false) {
+		char ch = *t->p++;
+
+		if (ch == '\\' && t->p < t->end) {
+			if (!class_escape(t))
+				return false;
+		} else if (ch == '[') {
+			if (!class_bracket(t))
+				return false;
+			while (t->p < t->end && *t->p != ']')
+				buf_char(t->out, *t->p++);
+			if (t->p < t->end)
+				buf_char(t->out, *t->p++);
+		} else if (ch == '&' && t->p < t->end && *t->p == '&') {
+			return refuse(t, "'&&' in a class");
+		} else {
+			buf_char(t->out, ch);
+		}
+	}
+	if (t->p == t->end)
+		return refuse(t, "a class without an end");
+	buf_char(t->out, *t->p++);
+	return true;
+}
+
+static bool
+escape(Trans *t)
+{
+	char letter = *t->p++;
+	const char *set = set_of(letter);
+
+	t->atom = t->out->n;
+	switch (letter) {
+	case 'u':
+		return code_point(t);
+	case 'b':
+		buf_str(t->out, "(?:(?<=[" WORD "])(?![" WORD "])|"
+		                "(?<![" WORD "])(?=[" WORD "]))");
+		return true;
+	case 'B':
+		buf_str(t->out, "(?:(?<=[" WORD "])(?=[" WORD "])|"
+		                "(?<![" WORD "])(?![" WORD "]))");
+		return true;
+	case 'W':
+		buf_str(t->out, "[^" WORD "]");
+		return true;
+	case 'H':
+		buf_str(t->out, "[^0-9a-fA-F]");
+		return true;
+	case 'C':
+		return refuse(t, "\\C");
+	default:
+		break;
+	}
+	if (set)
+		buf_fmt(t->out, "[%s]", set);
+	else
+		copy_escape(t, letter);
+	return true;
+}
+
+/* (?imx-imx: with Ruby's m written s; other groups are the same. */
+static bool
+group(Trans *t)
+{
+	const char *q = t->p;
+
+	if (t->depth == NEST_MAX)
+		return refuse(t, "groups nested too deep");
+	t->open[t->depth++] = t->out->n;
+	buf_char(t->out, '(');
+	if (t->end - q < 2 || *q != '?')
+		return true;
+	for (q++; q < t->end && strchr("imx-", *q); q++)
+		;
+	if (q == t->end || (*q != ':' && *q != ')'))
+		return true;
+	for (; t->p < q; t->p++)
+		buf_char(t->out, *t->p == 'm' ? 's' : *t->p);
+	return true;
+}
+
+/* {n,m}: what follows decides whether the whole is repeated. */
+static void
+count(Trans *t)
+{
+	while (t->p < t->end && *t->p != '}')
+		buf_char(t->out, *t->p++);
+	if (t->p == t->end)
+		return;
+	buf_char(t->out, *t->p++);
+	t->counted = true;
+}
+
+/* The atom and its {n,m}, as a group to which + can apply. */
+static void
+wrap(Trans *t)
+{
+	size_t n = t->out->n - t->atom;
+
+	buf_str(t->out, "(?:)");
+	memmove(t->out->p + t->atom + 3, t->out->p + t->atom, n);
+	memcpy(t->out->p + t->atom, "(?:", 3);
+	t->out->p[t->atom + 3 + n] = ')';
+}
+
+static bool
+one(Trans *t)
+{
+	char ch = *t->p++;
+	bool counted = t->counted;
+
+	t->counted = false;
+	switch (ch) {
+	case '\\':
+		if (t->p == t->end)
+			return refuse(t, "a lone backslash");
+		return escape(t);
+	case '[':
+		return class(t);
+	case '(':
+		return group(t);
+	case ')':
+		if (t->depth > 0)
+			t->atom = t->open[--t->depth];
+		break;
+	case '{':
+		buf_char(t->out, ch);
+		count(t);
+		return true;
+	case '+':
+		if (counted)
+			wrap(t);
+		break;
+	case '*':
+	case '?':
+		break;
+	default:
+		if (((unsigned char)ch & 0xc0) != 0x80)
+			t->atom = t->out->n;
+	}
+	buf_char(t->out, ch);
+	return true;
+}
+
+bool
+regex_translate(Ctx *c, Span pattern, Buf *out)
+{
+	Trans t = {.c = c, .p = pattern.p, .out = out};
+
+	if (pattern.n > PATTERN_MAX)
+		return fail(c, QE_INPUT, "pattern of %zu bytes, limit %d",
+		            pattern.n, PATTERN_MAX);
+	t.end = pattern.p + pattern.n;
+	while (t.p < t.end)
+		if (!one(&t))
+			return false;
+	return true;
+}
+
+static void
+regex_free(void *p)
+{
+	pcre2_code_free(((Regex *)p)->code);
+}
+
+static pcre2_code *
+compile(Ctx *c, const Buf *pattern)
+{
+	pcre2_compile_context *k = pcre2_compile_context_create(NULL);
+	char why[128];
+	pcre2_code *code;
+	size_t at;
+	int err;
+
+	if (!k)
+		qe_nomem();
+	pcre2_set_newline(k, PCRE2_NEWLINE_LF);
+	pcre2_set_parens_nest_limit(k, NEST_MAX);
+	code = pcre2_compile((PCRE2_SPTR)pattern->p, pattern->n,
+	                     PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE |
+	                             PCRE2_NEVER_BACKSLASH_C |
+	                             PCRE2_NO_UTF_CHECK,
+	                     &err, &at, k);
+	pcre2_compile_context_free(k);
+	if (code)
+		return code;
+	pcre2_get_error_message(err, (PCRE2_UCHAR *)why, sizeof why);
+	fail(c, QE_INPUT, "pattern: %s at byte %zu of '%.200s'", why, at,
+	     pattern->p);
+	return NULL;
+}
+
+Regex *
+regex_open(Ctx *c, Arena *a, Span pattern)
+{
+	Regex *re = NEW(a, Regex);
+	Buf *out = buf_new(a);
+
+	if (utf8_valid(pattern) != pattern.n) {
+		fail(c, QE_INPUT, "pattern is not UTF-8");
+		return NULL;
+	}
+	if (!regex_translate(c, pattern, out))
+		return NULL;
+	if (!(re->code = compile(c, out)))
+		return NULL;
+	arena_defer(a, regex_free, re);
+	re->jit = pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0;
+	return re;
+}
+
+static void
+matcher_free(void *p)
+{
+	Matcher *m = p;
+
+	pcre2_match_data_free(m->data);
+	pcre2_match_context_free(m->context);
+	pcre2_jit_stack_free(m->stack);
+}
+
+Matcher *
+matcher_open(Arena *a)
+{
+	Matcher *m = NEW(a, Matcher);
+
+	m->data = pcre2_match_data_create(1, NULL);
+	m->context = pcre2_match_context_create(NULL);
+	if (!m->data || !m->context)
+		qe_nomem();
+	arena_defer(a, matcher_free, m);
+	pcre2_set_match_limit(m->context, MATCH_LIMIT);
+	m->stack = pcre2_jit_stack_create(STACK_MIN, STACK_MAX, NULL);
+	if (m->stack)
+		pcre2_jit_stack_assign(m->context, NULL, m->stack);
+	return m;
+}
+
+static int
+search(Matcher *m, const Regex *re, Span s, size_t at, uint32_t opt)
+{
+	PCRE2_SPTR p = (PCRE2_SPTR)s.p;
+	int rc = PCRE2_ERROR_JIT_STACKLIMIT;
+
+	opt |= PCRE2_NO_UTF_CHECK;
+	if (re->jit && !(opt & PCRE2_ANCHORED))
+		rc = pcre2_jit_match(re->code, p, s.n, at, opt, m->data,
+		                     m->context);
+	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
+		rc = pcre2_match(re->code, p, s.n, at, opt | PCRE2_NO_JIT,
+		                 m->data, m->context);
+	return rc;
+}
+
+/* Past an empty match that follows a match: one character on. */
+static void
+step(Scan *k)
+{
+	k->at++;
+	while (k->at < k->s.n && ((unsigned char)k->s.p[k->at] & 0xc0) == 0x80)
+		k->at++;
+}
+
+int
+regex_next(Ctx *c, Matcher *m, const Regex *re, Scan *k)
+{
+	const size_t *pos = pcre2_get_ovector_pointer(m->data);
+	char why[128];
+	int rc;
+
+	for (; k->at <= k->s.n; step(k)) {
+		rc = search(m, re, k->s, k->at, 0);
+		if (rc == PCRE2_ERROR_NOMATCH)
+			return 0;
+		if (rc < 0) {
+			pcre2_get_error_message(rc, (PCRE2_UCHAR *)why,
+			                        sizeof why);
+			fail(c, QE_INPUT, "matching a pattern: %s", why);
+			return -1;
+		}
+		k->from = pos[0];
+		k->to = k->at = MAX(pos[1], pos[0]);
+		if (k->from == k->to && k->last == k->to + 1)
+			continue;
+		k->last = k->to + 1;
+		return 1;
+	}
+	return 0;
+}
+
+bool
+regex_at(Matcher *m, const Regex *re, Span s)
+{
+	return search(m, re, s, 0, PCRE2_ANCHORED) >= 0;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * tok_encode.c - text to ids: the order of the steps, and the word cache.
+ *
+ * A tokenizer keeps one Run, with its buffers and its cache, for whoever
+ * comes first; a second thread at the same time makes its own.  The cache
+ * holds answers only, so it changes no result. */
+
+#include "tok.h"
+
+enum { CACHE = 1 << 15, KEY_MAX = 30, IDS_MAX = 8 };
+
+/* A word and its ids; one cache line. */
+struct Word {
+	uint8_t n, nid; /* n 0: free */
+	char key[KEY_MAX];
+	int32_t id[IDS_MAX];
+};
+
+static WordFn *const word_of[] = {
+#define MODEL(name, read, word) word,
+#include "models.def"
+};
+
+static void
+run_close(void *run)
+{
+	arena_free(&((Run *)run)->mem);
+}
+
+/* Its buffers grow while a has other users, so they have an arena of their
+ * own, which goes with a. */
+Run *
+run_open(Arena *owner, const Tokenizer *t)
+{
+	Run *r = NEW(owner, Run);
+	Arena *a = r->a = &r->mem;
+
+	arena_defer(owner, run_close, r);
+	r->t = t;
+	r->match = matcher_open(a);
+	r->mended = buf_new(a);
+	r->word = buf_new(a);
+	for (int i = 0; i < 2; i++) {
+		r->buf[i] = buf_new(a);
+		r->norm.buf[i] = buf_new(a);
+	}
+	r->cache = NEWV(a, struct Word, CACHE);
+	return r;
+}
+
+static bool
+encode_word(Run *r, Span s)
+{
+	size_t from = r->nid, n;
+	struct Word *w;
+
+	if (s.n > KEY_MAX)
+		return word_of[r->t->meta->model](r, s);
+	w = r->cache + (hash_word(s.p, s.n) & (CACHE - 1));
+	if (w->n == s.n && memcmp(w->key, s.p, s.n) == 0) {
+		for (int i = 0; i < w->nid; i++)
+			run_id(r, w->id[i]);
+		return true;
+	}
+	if (!word_of[r->t->meta->model](r, s))
+		return false;
+	n = r->nid - from;
+	if (n <= IDS_MAX) {
+		w->n = (uint8_t)s.n;
+		w->nid = (uint8_t)n;
+		memcpy(w->key, s.p, s.n);
+		memcpy(w->id, r->id + from, n * sizeof *w->id);
+	}
+	return true;
+}
+
+static bool
+encode_text(Run *r, Span text)
+{
+	if (text.n > INPUT_MAX)
+		return fail(r->c, QE_INPUT, "text of %zu bytes, limit %d",
+		            text.n, INPUT_MAX);
+	r->nid = 0;
+	text = utf8_mend(text, r->mended);
+	if (!find_added(r, text) || !split_all(r))
+		return false;
+	for (size_t i = 0; i < r->npiece; i++) {
+		const Piece *p = r->piece + i;
+
+		if (p->id >= 0)
+			run_id(r, p->id);
+		else if (!encode_word(r, (Span){r->text.p + p->off, p->n}))
+			return false;
+		if ((i & 0xffff) == 0xffff && !go_on(r->c))
+			return false;
+	}
+	return true;
+}
+
+static bool
+encode_part(Run *r, Arena *a, Span text, uint8_t type, Part *out)
+{
+	if (!encode_text(r, text))
+		return false;
+	out->n = r->nid;
+	out->id = arena_copy(a, r->id, r->nid * sizeof *r->id);
+	out->type = NEWV(a, uint8_t, r->nid);
+	memset(out->type, type, r->nid);
+	return true;
+}
+
+static bool
+encode(Run *r, Arena *a, Span text, const Span *pair, bool special, Ids *out)
+{
+	Part part[2];
+
+	if (!encode_part(r, a, text, 0, &part[0]))
+		return false;
+	if (pair && !encode_part(r, a, *pair, 1, &part[1]))
+		return note(r->c, "second text");
+	return post_all(r->c, a, r->t, part, pair ? 2 : 1, special, out);
+}
+
+bool
+tokenizer_encode(Ctx *c, Arena *a, const Tokenizer *t, Span text,
+                 const Span *pair, bool special, Ids *out)
+{
+	Arena own = {0};
+	bool mine = !atomic_exchange(t->busy, true), ok;
+	Run *r = mine ? t->run : run_open(&own, t);
+
+	r->c = c;
+	ok = encode(r, a, text, pair, special, out);
+	if (mine)
+		atomic_store(t->busy, false);
+	arena_free(&own);
+	return ok;
+}

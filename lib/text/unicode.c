@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * unicode.c - characters: UTF-8, classes, case, normal forms.
+ *
+ * Properties come from utf8proc (Unicode 15).  White_Space is spelled out,
+ * because libraries differ over U+180E; lower case has one exception, which
+ * utf8proc cannot express: U+0130 gives two characters. */
+
+#include <stdlib.h>
+#include <utf8proc.h>
+
+#include "unicode.h"
+
+/* The second byte decides over surrogates, overlong forms and the end of
+ * Unicode; later ones are plain continuations. */
+static bool
+second_ok(unsigned char a, unsigned char b)
+{
+	switch (a) {
+	case 0xe0:
+		return b >= 0xa0 && b <= 0xbf;
+	case 0xed:
+		return b >= 0x80 && b <= 0x9f;
+	case 0xf0:
+		return b >= 0x90 && b <= 0xbf;
+	case 0xf4:
+		return b >= 0x80 && b <= 0x8f;
+	default:
+		return (b & 0xc0) == 0x80;
+	}
+}
+
+size_t
+utf8_next(const char *s, size_t n, uint32_t *ch, int *ok)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t len = *p < 0x80   ? 1
+	             : *p < 0xc2 ? 0
+	             : *p < 0xe0 ? 2
+	             : *p < 0xf0 ? 3
+	             : *p < 0xf5 ? 4
+	                         : 0;
+
+	*ch = BAD_CHAR;
+	*ok = 0;
+	if (len == 0)
+		return 1;
+	for (size_t i = 1; i < len; i++) {
+		if (i == n) {
+			*ok = -1;
+			return n;
+		}
+		if (i == 1 ? !second_ok(p[0], p[1]) : (p[i] & 0xc0) != 0x80)
+			return i;
+	}
+	*ok = 1;
+	return utf8_get(s, ch);
+}
+
+size_t
+utf8_put(uint32_t c, char *out)
+{
+	if (c < 0x80) {
+		out[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		out[0] = (char)(0xc0 | c >> 6);
+		out[1] = (char)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		out[0] = (char)(0xe0 | c >> 12);
+		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | c >> 18);
+	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (c & 0x3f));
+	return 4;
+}
+
+void
+buf_rune(Buf *b, uint32_t ch)
+{
+	char s[UTF8_MAX];
+
+	buf_add(b, s, utf8_put(ch, s));
+}
+
+const char *
+utf8_back(const char *begin, const char *p)
+{
+	do
+		p--;
+	while (p > begin && ((unsigned char)*p & 0xc0) == 0x80);
+	return p;
+}
+
+size_t
+utf8_count(Span s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
+Span
+utf8_mend(Span s, Buf *copy)
+{
+	size_t good = utf8_valid(s);
+	uint32_t ch;
+	int ok;
+
+	if (good == s.n)
+		return s;
+	buf_clear(copy);
+	while (s.n > 0) {
+		buf_add(copy, s.p, good);
+		s = (Span){s.p + good, s.n - good};
+		if (s.n == 0)
+			break;
+		good = utf8_next(s.p, s.n, &ch, &ok);
+		buf_rune(copy, ch);
+		s = (Span){s.p + good, s.n - good};
+		good = utf8_valid(s);
+	}
+	return (Span){copy->p, copy->n};
+}
+
+bool
+is_space(uint32_t c)
+{
+	if (c < 0x80)
+		return c == ' ' || (c >= 9 && c <= 13);
+	return c == 0x85 || c == 0xa0 || c == 0x1680 ||
+	       (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
+	       c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+static utf8proc_category_t
+category(uint32_t c)
+{
+	return utf8proc_category((utf8proc_int32_t)c);
+}
+
+bool
+is_number(uint32_t c)
+{
+	utf8proc_category_t k;
+
+	if (c < 0x80)
+		return c >= '0' && c <= '9';
+	k = category(c);
+	return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
+}
+
+bool
+is_mark(uint32_t c)
+{
+	utf8proc_category_t k = category(c);
+
+	return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME;
+}
+
+bool
+is_accent(uint32_t c)
+{
+	return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN;
+}
+
+bool
+is_punct(uint32_t c)
+{
+	utf8proc_category_t k;
+
+	if (c < 0x80)
+		return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) ||
+		       (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
+	k = category(c);
+	return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
+}
+
+bool
+is_other(uint32_t c)
+{
+	utf8proc_category_t k;
+
+	if (c < 0x7f)
+		return c < 0x20;
+	k = category(c);
+	return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF ||
+	       k == UTF8PROC_CATEGORY_CO;
+}
+
+bool
+is_han(uint32_t c)
+{
+	static const struct {
+		uint32_t from, to;
+	} block[] = {
+		{0x3400, 0x4dbf},   {0x4e00, 0x9fff},   {0xf900, 0xfaff},
+		{0x20000, 0x2a6df}, {0x2a700, 0x2b73f}, {0x2b740, 0x2b81f},
+		{0x2b920, 0x2ceaf}, {0x2f800, 0x2fa1f},
+	};
+
+	for (size_t i = 0; i < LEN(block) && c >= block[i].from; i++)
+		if (c <= block[i].to)
+			return true;
+	return false;
+}
+
+int
+rune_lower(uint32_t c, uint32_t out[2])
+{
+	if (c == 0x130) {
+		out[0] = 'i';
+		out[1] = 0x307;
+		return 2;
+	}
+	out[0] = c < 0x80 ? (c >= 'A' && c <= 'Z' ? c + 32 : c)
+	                  : (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);
+	return 1;
+}
+
+size_t
+grapheme_len(Span s)
+{
+	utf8proc_int32_t state = 0;
+	uint32_t a, b;
+	size_t at;
+
+	for (at = utf8_get(s.p, &a); at < s.n; a = b) {
+		size_t n = utf8_get(s.p + at, &b);
+
+		if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)a,
+		                                     (utf8proc_int32_t)b,
+		                                     &state))
+			break;
+		at += n;
+	}
+	return at;
+}
+
+bool
+is_ascii(Span s)
+{
+	size_t i = 0;
+	uint64_t w;
+
+	for (; i + 8 <= s.n; i += 8) {
+		memcpy(&w, s.p + i, 8);
+		if (w & UINT64_C(0x8080808080808080))
+			return false;
+	}
+	for (; i < s.n; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
+static bool
+form_run(Ctx *c, Span s, utf8proc_option_t opt, Buf *out)
+{
+	utf8proc_uint8_t *p = NULL;
+	utf8proc_ssize_t n;
+
+	n = utf8proc_map((const utf8proc_uint8_t *)s.p, (utf8proc_ssize_t)s.n,
+	                 &p, opt);
+	if (n == UTF8PROC_ERROR_NOMEM)
+		qe_nomem();
+	if (n < 0)
+		return fail(c, QE_INPUT, "normal form: %s", utf8proc_errmsg(n));
+	buf_add(out, p, (size_t)n);
+	free(p);
+	return true;
+}
+
+/* An ASCII character never changes and nothing before it reaches over it, so
+ * only runs of others are worked on, each with the character before it, which
+ * a combining mark may join. */
+bool
+text_form(Ctx *c, Span s, int form, Buf *out)
+{
+	utf8proc_option_t opt = UTF8PROC_STABLE;
+	size_t done = 0, i = 0, from;
+
+	opt |= form & FORM_COMPOSE ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE;
+	opt |= form & FORM_COMPAT ? UTF8PROC_COMPAT : 0;
+	while (i < s.n) {
+		if ((unsigned char)s.p[i] < 0x80) {
+			i++;
+			continue;
+		}
+		from = i > done ? i - 1 : i;
+		buf_add(out, s.p + done, from - done);
+		while (i < s.n && (unsigned char)s.p[i] >= 0x80)
+			i++;
+		if (!form_run(c, (Span){s.p + from, i - from}, opt, out))
+			return false;
+		done = i;
+	}
+	buf_add(out, s.p + done, s.n - done);
+	return true;
+}
