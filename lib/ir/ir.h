@@ -253,6 +253,7 @@ enum OpFlag {
 	VIEW = 1 << 1,    /* output bytes are input 0's: Reshape, Squeeze... */
 	DYNAMIC = 1 << 2, /* output shape depends on input values: NonZero... */
 	CONTROL = 1 << 3, /* has subgraphs */
+	SHAPED = 1 << 4,  /* reads shapes of inputs, not their bytes: Shape */
 };
 
 /* Sets kind, type and shape of out[] from in[]; dims may be unknown (-1) on

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * matmul.c - MatMul, Gemm and the integer ones: one product of matrices.
+ *
+ * Sums run over k from 0 up, in double or in wrapping 64 bits. */
+
+#include "num.h"
+
+enum { BLOCK = 16 }; /* rows of a that share one reading of b */
+
+/* A matrix inside a tensor: element (i, j) at off + i * row + j * col. */
+typedef struct Matrix {
+	const Value *v;
+	int64_t off, row, col;
+	int64_t zero; /* taken off every element; integers only */
+} Matrix;
+
+/* acc[rows, n] += a[i0.., k] b[k, n] */
+static void
+block_f64(const Matrix *a, const Matrix *b, int64_t i0, int64_t rows, int64_t k,
+          int64_t n, double *acc, double *brow)
+{
+	double x;
+
+	for (int64_t p = 0; p < k; p++) {
+		load_f64(b->v, b->off + p * b->row, b->col, n, brow);
+		for (int64_t i = 0; i < rows; i++) {
+			x = value_f64(a->v,
+			              a->off + (i0 + i) * a->row + p * a->col);
+			for (int64_t j = 0; j < n; j++)
+				acc[i * n + j] += x * brow[j];
+		}
+	}
+}
+
+static void
+block_i64(const Matrix *a, const Matrix *b, int64_t i0, int64_t rows, int64_t k,
+          int64_t n, int64_t *acc, int64_t *brow)
+{
+	uint64_t x;
+
+	for (int64_t p = 0; p < k; p++) {
+		load_i64(b->v, b->off + p * b->row, b->col, n, brow);
+		for (int64_t i = 0; i < rows; i++) {
+			x = (uint64_t)value_i64(a->v,
+			                        a->off + (i0 + i) * a->row +
+			                                p * a->col) -
+			    (uint64_t)a->zero;
+			for (int64_t j = 0; j < n; j++)
+				acc[i * n + j] =
+					(int64_t)((uint64_t)acc[i * n + j] +
+				                  x * ((uint64_t)brow[j] -
+				                       (uint64_t)b->zero));
+		}
+	}
+}
+
+/* y[at..] = a[m, k] b[k, n], in y's type. */
+static void
+product(Arena *mem, const Matrix *a, const Matrix *b, int64_t m, int64_t k,
+        int64_t n, Value *y, int64_t at)
+{
+	bool f = is_float(y->type);
+	void *acc = NEWV(mem, double, BLOCK *n + 1);
+	void *brow = NEWV(mem, double, n + 1);
+
+	for (int64_t i = 0; i < m; i += BLOCK) {
+		int64_t rows = MIN(BLOCK, m - i);
+
+		memset(acc, 0, (size_t)(rows * n) * sizeof(double));
+		if (f) {
+			block_f64(a, b, i, rows, k, n, acc, brow);
+			store_f64(y, at + i * n, rows * n, acc);
+		} else {
+			block_i64(a, b, i, rows, k, n, acc, brow);
+			store_i64(y, at + i * n, rows * n, acc);
+		}
+	}
+}
+
+/* numpy.matmul: a vector is a row (left) or a column (right) whose
+ * dimension goes away again; what stands before broadcasts. */
+static bool
+matmul_shape(Ctx *c, const Shape *a, const Shape *b, Shape *y)
+{
+	Shape left = *a, right = *b;
+	int64_t k, l;
+
+	*y = (Shape){.rank = -1};
+	if (a->rank < 0 || b->rank < 0)
+		return true;
+	if (!a->rank || !b->rank)
+		return fail(c, QE_INPUT, "%s by %s", shape_text(a).s,
+		            shape_text(b).s);
+	k = a->dim[a->rank - 1];
+	l = b->dim[b->rank == 1 ? 0 : b->rank - 2];
+	left.rank = MAX(0, a->rank - 2);
+	right.rank = MAX(0, b->rank - 2);
+	if ((k != l && k >= 0 && l >= 0) || !broadcast(c, &left, &right))
+		return fail(c, QE_INPUT, "%s by %s", shape_text(a).s,
+		            shape_text(b).s);
+	*y = left;
+	if (a->rank > 1)
+		y->dim[y->rank++] = a->dim[a->rank - 2];
+	if (b->rank > 1)
+		y->dim[y->rank++] = b->dim[b->rank - 1];
+	return true;
+}
+
+bool
+infer_matmul(Ctx *c, Node *n)
+{
+	Shape y;
+
+	return same_types(c, n, 0, 2) && want_class(c, n, 0, "FIU") &&
+	       matmul_shape(c, &n->in[0]->shape, &n->in[1]->shape, &y) &&
+	       set(c, output(n, 0), n->in[0]->type, &y);
+}
+
+static void
+matmul(Arena *mem, const Value *a, const Value *b, Value *y)
+{
+	const Shape *s = &a->shape, *t = &b->shape;
+	Shape left = *s, right = *t, batch = y->shape;
+	int64_t k = s->dim[s->rank - 1], at = 0;
+	int64_t m = s->rank > 1 ? s->dim[s->rank - 2] : 1;
+	int64_t n = t->rank > 1 ? t->dim[t->rank - 1] : 1;
+	Nest z;
+
+	left.rank = MAX(0, s->rank - 2);
+	right.rank = MAX(0, t->rank - 2);
+	batch.rank = MAX(left.rank, right.rank);
+	if (!nest_broadcast(&z, &batch, 2, (const Shape *[]){&left, &right}))
+		return;
+	do
+		for (int64_t i = 0; i < nest_len(&z); i++, at += m * n)
+			product(mem,
+			        &(Matrix){a,
+			                  (z.off[0] + i * nest_row(&z, 0)) * m *
+			                          k,
+			                  k, 1, 0},
+			        &(Matrix){b,
+			                  (z.off[1] + i * nest_row(&z, 1)) * k *
+			                          n,
+			                  n, 1, 0},
+			        m, k, n, y, at);
+	while (nest_next(&z));
+}
+
+bool
+eval_matmul(Ctx *c, Arena *a, Node *n)
+{
+	(void)c;
+	matmul(a, n->in[0], n->in[1], n->out[0]);
+	return true;
+}
+
+/* ---- Gemm ---- */
+
+bool
+infer_gemm(Ctx *c, Node *n)
+{
+	const Shape *a = &n->in[0]->shape, *b = &n->in[1]->shape;
+	bool ta = attr_int(n, "transA", 0), tb = attr_int(n, "transB", 0);
+	Shape y = {2, {-1, -1}}, bias = {0};
+
+	if (!same_types(c, n, 0, n->nin) || !want_class(c, n, 0, "FIU") ||
+	    !want_rank(c, n, 0, 2) || !want_rank(c, n, 1, 2))
+		return false;
+	if (a->rank == 2)
+		y.dim[0] = a->dim[ta];
+	if (b->rank == 2)
+		y.dim[1] = b->dim[!tb];
+	if (a->rank == 2 && b->rank == 2 && a->dim[!ta] != b->dim[tb] &&
+	    a->dim[!ta] >= 0 && b->dim[tb] >= 0)
+		return fail(c, QE_INPUT, "%s by %s", shape_text(a).s,
+		            shape_text(b).s);
+	if (input(n, 2)) {
+		bias = y;
+		if (!broadcast(c, &bias, &n->in[2]->shape) ||
+		    (bias.rank >= 0 && shape_known(&bias) && shape_known(&y) &&
+		     !shape_eq(&bias, &y)))
+			return fail(c, QE_INPUT, "bias %s for %s",
+			            shape_text(&n->in[2]->shape).s,
+			            shape_text(&y).s);
+	}
+	return set(c, output(n, 0), n->in[0]->type, &y);
+}
+
+/* y = alpha y + beta bias, in double even for integers, whose alpha and beta
+ * are whole in practice. */
+static void
+scale_and_add(const Value *sum, Value *y, const Value *bias, double alpha,
+              double beta)
+{
+	const Shape *s[] = {&y->shape, bias ? &bias->shape : &(Shape){0}};
+	Nest z;
+	double v;
+
+	if (!nest_broadcast(&z, &y->shape, 2, s))
+		return;
+	do
+		for (int64_t i = 0; i < nest_len(&z); i++) {
+			int64_t at = z.off[0] + i * nest_row(&z, 0);
+
+			v = alpha * value_f64(sum, at);
+			if (bias)
+				v += beta *
+				     value_f64(bias,
+				               z.off[1] + i * nest_row(&z, 1));
+			store_f64(y, at, 1, &v);
+		}
+	while (nest_next(&z));
+}
+
+bool
+eval_gemm(Ctx *c, Arena *mem, Node *n)
+{
+	const Value *a = n->in[0], *b = n->in[1];
+	bool ta = attr_int(n, "transA", 0), tb = attr_int(n, "transB", 0);
+	Value *y = n->out[0], sum = *y;
+	int64_t k = a->shape.dim[!ta];
+
+	sum.type = DT_F64;
+	if (!alloc_bytes(c, mem, &sum))
+		return false;
+	product(mem,
+	        &(Matrix){a, 0, ta ? 1 : a->shape.dim[1],
+	                  ta ? a->shape.dim[1] : 1, 0},
+	        &(Matrix){b, 0, tb ? 1 : b->shape.dim[1],
+	                  tb ? b->shape.dim[1] : 1, 0},
+	        y->shape.dim[0], k, y->shape.dim[1], &sum, 0);
+	scale_and_add(&sum, y, input(n, 2), attr_float(n, "alpha", 1),
+	              attr_float(n, "beta", 1));
+	return true;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * num.h - what the operator files share: arguments, elements, loops.
+ *
+ * Elements of every type are read as double or int64_t, and written from
+ * them, by the row; so an operator is written once for all types.  float32
+ * and narrower are exact in double, and + - * / sqrt of them round to the
+ * same result as when done in the type itself.  uint64 travels as the
+ * int64_t of the same bits. */
+
+#ifndef NUM_H
+#define NUM_H
+
+#include "op.h"
+
+/* ---- arguments: arg.c ---- */
+
+/* Input or output k, or NULL where it is left out. */
+Value *input(const Node *, int k);
+Value *output(const Node *, int k);
+/* Input k when its bytes are in memory, else NULL. */
+const Value *known(const Node *, int k);
+
+/* A list of integers: an input, or an attribute in older opsets. */
+typedef struct Ints {
+	bool given; /* there is one */
+	bool known; /* and its elements can be read */
+	int64_t n;  /* -1: not even their number */
+	const Value *v;
+	const int64_t *attr;
+} Ints;
+bool ints_arg(Ctx *, const Node *, int k, const char *attr, Ints *);
+int64_t ints_at(const Ints *, int64_t i);
+
+/* An axis in [-rank, rank) made positive. */
+bool axis_arg(Ctx *, int64_t axis, int rank, int *out);
+/* A set of axes as one bool each; fails on a repeated one. */
+bool axes_arg(Ctx *, const Ints *, int rank, bool *out);
+
+bool set(Ctx *, Value *out, DType, const Shape *);
+bool same_types(Ctx *, const Node *, int from, int to);
+bool want_rank(Ctx *, const Node *, int k, int rank);
+bool want_class(Ctx *, const Node *, int k, const char *classes);
+/* The shape of two (or more) shapes broadcast together. */
+bool broadcast(Ctx *, Shape *y, const Shape *x);
+/* Room for the elements of an output whose shape only eval knows. */
+bool alloc_out(Ctx *, Arena *, Value *out, DType, const Shape *);
+bool alloc_bytes(Ctx *, Arena *, Value *out);
+/* Product of dimensions [from, to). */
+int64_t span_count(const Shape *, int from, int to);
+
+/* ---- elements: num.c ---- */
+
+/* n elements from `at`, `step` apart. */
+void load_f64(const Value *, int64_t at, int64_t step, int64_t n, double *);
+void load_i64(const Value *, int64_t at, int64_t step, int64_t n, int64_t *);
+void store_f64(Value *, int64_t at, int64_t n, const double *);
+void store_i64(Value *, int64_t at, int64_t n, const int64_t *);
+/* All of them, in a. */
+double *read_f64(Arena *a, const Value *);
+int64_t *read_i64(Arena *a, const Value *);
+void *bytes(Value *); /* to write to */
+bool is_float(DType);
+bool is_int(DType); /* signed or not; not bool */
+
+/* Element i of a packed type, the first in the lowest bits. */
+unsigned get_bits(const void *, int64_t i, int bits);
+void put_bits(void *, int64_t i, int bits, unsigned x);
+
+/* The value of a code of at most 8 bits (float8, float4, int4, int2), and
+ * the code nearest to x; beyond the largest: that, or NaN/inf.  code.c */
+double code_value(DType, unsigned code);
+unsigned code_nearest(DType, double x, bool saturate);
+
+/* n elements of the same type copied, packed ones too. */
+void copy_run(Value *y, int64_t yat, const Value *x, int64_t xat, int64_t n);
+
+/* ---- loops: nest.c ---- */
+
+enum { NESTOPS = 4, ROW = 512 };
+
+/* A loop nest over a box, with offsets into up to NESTOPS operands:
+ *     do
+ *             row of z.dim[z.rank - 1] elements at z.off[k], z.step[k]...
+ *     while (nest_next(&z)); */
+typedef struct Nest {
+	int rank, nop;
+	int64_t dim[MAXRANK], at[MAXRANK];
+	int64_t step[NESTOPS][MAXRANK], off[NESTOPS];
+} Nest;
+/* Operands of shapes x[k] broadcast to y; false if there are no elements. */
+bool nest_broadcast(Nest *, const Shape *y, int n, const Shape *const *x);
+/* Merges dimensions that can be walked as one. */
+bool nest_pack(Nest *);
+bool nest_next(Nest *);
+int64_t nest_row(const Nest *, int k); /* step of operand k in a row */
+#define nest_len(z) ((z)->dim[(z)->rank - 1])
+
+/* Steps of a dense tensor. */
+void dense_steps(const Shape *, int64_t *step);
+/* y[yoff + sum(i ystep)] = x[xoff + sum(i xstep)] for i in box. */
+void move_box(Value *y, int64_t yoff, const int64_t *ystep, const Value *x,
+              int64_t xoff, const int64_t *xstep, const Shape *box);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * op.h - shapes and exact values of operators: the slow reference.
+ *
+ * Every other way to compute something is checked against this one, so it
+ * is exact first: sums of floats run in double, in one fixed order. */
+
+#ifndef OP_H
+#define OP_H
+
+#include "ir.h"
+
+/* Infers every value of g from its inputs, node by node.  What is known of
+ * a value before must agree with what is inferred, and stays where nothing
+ * is.  Small results of constants are computed on the way, so that Reshape
+ * and its like see them; with `fold` they stay, as constants, and the nodes
+ * that made them leave the graph. */
+bool graph_infer(Ctx *, Graph *, bool fold);
+
+/* Runs one node whose inputs have data: infers, allocates the outputs in a,
+ * evaluates.  Data of VIEW operators is shared with the input. */
+bool node_eval(Ctx *, Arena *a, Node *);
+
+/* Runs a whole graph.  in[] gives the data of g->in; out[i] is filled, and
+ * made in a where it is NULL.  The graph itself is left as it was. */
+bool graph_eval(Ctx *, Arena *a, Graph *, Value *const *in, Value **out);
+
+/* Replaces calls of model-local functions by their bodies. */
+bool graph_inline(Ctx *, Graph *);
+
+/* Element i of a value that has its bytes in memory. */
+int64_t value_i64(const Value *, int64_t i);
+double value_f64(const Value *, int64_t i);
+
+#endif
