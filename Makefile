@@ -52,6 +52,15 @@ $(B)/unit/%: tests/unit/%.c tests/unit/check.h $(B)/libqeff.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL) -Itests/unit $(LDFLAGS) -Wl,--as-needed -MMD -MP -o $@ $< $(B)/libqeff.a $(LDLIBS)
 
+# Speed, printed as tables.
+BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+$(B)/bench/%: $(B)/tests/bench/%.o $(B)/libqeff.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
+
+bench: $(BENCH)
+	@for t in $(BENCH); do $$t || exit 1; done
+
 # Programs that only tests use.
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/cmd/cli.o $(B)/libqeff.a
 	@mkdir -p $(@D)
@@ -61,8 +70,10 @@ $(B)/cmd/cli.o: CPPFLAGS += -DQEFF_SHARE='"$(PREFIX)/share/qeff"'
 $(B)/tests/tools/%.o: CPPFLAGS += -Icmd
 
 # One file per instruction set; only these may use it.
+ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 $(B)/lib/host/kernel/%_avx2.o:   CFLAGS += -O3 -mavx2 -mfma -mf16c
 $(B)/lib/host/kernel/%_avx512.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c
+endif
 
 $(B)/%.o: %.c | $(GEN)
 	@mkdir -p $(@D)
@@ -164,6 +175,6 @@ clean:
 	rm -rf $(B)
 
 -include $(LIB:.o=.d) $(wildcard $(B)/cmd/*.d $(B)/unit/*.d $(B)/tests/*/*.d)
-.PHONY: all tools unit cli check asan fuzz fuzzers fuzz-replay lint fmt demo install \
+.PHONY: all bench tools unit cli check asan fuzz fuzzers fuzz-replay lint fmt demo install \
         uninstall dist clean
 .SECONDARY:

@@ -70,7 +70,7 @@ packed(Arena *a, WFormat f, const float *w, int64_t n, int64_t k)
 	return p;
 }
 
-/* The largest |got - want|, over `by`; NaN and infinities must agree. */
+/* The largest |got - want| / (by + |want|); NaN, infinities must agree. */
 static inline double
 apart(const float *got, const float *want, int64_t n, double by)
 {
@@ -81,7 +81,8 @@ apart(const float *got, const float *want, int64_t n, double by)
 			continue;
 		if (isinf(want[i]) && got[i] == want[i])
 			continue;
-		d = fabs((double)got[i] - (double)want[i]) / by;
+		d = fabs((double)got[i] - (double)want[i]) /
+		    (by + fabs((double)want[i]));
 		if (!(d <= most))
 			most = isnan(d) ? HUGE_VAL : d;
 	}

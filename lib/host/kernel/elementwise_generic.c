@@ -49,14 +49,13 @@ rope_generic(const Step *s, int64_t begin, int64_t end, int thread)
 /* ---- cache, last token ---- */
 
 void
-write_generic(const Step *s, int64_t begin, int64_t end, int thread)
+write_with(const Step *s, int64_t begin, int64_t end, SaveRowFn *save)
 {
 	const int64_t *d = s->dim, *slot = s->buf[WRITE_SLOT];
 	int64_t heads = d[WRITE_HEADS], dim = d[WRITE_DIM];
 	CFormat f = (CFormat)d[WRITE_FORMAT];
 	int64_t bytes = cache_row_bytes(f, dim), ctx = d[WRITE_CTX];
 
-	(void)thread;
 	for (int64_t u = begin; u < end; u++) {
 		int64_t b = u / heads, h = u % heads, to = slot ? slot[b] : b;
 		const int64_t *pos =
@@ -70,8 +69,21 @@ write_generic(const Step *s, int64_t begin, int64_t end, int thread)
 		c += (to * heads + h) * ctx * bytes;
 		for (int64_t i = 0; i < d[WRITE_SEQ]; i++, x += d[WRITE_LDX])
 			if (pos[i] >= 0 && pos[i] < ctx)
-				ccodec[f].save(x, dim, c + pos[i] * bytes);
+				save(f, x, dim, c + pos[i] * bytes);
 	}
+}
+
+static void
+save_row(CFormat f, const float *row, int64_t dim, char *out)
+{
+	ccodec[f].save(row, dim, out);
+}
+
+void
+write_generic(const Step *s, int64_t begin, int64_t end, int thread)
+{
+	(void)thread;
+	write_with(s, begin, end, save_row);
 }
 
 void
@@ -130,8 +142,7 @@ arith(int64_t op, float *y, const float *a, int64_t sa, const float *b,
 		}
 }
 
-/* Offset of element `at` of a dense [size] in an operand with strides. */
-static int64_t
+int64_t
 offset6(int64_t at, const int64_t *size, const int64_t *stride)
 {
 	int64_t off = 0;

@@ -97,9 +97,15 @@ typedef struct AttnRow {
 	int head;
 } AttnRow;
 
-/* Scratch of a unit holds keys and values of KEYS rows as float32, scores,
- * sums, and the row views. */
+/* Rows of a unit and keys of a block, at most. */
 enum { ATTN_ROWS = 64, ATTN_KEYS = 64 };
+
+/* A row of floats in scratch takes so many. */
+static inline int64_t
+attn_pad(int64_t dim)
+{
+	return (dim + PANEL - 1) / PANEL * PANEL;
+}
 
 Attn attn_cached(const Step *);
 Attn attn_dense(const Step *);
@@ -117,6 +123,13 @@ ScratchFn attn_scratch, dense_scratch;
 	KernelFn fn##_generic, fn##_avx2, fn##_avx512, fn##_neon;
 #include "kernels.def"
 #undef KERNEL
+
+/* elementwise_generic.c: offset of element `at` of a dense [size] of six
+ * dimensions in an operand with strides */
+int64_t offset6(int64_t at, const int64_t *size, const int64_t *stride);
+/* cache_write with a way to save a row */
+typedef void SaveRowFn(CFormat, const float *row, int64_t dim, char *out);
+void write_with(const Step *, int64_t begin, int64_t end, SaveRowFn *);
 
 static inline char *
 step_scratch(const Step *s, int thread)

@@ -258,15 +258,15 @@ dense_units(const Step *s, int64_t *grain)
 	return units_of(&a, grain);
 }
 
+/* What attention_simd.h lays out; the definition needs less. */
 static int64_t
 scratch_of(const Attn *a)
 {
-	int64_t per_row =
-		(int64_t)sizeof(AttnRow) +
-		(ATTN_KEYS + 2 * a->vdim + 4) * (int64_t)sizeof(float);
+	int64_t dim = attn_pad(a->dim), vdim = attn_pad(a->vdim);
+	int64_t floats = a->rows * (ATTN_KEYS + dim + 2 * vdim) +
+	                 ATTN_KEYS * (dim + vdim);
 
-	return a->rows * per_row +
-	       ATTN_KEYS * (a->dim + a->vdim) * (int64_t)sizeof(float) + 64;
+	return floats * (int64_t)sizeof(float);
 }
 
 int64_t

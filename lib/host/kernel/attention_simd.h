@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* attention_simd.h - attention, over vec_*.h.
+ *
+ * A unit is up to ATTN_ROWS rows that share keys.  It walks them in blocks of
+ * ATTN_KEYS that begin at multiples of ATTN_KEYS, whatever the rows: scores
+ * of all rows, softmax so far (rescaled when a larger score comes), weighted
+ * values.  A row's arithmetic depends on its own range of keys alone, so that
+ * it gives the same bits in any company; keys that it does not see may hold
+ * anything.
+ *
+ * scratch of a unit, floats, widths padded to PANEL:
+ *   score [rows][KEYS]  q [rows][dim]  num, part [rows][vdim]
+ *   k [KEYS][dim]  v [KEYS][vdim]      where the cache is not plain float32 */
+
+#ifndef ATTENTION_SIMD_H
+#define ATTENTION_SIMD_H
+
+enum { KEYS = ATTN_KEYS };
+
+typedef struct Work {
+	const Attn *a;
+	AttnUnit u;
+	int64_t rows, dim, vdim; /* padded */
+	float *score, *q, *num, *part, *kbuf, *vbuf;
+	float top[ATTN_ROWS], den[ATTN_ROWS];
+	AttnRow row[ATTN_ROWS];
+	/* the block at hand: keys [j0 + first, j0 + last) of some row */
+	int64_t j0, first, last;
+	const float *k, *v; /* of key j0 */
+	int64_t ldk, ldv;
+	int lo[ATTN_ROWS], hi[ATTN_ROWS]; /* in the block; lo == hi: none */
+} Work;
+
+/* x [n] at out, zeros up to `wide` */
+static void
+pad(float *out, const float *x, int64_t n, int64_t wide)
+{
+	memcpy(out, x, (size_t)n * sizeof *x);
+	memset(out + n, 0, (size_t)(wide - n) * sizeof *x);
+}
+
+static void
+begin_unit(Work *w, const Attn *a, int64_t unit, char *scratch)
+{
+	float *f = (float *)(void *)scratch;
+
+	w->a = a;
+	w->u = attn_unit(a, unit);
+	w->rows = w->u.r1 - w->u.r0;
+	w->dim = attn_pad(a->dim);
+	w->vdim = attn_pad(a->vdim);
+	w->score = f;
+	w->q = w->score + w->rows * KEYS;
+	w->num = w->q + w->rows * w->dim;
+	w->part = w->num + w->rows * w->vdim;
+	w->kbuf = w->part + w->rows * w->vdim;
+	w->vbuf = w->kbuf + KEYS * w->dim;
+	memset(w->num, 0, (size_t)(w->rows * w->vdim) * sizeof *f);
+	for (int64_t r = 0; r < w->rows; r++) {
+		AttnRow *t = &w->row[r];
+
+		*t = attn_row(a, &w->u, w->u.r0 + r);
+		pad(w->q + r * w->dim, t->q, a->dim, w->dim);
+		w->top[r] = a->sink ? a->sink[t->head] : -INFINITY;
+		w->den[r] = a->sink ? 1 : 0;
+	}
+}
+
+/* n rows [dim] of the cache from p, as float32 rows of `wide` at out */
+static void
+load_rows(CFormat f, const char *p, int64_t step, int64_t n, int64_t dim,
+          int64_t wide, float *out)
+{
+	int64_t whole = dim / VL * VL;
+
+	for (int64_t j = 0; j < n; j++, p += step, out += wide) {
+		memset(out + whole, 0, (size_t)(wide - whole) * sizeof *out);
+		switch (f) {
+		case CF_F16:
+			for (int64_t i = 0; i < whole; i += VL)
+				v_store(out + i, v_load_f16(p + 2 * i));
+			break;
+		case CF_BF16:
+			for (int64_t i = 0; i < whole; i += VL)
+				v_store(out + i, v_load_bf16(p + 2 * i));
+			break;
+		default:
+			whole = 0;
+		}
+		if (whole < dim)
+			ccodec[f].load(p + cache_row_bytes(f, whole),
+			               dim - whole, out + whole);
+	}
+}
+
+/* Which keys of the block at j0 each row sees; false: none does. */
+static bool
+begin_block(Work *w, int64_t j0)
+{
+	const Attn *a = w->a;
+	bool plain = a->format == CF_F32;
+	const char *k = w->u.k + j0 * a->kj, *v = w->u.v + j0 * a->vj;
+
+	w->j0 = j0;
+	w->first = KEYS;
+	w->last = 0;
+	for (int64_t r = 0; r < w->rows; r++) {
+		int64_t lo = MAX(w->row[r].lo - j0, 0);
+		int64_t hi = MIN(w->row[r].hi - j0, KEYS);
+
+		w->lo[r] = w->hi[r] = 0;
+		if (lo >= hi)
+			continue;
+		w->lo[r] = (int)lo;
+		w->hi[r] = (int)hi;
+		w->first = MIN(w->first, lo);
+		w->last = MAX(w->last, hi);
+	}
+	if (w->first >= w->last)
+		return false;
+	w->k = (const float *)(const void *)k;
+	w->v = (const float *)(const void *)v;
+	w->ldk = a->kj / (int64_t)sizeof(float);
+	w->ldv = a->vj / (int64_t)sizeof(float);
+	if (!plain || a->dim % VL) {
+		load_rows(a->format, k + w->first * a->kj, a->kj,
+		          w->last - w->first, a->dim, w->dim,
+		          w->kbuf + w->first * w->dim);
+		w->k = w->kbuf;
+		w->ldk = w->dim;
+	}
+	if (!plain || a->vdim % VL) {
+		load_rows(a->format, v + w->first * a->vj, a->vj,
+		          w->last - w->first, a->vdim, w->vdim,
+		          w->vbuf + w->first * w->vdim);
+		w->v = w->vbuf;
+		w->ldv = w->vdim;
+	}
+	return true;
+}
+
+/* ---- scores ---- */
+
+/* score of R rows from r on with four keys: k[0..3] [dim].  R is a constant
+ * after inlining. */
+INLINE void
+dots(const int R, const Work *w, int64_t r, const float *const *k, int64_t j)
+{
+	const float *q = w->q + r * w->dim;
+	V s[3][4], x[3];
+
+	UNROLL
+	for (int i = 0; i < R; i++)
+		UNROLL
+	for (int n = 0; n < 4; n++)
+		s[i][n] = v_set(0);
+	for (int64_t d = 0; d < w->a->dim; d += VL) {
+		UNROLL
+		for (int i = 0; i < R; i++)
+			x[i] = v_load(q + i * w->dim + d);
+		UNROLL
+		for (int n = 0; n < 4; n++) {
+			V y = v_load(k[n] + d);
+
+			UNROLL
+			for (int i = 0; i < R; i++)
+				s[i][n] = v_fma(x[i], y, s[i][n]);
+		}
+	}
+	UNROLL
+	for (int i = 0; i < R; i++)
+		v_sum4(s[i][0], s[i][1], s[i][2], s[i][3],
+		       w->score + (r + i) * KEYS + j);
+}
+
+/* Scores of all rows with keys [first, last); what a row does not see is
+ * computed and thrown away. */
+static void
+scores(const Work *w)
+{
+	const float *k[4];
+
+	for (int64_t j = w->first & ~3; j < w->last; j += 4) {
+		int64_t r = 0;
+
+		for (int n = 0; n < 4; n++) {
+			int64_t at = MAX(MIN(j + n, w->last - 1), w->first);
+
+			k[n] = w->k + at * w->ldk;
+		}
+		for (; r + 3 <= w->rows; r += 3)
+			dots(3, w, r, k, j);
+		if (w->rows - r == 2)
+			dots(2, w, r, k, j);
+		else if (w->rows - r == 1)
+			dots(1, w, r, k, j);
+	}
+}
+
+/* Scale, bias, cap and mask of VL scores of row t, keys j.. */
+INLINE V
+shape_score(const Attn *a, const AttnRow *t, V s, int64_t j)
+{
+	static const float ramp[] = {0, 1, 2,  3,  4,  5,  6,  7,
+	                             8, 9, 10, 11, 12, 13, 14, 15};
+
+	s = s * v_set(a->scale);
+	if (a->slope)
+		s = v_fma(v_set(a->slope[t->head]),
+		          v_set((float)(j - t->p)) + v_load(ramp), s);
+	if (a->cap > 0)
+		s = v_set(a->cap) * v_tanh(s / v_set(a->cap));
+	if (t->mask && a->nkey > j)
+		s = s + v_load_n(t->mask + j, a->nkey - j, 0);
+	return s;
+}
+
+/* e^(score - top) in place for keys [lo, hi) of row r, zero around them; top,
+ * den and num of the row brought up to date. */
+static void
+soften(Work *w, int64_t r)
+{
+	const AttnRow *t = &w->row[r];
+	float *s = w->score + r * KEYS, top, by;
+	V most = v_set(-INFINITY), sum = v_set(0), vtop;
+	int lo = w->lo[r], hi = w->hi[r], from = lo / VL * VL;
+
+	for (int i = from; i < hi; i += VL)
+		v_store(s + i, shape_score(w->a, t, v_load(s + i), w->j0 + i));
+	for (int i = from; i < lo; i++)
+		s[i] = -INFINITY;
+	for (int i = hi; i < KEYS && i % VL; i++)
+		s[i] = -INFINITY;
+	for (int i = from; i < hi; i += VL)
+		most = v_max(v_load(s + i), most);
+	top = MAX(v_top(most), w->top[r]);
+	vtop = v_set(top == -INFINITY ? 0 : top);
+	for (int i = from; i < hi; i += VL) {
+		V e = v_exp(v_load(s + i) - vtop);
+
+		sum = sum + e;
+		v_store(s + i, e);
+	}
+	if (top != w->top[r]) {
+		float old[VL];
+		V b;
+
+		v_store(old, v_exp(v_set(w->top[r]) - vtop));
+		by = old[0];
+		b = v_set(by);
+		w->top[r] = top;
+		w->den[r] *= by;
+		for (int64_t i = 0; i < w->vdim; i += VL) {
+			float *p = w->num + r * w->vdim + i;
+
+			v_store(p, v_load(p) * b);
+		}
+	}
+	w->den[r] += v_total(sum);
+}
+
+/* ---- values ---- */
+
+/* part [R][N * VL] of rows from r on += weights . values, keys [lo, hi), at
+ * column d.  R and N are constants after inlining. */
+INLINE void
+values(const int R, const int N, const Work *w, int64_t r, int64_t d, int lo,
+       int hi)
+{
+	const float *s = w->score + r * KEYS, *v = w->v + d;
+	float *p = w->part + r * w->vdim + d;
+	V c[4][8];
+
+	UNROLL
+	for (int i = 0; i < R; i++)
+		UNROLL
+	for (int n = 0; n < N; n++)
+		c[i][n] = v_load(p + i * w->vdim + n * VL);
+	for (int j = lo; j < hi; j++) {
+		V x[8];
+
+		UNROLL
+		for (int n = 0; n < N; n++)
+			x[n] = v_load(v + j * w->ldv + n * VL);
+		UNROLL
+		for (int i = 0; i < R; i++) {
+			V e = v_set(s[i * KEYS + j]);
+
+			UNROLL
+			for (int n = 0; n < N; n++)
+				c[i][n] = v_fma(e, x[n], c[i][n]);
+		}
+	}
+	UNROLL
+	for (int i = 0; i < R; i++)
+		UNROLL
+	for (int n = 0; n < N; n++)
+		v_store(p + i * w->vdim + n * VL, c[i][n]);
+}
+
+/* All columns of R rows; N vectors at a time. */
+INLINE void
+values_of(const int R, const int N, const Work *w, int64_t r, int lo, int hi)
+{
+	int64_t d = 0;
+
+	if (lo >= hi)
+		return;
+	for (; d + N * VL <= w->a->vdim; d += N * VL)
+		values(R, N, w, r, d, lo, hi);
+	for (; d < w->a->vdim; d += VL)
+		values(R, 1, w, r, d, lo, hi);
+}
+
+static void
+values_one(const Work *w, int64_t r, int lo, int hi)
+{
+	values_of(1, 8, w, r, lo, hi);
+}
+
+/* Four rows: each its keys before those that all see, those together, then
+ * each the rest; so every row takes its keys in order. */
+static void
+values_four(const Work *w, int64_t r)
+{
+	int lo = 0, hi = KEYS;
+
+	for (int i = 0; i < 4; i++) {
+		lo = MAX(lo, w->lo[r + i]);
+		hi = MIN(hi, w->hi[r + i]);
+	}
+	hi = MAX(hi, lo);
+	for (int i = 0; i < 4; i++)
+		values_one(w, r + i, w->lo[r + i], MIN(lo, w->hi[r + i]));
+	values_of(4, 2, w, r, lo, hi);
+	for (int i = 0; i < 4; i++)
+		values_one(w, r + i, MAX(hi, w->lo[r + i]), w->hi[r + i]);
+}
+
+/* A block's sums are made apart and then added: shorter chains, smaller
+ * error. */
+static void
+weigh(Work *w)
+{
+	int64_t r = 0;
+
+	memset(w->part, 0, (size_t)(w->rows * w->vdim) * sizeof *w->part);
+	for (; r + 4 <= w->rows; r += 4)
+		values_four(w, r);
+	for (; r < w->rows; r++)
+		values_one(w, r, w->lo[r], w->hi[r]);
+	for (r = 0; r < w->rows; r++)
+		for (int64_t i = r * w->vdim;
+		     w->lo[r] < w->hi[r] && i < (r + 1) * w->vdim; i += VL)
+			v_store(w->num + i,
+			        v_load(w->num + i) + v_load(w->part + i));
+}
+
+/* ---- the walk ---- */
+
+static void
+finish(const Work *w)
+{
+	for (int64_t r = 0; r < w->rows; r++) {
+		const float *num = w->num + r * w->vdim;
+		const AttnRow *t = &w->row[r];
+		bool none = t->lo >= t->hi || w->den[r] == 0;
+
+		for (int64_t i = 0; i < w->a->vdim; i++)
+			t->y[i] = none ? 0 : num[i] / w->den[r];
+	}
+}
+
+static void
+attend(const Attn *a, int64_t unit, char *scratch)
+{
+	Work w;
+	int64_t lo = INT64_MAX, hi = 0;
+
+	begin_unit(&w, a, unit, scratch);
+	for (int64_t r = 0; r < w.rows; r++)
+		if (w.row[r].lo < w.row[r].hi) {
+			lo = MIN(lo, w.row[r].lo);
+			hi = MAX(hi, w.row[r].hi);
+		}
+	for (int64_t j = lo < hi ? lo / KEYS * KEYS : hi; j < hi; j += KEYS) {
+		if (!begin_block(&w, j))
+			continue;
+		scores(&w);
+		for (int64_t r = 0; r < w.rows; r++)
+			if (w.lo[r] < w.hi[r])
+				soften(&w, r);
+		weigh(&w);
+	}
+	finish(&w);
+}
+
+void
+ISA(attention)(const Step *s, int64_t begin, int64_t end, int thread)
+{
+	Attn a = attn_cached(s);
+
+	for (int64_t i = begin; i < end; i++)
+		attend(&a, i, step_scratch(s, thread));
+}
+
+void
+ISA(dense)(const Step *s, int64_t begin, int64_t end, int thread)
+{
+	Attn a = attn_dense(s);
+
+	for (int64_t i = begin; i < end; i++)
+		attend(&a, i, step_scratch(s, thread));
+}
+
+#endif

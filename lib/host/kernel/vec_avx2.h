@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vec_avx2.h - the vector that the kernels of *_simd.h are written over, as
+ * AVX2, FMA and F16C have it.  Every set of vec_*.h has the same names:
+ *
+ * V       VL floats;  + - * / work on it
+ * Dsum    VL doubles, for long sums
+ * ACCS    how many V may be live as sums beside what feeds them
+ * TILE    rows of x that meet a panel at a time
+ * v_max, v_min  the second operand where one is NaN */
+
+#ifndef VEC_H
+#define VEC_H
+
+#include <immintrin.h>
+
+#include "impl.h"
+
+#define ISA(fn) fn##_avx2
+
+enum { VL = 8, ACCS = 12, TILE = 6 };
+
+typedef __m256 V;
+typedef struct Dsum {
+	__m256d lo, hi;
+} Dsum;
+
+static inline V
+v_set(float x)
+{
+	return _mm256_set1_ps(x);
+}
+
+static inline V
+v_load(const float *p)
+{
+	return _mm256_loadu_ps(p);
+}
+
+static inline void
+v_store(float *p, V x)
+{
+	_mm256_storeu_ps(p, x);
+}
+
+static inline V
+v_load_f16(const void *p)
+{
+	return _mm256_cvtph_ps(_mm_loadu_si128(p));
+}
+
+static inline V
+v_load_bf16(const void *p)
+{
+	__m256i x = _mm256_cvtepu16_epi32(_mm_loadu_si128(p));
+
+	return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16));
+}
+
+static inline void
+v_store_f16(void *p, V x)
+{
+	_mm_storeu_si128(p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
+/* x * y + z, rounded once */
+static inline V
+v_fma(V x, V y, V z)
+{
+	return _mm256_fmadd_ps(x, y, z);
+}
+
+static inline V
+v_max(V x, V y)
+{
+	return _mm256_max_ps(x, y);
+}
+
+static inline V
+v_min(V x, V y)
+{
+	return _mm256_min_ps(x, y);
+}
+
+static inline V
+v_round(V x)
+{
+	return _mm256_round_ps(x,
+	                       _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* x < y ? a : b */
+static inline V
+v_less(V x, V y, V a, V b)
+{
+	return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_LT_OQ));
+}
+
+static inline V
+v_abs(V x)
+{
+	return _mm256_andnot_ps(v_set(-0.0f), x);
+}
+
+/* |x| with the sign of y */
+static inline V
+v_sign(V x, V y)
+{
+	V bit = v_set(-0.0f);
+
+	return _mm256_or_ps(_mm256_andnot_ps(bit, x), _mm256_and_ps(bit, y));
+}
+
+/* 2^n for whole n in [-126, 127] */
+static inline V
+v_pow2(V n)
+{
+	__m256i e = _mm256_cvtps_epi32(n);
+
+	e = _mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(127)), 23);
+	return _mm256_castsi256_ps(e);
+}
+
+/* The sum of each of four, lanes added in the same order. */
+static inline void
+v_sum4(V a, V b, V c, V d, float *out)
+{
+	V s = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+
+	_mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s),
+	                              _mm256_extractf128_ps(s, 1)));
+}
+
+static inline Dsum
+d_add(Dsum s, V x)
+{
+	s.lo += _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+	s.hi += _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+	return s;
+}
+
+/* s + x * x */
+static inline Dsum
+d_square(Dsum s, V x)
+{
+	__m256d lo = _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+	__m256d hi = _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+
+	s.lo = _mm256_fmadd_pd(lo, lo, s.lo);
+	s.hi = _mm256_fmadd_pd(hi, hi, s.hi);
+	return s;
+}
+
+static inline double
+d_sum(Dsum s)
+{
+	__m256d x = s.lo + s.hi;
+
+	return (x[0] + x[1]) + (x[2] + x[3]);
+}
+
+#endif
