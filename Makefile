@@ -92,7 +92,8 @@ cli: all tools
 
 # The fuzz targets without a fuzzer: each runs over its corpus.
 REPLAY = $(patsubst tests/fuzz/fuzz_%.c,$(B)/replay/%,$(wildcard tests/fuzz/fuzz_*.c))
-$(B)/replay/%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/tests/fuzz/file.o $(B)/libqeff.a
+FUZZALL = $(patsubst %.c,$(B)/%.o,$(filter-out %/replay.c,$(filter-out tests/fuzz/fuzz_%.c,$(wildcard tests/fuzz/*.c))))
+$(B)/replay/%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(FUZZALL) $(B)/libqeff.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
 
@@ -107,7 +108,7 @@ asan:
 # New inputs that reach new code stay in build/fuzz/corpus.
 FUZZ_SECONDS = 60
 FUZZ    = $(REPLAY:$(B)/replay/%=$(B)/fuzz/%)
-$(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/file.o $(B)/libqeff.a
+$(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o $(FUZZALL) $(B)/libqeff.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
