@@ -103,7 +103,8 @@ struct Value {
 	Node *from;       /* the node that makes it; NULL: input or constant */
 	Value **item;     /* of a sequence or optional being evaluated */
 	int nitem;
-	int mark; /* scratch of the pass at work */
+	int mark;  /* scratch of the pass at work */
+	Value *by; /* the same: what its uses become */
 };
 
 enum AttrType {
@@ -245,6 +246,12 @@ void graph_count_uses(Graph *);
 /* What must hold between any two passes: values made once and before use,
  * arity as ops.def says, outputs made.  verify.c */
 bool graph_verify(Ctx *, const Graph *);
+
+/* The graph as text, one line for each input, constant, node and output; the
+ * form is told in print.c. */
+void graph_print(Buf *, const Graph *);
+void node_print(Buf *, const Node *);        /* its line */
+void value_print_type(Buf *, const Value *); /* "float32[batch,3]" */
 
 /* ---- operators: ops.def, op.c ---- */
 

@@ -6,6 +6,7 @@
 
 #include "base.h"
 #include "json.h"
+#include "pass.h"
 
 typedef bool ListFn(Ctx *, Arena *, FILE *);
 
@@ -50,8 +51,19 @@ list_archs(Ctx *c, Arena *a, FILE *f)
 	return ok;
 }
 
+static bool
+list_passes(Ctx *c, Arena *a, FILE *f)
+{
+	(void)c, (void)a;
+	for (int i = 0; i < npass; i++)
+		fprintf(f, "%-16s %s%s\n", passtab[i].name, passtab[i].about,
+		        passtab[i].usual ? "" : " (when asked for)");
+	return true;
+}
+
 static ListFn *const tables[] = {
 	[QE_ARCHS] = list_archs,
+	[QE_PASSES] = list_passes,
 };
 
 bool

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * pass.h - rewrites of a graph, and what they are written with.
+ *
+ * A pass walks the nodes in order, makes new ones, and says which value
+ * another one is to be replaced by; replacing happens when the walk is done,
+ * in one sweep, so that a pass costs what the graph has.  Passes see the
+ * subgraphs of control flow, not the bodies of functions. */
+
+#ifndef PASS_H
+#define PASS_H
+
+#include "ir.h"
+
+typedef struct Edit {
+	Graph *g;         /* the model */
+	Arena tmp;        /* gone when the pass is done */
+	Dict *seen;       /* for a pass to remember by */
+	int changes;      /* 0: the graph is as it was */
+	bool materialize; /* the writer is asked to copy the weights */
+} Edit;
+
+typedef bool PassFn(Ctx *, Edit *);
+
+typedef struct Pass {
+	const char *name;
+	PassFn *run;
+	bool usual;
+	const char *about;
+} Pass;
+
+/* pass.c */
+extern const Pass passtab[];
+extern const int npass;
+
+/* The passes of a comma-separated list, or the usual ones for NULL; the list
+ * ends in NULL.  NULL with QE_USAGE for a name that is not in the table. */
+const Pass **pass_list(Ctx *, Arena *, const char *list);
+/* Runs one and verifies the graph; says at level 1 what it did. */
+bool pass_run(Ctx *, Graph *, const Pass *, Edit *);
+
+/* edit.c */
+typedef bool NodeFn(Ctx *, Edit *, Node *);
+/* Calls fn on every node after its subgraphs, inputs up to date, uses of
+ * values counted in their marks.  Nodes that fn makes come before the node
+ * it was called with.  Then values are replaced and what is unused goes. */
+bool edit_each(Ctx *, Edit *, NodeFn *);
+/* Lets by take the place of output i of n.  A graph's output keeps its name:
+ * by's maker makes it instead, or, where that cannot be, nothing is done and
+ * the answer is false. */
+bool edit_replace(Edit *, Node *n, int i, Value *by);
+/* The same for the only output, and n leaves the graph. */
+bool edit_drop(Edit *, Node *n, Value *by);
+/* A node in at's graph, of the default domain; its only output. */
+Value *edit_add(Node *at, const char *type, Value *a, Value *b, Value *c);
+/* Drops what nobody uses, in subgraphs too. */
+bool edit_prune(Ctx *, Edit *);
+bool edit_is_output(const Graph *, const Value *);
+/* Whether n is this operator of the default domain. */
+bool node_is(const Node *n, const char *type);
+/* Whether a and b have the same shape for sure: dimensions are known, or
+ * have the same symbol. */
+bool same_shape(const Value *a, const Value *b);
+
+#define PASS(name, fn, usual, about) PassFn fn;
+#include "passes.def"
+#undef PASS
+
+#endif
