@@ -4,8 +4,9 @@
 #include <dirent.h>
 #include <stdlib.h>
 
-#include "base.h"
+#include "ir.h"
 #include "json.h"
+#include "kernel.h"
 #include "pass.h"
 
 typedef bool ListFn(Ctx *, Arena *, FILE *);
@@ -61,9 +62,38 @@ list_passes(Ctx *c, Arena *a, FILE *f)
 	return true;
 }
 
+/* An operator has a row for each meaning, and the rows stand together. */
+static bool
+list_ops(Ctx *c, Arena *a, FILE *f)
+{
+	(void)c, (void)a;
+	for (const Op *o = optab; o < optab + nop; o++) {
+		if (o > optab && strcmp(o->name, o[-1].name) == 0)
+			continue;
+		fprintf(f, "%s%s%s\n", o->domain, *o->domain ? "." : "",
+		        o->name);
+	}
+	return true;
+}
+
+/* The instruction set is that of the version taken on this machine. */
+static bool
+list_kernels(Ctx *c, Arena *a, FILE *f)
+{
+	const Kernel *plain = kernels_for("generic"), *best = kernels_for(NULL);
+
+	(void)c, (void)a;
+	for (int i = 0; i < K_COUNT; i++)
+		fprintf(f, "%-20s %s\n", best[i].name,
+		        kernels_isa(best[i].fn == plain[i].fn ? plain : best));
+	return true;
+}
+
 static ListFn *const tables[] = {
 	[QE_ARCHS] = list_archs,
 	[QE_PASSES] = list_passes,
+	[QE_OPS] = list_ops,
+	[QE_KERNELS] = list_kernels,
 };
 
 bool

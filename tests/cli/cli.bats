@@ -78,3 +78,12 @@ load helper
 	[ "$status" -eq 0 ]
 	[ -z "$stderr" ]
 }
+
+@test "tables are printed without anything else to do" {
+	accepted cli-probe --ops
+	[[ $output == *MatMul* ]]
+	accepted cli-probe --kernels -v
+	[[ $output == *matmul* ]]
+	run sh -c 'cli-probe --ops >/dev/full'
+	[ "$status" -eq 4 ]
+}

@@ -62,6 +62,8 @@ main(int argc, char **argv)
 		{'o', "output",    OUTPUT, &g.out,  "FILE",  "a file to write"},
 		{'b', "binary",    BINARY, &g.bin,  "FILE",  "a file nobody can read, with a help that needs two lines"},
 		{0,   "archs",     TABLE,  NULL,    NULL,    "list the architectures", NULL, QE_ARCHS},
+		{0,   "ops",       TABLE,  NULL,    NULL,    "list the operators", NULL, QE_OPS},
+		{0,   "kernels",   TABLE,  NULL,    NULL,    "list the kernels", NULL, QE_KERNELS},
 		{0}
 	};
 	/* clang-format on */
