@@ -9,21 +9,21 @@
 enum { OUTBITS = 40 }; /* no output is larger than 2^40 bytes */
 
 Value *
-input(const Node *n, int k)
+node_in(const Node *n, int k)
 {
 	return k >= 0 && k < n->nin ? n->in[k] : NULL;
 }
 
 Value *
-output(const Node *n, int k)
+node_out(const Node *n, int k)
 {
 	return k < n->nout ? n->out[k] : NULL;
 }
 
 const Value *
-known(const Node *n, int k)
+node_known(const Node *n, int k)
 {
-	const Value *v = input(n, k);
+	const Value *v = node_in(n, k);
 
 	return v && v->data.mem && shape_known(&v->shape) ? v : NULL;
 }
@@ -31,7 +31,7 @@ known(const Node *n, int k)
 bool
 ints_arg(Ctx *c, const Node *n, int k, const char *attr, Ints *l)
 {
-	const Value *v = input(n, k);
+	const Value *v = node_in(n, k);
 	int count = attr ? attr_ints(n, attr, &l->attr) : -1;
 
 	l->v = NULL;
@@ -48,7 +48,7 @@ ints_arg(Ctx *c, const Node *n, int k, const char *attr, Ints *l)
 	l->attr = NULL;
 	l->given = true;
 	l->n = v->shape.rank < 0 ? -1 : shape_count(&v->shape);
-	l->v = known(n, k);
+	l->v = node_known(n, k);
 	l->known = l->v != NULL;
 	return true;
 }
@@ -86,7 +86,7 @@ axes_arg(Ctx *c, const Ints *l, int rank, bool *out)
 }
 
 bool
-set(Ctx *c, Value *v, DType type, const Shape *s)
+value_set(Ctx *c, Value *v, DType type, const Shape *s)
 {
 	if (!v)
 		return true;
@@ -100,12 +100,12 @@ set(Ctx *c, Value *v, DType type, const Shape *s)
 }
 
 bool
-same_types(Ctx *c, const Node *n, int from, int to)
+want_same(Ctx *c, const Node *n, int from, int to)
 {
 	DType t = DT_NONE;
 
 	for (int i = from; i < to; i++) {
-		const Value *v = input(n, i);
+		const Value *v = node_in(n, i);
 
 		if (!v || !v->type)
 			continue;
@@ -120,7 +120,7 @@ same_types(Ctx *c, const Node *n, int from, int to)
 bool
 want_rank(Ctx *c, const Node *n, int k, int rank)
 {
-	const Value *v = input(n, k);
+	const Value *v = node_in(n, k);
 
 	if (v && v->shape.rank >= 0 && v->shape.rank != rank)
 		return fail(c, QE_INPUT, "input %d: %s, wanted rank %d", k,
@@ -131,7 +131,7 @@ want_rank(Ctx *c, const Node *n, int k, int rank)
 bool
 want_class(Ctx *c, const Node *n, int k, const char *classes)
 {
-	const Value *v = input(n, k);
+	const Value *v = node_in(n, k);
 
 	if (v && v->type && !strchr(classes, dtypes[v->type].class))
 		return fail(c, QE_INPUT, "input %d: type %s", k,
@@ -141,7 +141,7 @@ want_class(Ctx *c, const Node *n, int k, const char *classes)
 
 /* A dimension not known takes what the other says, unless that is 1. */
 bool
-broadcast(Ctx *c, Shape *y, const Shape *x)
+shape_broadcast(Ctx *c, Shape *y, const Shape *x)
 {
 	Shape r = {MAX(y->rank, x->rank), {0}};
 
@@ -164,7 +164,7 @@ broadcast(Ctx *c, Shape *y, const Shape *x)
 }
 
 bool
-alloc_bytes(Ctx *c, Arena *a, Value *v)
+value_alloc(Ctx *c, Arena *a, Value *v)
 {
 	int64_t size = dtype_bytes(v->type, shape_count(&v->shape));
 
@@ -177,18 +177,18 @@ alloc_bytes(Ctx *c, Arena *a, Value *v)
 }
 
 bool
-alloc_out(Ctx *c, Arena *a, Value *v, DType type, const Shape *s)
+value_make(Ctx *c, Arena *a, Value *v, DType type, const Shape *s)
 {
 	if (!v)
 		return true;
 	v->kind = VALUE_TENSOR;
 	v->type = type;
 	v->shape = *s;
-	return alloc_bytes(c, a, v);
+	return value_alloc(c, a, v);
 }
 
 int64_t
-span_count(const Shape *s, int from, int to)
+shape_span(const Shape *s, int from, int to)
 {
 	Shape part = {to - from, {0}};
 

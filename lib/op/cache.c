@@ -33,7 +33,7 @@ open_cache(Ctx *c, const Node *n, bool heads, bool cb, Cache *k)
 		return fail(c, QE_INPUT, "cache of shape %s", shape_text(s).s);
 	k->nheads = heads ? s->dim[1] : 1;
 	k->rows = s->dim[first];
-	k->width = span_count(s, first + 1, s->rank);
+	k->width = shape_span(s, first + 1, s->rank);
 	k->npos = k->pos->shape.rank < 1
 	                  ? 1
 	                  : k->pos->shape.dim[k->pos->shape.rank - 1];
@@ -67,7 +67,7 @@ bool
 infer_ctx_scatter(Ctx *c, Node *n)
 {
 	return want_class(c, n, 1, "I") && want_class(c, n, n->nin - 2, "I") &&
-	       set(c, output(n, 0), n->in[0]->type, &n->in[0]->shape);
+	       value_set(c, node_out(n, 0), n->in[0]->type, &n->in[0]->shape);
 }
 
 static bool
@@ -87,7 +87,7 @@ scatter(Ctx *c, Node *n, bool heads, bool cb)
 		            shape_text(&y->shape).s,
 		            shape_text(&k.pos->shape).s,
 		            shape_text(&u->shape).s);
-	copy_run(y, 0, k.data, 0, shape_count(&y->shape));
+	elem_copy(y, 0, k.data, 0, shape_count(&y->shape));
 	for (int64_t b = 0; b < k.nbatch; b++)
 		for (int64_t h = 0; h < k.nheads; h++)
 			for (int64_t i = 0; i < k.npos; i++, from += k.width) {
@@ -96,8 +96,8 @@ scatter(Ctx *c, Node *n, bool heads, bool cb)
 				if (row < -1)
 					return false;
 				if (row >= 0)
-					copy_run(y, row * k.width, u, from,
-					         k.width);
+					elem_copy(y, row * k.width, u, from,
+					          k.width);
 			}
 	return true;
 }
@@ -136,15 +136,15 @@ static bool
 gathered(Ctx *c, Node *n, bool heads, bool cb)
 {
 	const Shape *x = &n->in[0]->shape, *ix = &n->in[cb ? 2 : 1]->shape;
-	const Value *len = cb ? NULL : known(n, 2);
+	const Value *len = cb ? NULL : node_known(n, 2);
 	int first = heads ? 2 : 1;
 	Shape y = *x;
 
 	if (!want_class(c, n, cb ? 2 : 1, "I"))
 		return false;
 	if (x->rank < 0 || ix->rank < 0)
-		return set(c, output(n, 0), n->in[0]->type,
-		           &(Shape){.rank = -1});
+		return value_set(c, node_out(n, 0), n->in[0]->type,
+		                 &(Shape){.rank = -1});
 	if (x->rank < first + 1 || x->rank > first + 2 || ix->rank < 1)
 		return fail(c, QE_INPUT, "cache %s, indices %s",
 		            shape_text(x).s, shape_text(ix).s);
@@ -157,7 +157,7 @@ gathered(Ctx *c, Node *n, bool heads, bool cb)
 	if (y.dim[first] < -1)
 		return fail(c, QE_INPUT, "length %lld",
 		            (long long)y.dim[first]);
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 bool
@@ -236,7 +236,8 @@ gather(Ctx *c, Node *n, bool heads, bool cb)
 				row = row_of(c, &k, b, h, pos);
 				if (row < 0)
 					return false;
-				copy_run(y, to, k.data, row * k.width, k.width);
+				elem_copy(y, to, k.data, row * k.width,
+				          k.width);
 			}
 	return true;
 }

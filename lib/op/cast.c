@@ -22,13 +22,13 @@ infer_cast(Ctx *c, Node *n)
 
 	if (!castable(t))
 		return fail(c, QE_INPUT, "to type %lld", (long long)to);
-	return set(c, output(n, 0), t, &n->in[0]->shape);
+	return value_set(c, node_out(n, 0), t, &n->in[0]->shape);
 }
 
 bool
 infer_cast_like(Ctx *c, Node *n)
 {
-	return set(c, output(n, 0), n->in[1]->type, &n->in[0]->shape);
+	return value_set(c, node_out(n, 0), n->in[1]->type, &n->in[0]->shape);
 }
 
 /* Small floats may be told to overflow to NaN or inf. */
@@ -36,7 +36,7 @@ static void
 store_codes(Value *y, int64_t at, int64_t n, const double *x)
 {
 	for (int64_t i = 0; i < n; i++)
-		put_bits(bytes(y), at + i, dtypes[y->type].bits,
+		bits_put(value_bytes(y), at + i, dtypes[y->type].bits,
 		         code_nearest(y->type, x[i], false));
 }
 
@@ -44,12 +44,12 @@ static void
 cast_numbers(const Value *x, Value *y, bool saturate)
 {
 	int64_t count = shape_count(&x->shape), m, ibuf[ROW];
-	bool codes = is_float(y->type) && dtypes[y->type].bits <= 8;
+	bool codes = dtype_is_float(y->type) && dtypes[y->type].bits <= 8;
 	double buf[ROW];
 
 	for (int64_t at = 0; at < count; at += m) {
 		m = MIN(count - at, ROW);
-		if (!is_float(x->type) && !is_float(y->type)) {
+		if (!dtype_is_float(x->type) && !dtype_is_float(y->type)) {
 			load_i64(x, at, 1, m, ibuf);
 			store_i64(y, at, m, ibuf);
 			continue;
@@ -69,7 +69,7 @@ number(Ctx *c, Arena *a, Span s, DType t, Value *y, int64_t i)
 	int64_t whole;
 	double x;
 
-	if (!is_float(t) && str_int(text, &whole)) {
+	if (!dtype_is_float(t) && str_int(text, &whole)) {
 		store_i64(y, i, 1, &whole);
 		return true;
 	}
@@ -94,13 +94,13 @@ parse_strings(Ctx *c, Arena *a, const Value *x, Value *y)
 static void
 print_strings(Arena *a, const Value *x, Value *y)
 {
-	Span *s = bytes(y);
+	Span *s = value_bytes(y);
 	char *t;
 	double v, back;
 
 	for (int64_t i = 0; i < shape_count(&x->shape); i++) {
 		v = value_f64(x, i);
-		if (!is_float(x->type))
+		if (!dtype_is_float(x->type))
 			t = arena_str(a, "%lld", (long long)value_i64(x, i));
 		else if (v != v || v - v != 0)
 			t = arena_dup(a, v != v  ? "NaN"

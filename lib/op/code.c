@@ -52,7 +52,7 @@ mini_nearest(const Mini *m, double x, bool saturate)
 	double a = fabs(x), p, q;
 
 	if (x != x)
-		return m->fnuz ? 0x80 : m->ebits > 2 ? 0x7f | sign : m->max;
+		return m->fnuz ? 0x80 : m->ebits > 2 ? 0x7f | sign : 0x8;
 	if (isinf(x) && !saturate)
 		return m->fnuz ? m->over : m->over | sign;
 	while (hi - lo > 1) {
@@ -111,7 +111,7 @@ code_value(DType t, unsigned code)
 		return e8m0_value(code);
 	if (dtypes[t].class == 'I' && code >> (bits - 1))
 		return (double)code - (double)(1u << bits);
-	return is_int(t) ? code : mini_value(&minis[t], code);
+	return dtype_is_int(t) ? code : mini_value(&minis[t], code);
 }
 
 unsigned
@@ -119,7 +119,7 @@ code_nearest(DType t, double x, bool saturate)
 {
 	if (t == DT_F8E8M0)
 		return e8m0_nearest(x, saturate);
-	if (is_int(t))
+	if (dtype_is_int(t))
 		return (unsigned)(int64_t)x;
 	return mini_nearest(&minis[t], x, saturate);
 }

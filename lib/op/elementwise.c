@@ -37,17 +37,16 @@ infer_shapes(Ctx *c, Node *n, DType type)
 	for (int i = 1; i < n->nin; i++) {
 		Shape x = n->in[i]->shape;
 
-		if (!legacy_shape(c, n, &x) || !broadcast(c, &y, &x))
+		if (!legacy_shape(c, n, &x) || !shape_broadcast(c, &y, &x))
 			return false;
 	}
-	return set(c, output(n, 0), type, &y);
+	return value_set(c, node_out(n, 0), type, &y);
 }
 
 bool
 infer_broadcast(Ctx *c, Node *n)
 {
-	return same_types(c, n, 0, n->nin) &&
-	       infer_shapes(c, n, n->in[0]->type);
+	return want_same(c, n, 0, n->nin) && infer_shapes(c, n, n->in[0]->type);
 }
 
 /* The second input may be of another type: Pow. */
@@ -60,13 +59,13 @@ infer_broadcast_first(Ctx *c, Node *n)
 bool
 infer_compare(Ctx *c, Node *n)
 {
-	return same_types(c, n, 0, n->nin) && infer_shapes(c, n, DT_BOOL);
+	return want_same(c, n, 0, n->nin) && infer_shapes(c, n, DT_BOOL);
 }
 
 bool
 infer_where(Ctx *c, Node *n)
 {
-	return same_types(c, n, 1, 3) && want_class(c, n, 0, "B") &&
+	return want_same(c, n, 1, 3) && want_class(c, n, 0, "B") &&
 	       infer_shapes(c, n, n->in[1]->type);
 }
 
@@ -179,7 +178,7 @@ map2(Ctx *c, Node *n, const Binary *op)
 	bool some;
 	Nest z;
 
-	if ((class == 'F' && !op->f) || (is_int(a->type) && !i) ||
+	if ((class == 'F' && !op->f) || (dtype_is_int(a->type) && !i) ||
 	    (class == 'B' && !op->logical) || !strchr("FIUB", class))
 		return refuse(c, a->type);
 	if (!open_pair(c, &z, n, &y->shape, &some))
@@ -350,7 +349,7 @@ static void
 equal_strings(Nest *z, const Value *a, const Value *b, Value *y)
 {
 	const Span *p = a->data.mem, *q = b->data.mem;
-	uint8_t *r = bytes(y);
+	uint8_t *r = value_bytes(y);
 
 	do
 		for (int64_t i = 0; i < nest_len(z); i++) {
@@ -407,11 +406,11 @@ eval_pow(Ctx *c, Arena *a, Node *n)
 	Nest z;
 
 	(void)a;
-	if (!is_float(e->type) || is_float(x->type))
-		return is_int(e->type) || is_float(e->type)
+	if (!dtype_is_float(e->type) || dtype_is_float(x->type))
+		return dtype_is_int(e->type) || dtype_is_float(e->type)
 		               ? map2(c, n, &op_pow)
 		               : refuse(c, e->type);
-	if (!is_int(x->type))
+	if (!dtype_is_int(x->type))
 		return refuse(c, x->type);
 	if (!open_pair(c, &z, n, &n->out[0]->shape, &some))
 		return false;
@@ -427,15 +426,15 @@ static bool
 mapv(Ctx *c, Arena *mem, Node *n, const Binary *op, double divide_by)
 {
 	Value *y = n->out[0];
-	DType type = y->type, wide = is_float(type) ? DT_F64 : DT_I64;
+	DType type = y->type, wide = dtype_is_float(type) ? DT_F64 : DT_I64;
 	Value acc = {.type = wide, .shape = y->shape}, next = acc;
 	int64_t count = shape_count(&y->shape);
 	double *sum;
 	Nest z;
 
-	if (!is_float(type) && !is_int(type))
+	if (!dtype_is_float(type) && !dtype_is_int(type))
 		return refuse(c, type);
-	if (!alloc_bytes(c, mem, &next) || !alloc_bytes(c, mem, &acc))
+	if (!value_alloc(c, mem, &next) || !value_alloc(c, mem, &acc))
 		return false;
 	for (int k = 0; k < n->nin; k++) {
 		const Shape *s[] = {&acc.shape, &n->in[k]->shape};
@@ -453,7 +452,7 @@ mapv(Ctx *c, Arena *mem, Node *n, const Binary *op, double divide_by)
 			        : dtypes[type].class == 'U' ? op->u
 			                                    : op->i);
 	}
-	sum = bytes(&acc);
+	sum = value_bytes(&acc);
 	for (int64_t i = 0; divide_by != 1 && i < count; i++)
 		sum[i] /= divide_by;
 	if (wide == DT_F64)
@@ -484,7 +483,7 @@ eval_sum(Ctx *c, Arena *a, Node *n)
 bool
 eval_mean(Ctx *c, Arena *a, Node *n)
 {
-	if (!is_float(n->in[0]->type))
+	if (!dtype_is_float(n->in[0]->type))
 		return refuse(c, n->in[0]->type);
 	return mapv(c, a, n, &op_add, n->nin);
 }
@@ -494,7 +493,7 @@ static void
 choose(Nest *z, const uint8_t *cond, Value *const *in, Value *y)
 {
 	size_t size = dtypes[y->type].size;
-	char *to = bytes(y);
+	char *to = value_bytes(y);
 
 	do
 		for (int64_t i = 0; i < nest_len(z); i++, to += size) {

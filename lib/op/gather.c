@@ -38,7 +38,7 @@ infer_gather(Ctx *c, Node *n)
 	if (!want_index(c, n, 1))
 		return false;
 	if (x->rank < 0 || ix->rank < 0)
-		return set(c, output(n, 0), n->in[0]->type, &y);
+		return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 	if (!axis_arg(c, attr_int(n, "axis", 0), x->rank, &axis))
 		return false;
 	if (x->rank + ix->rank - 1 > MAXRANK)
@@ -51,7 +51,7 @@ infer_gather(Ctx *c, Node *n)
 		y.dim[y.rank++] = ix->dim[i];
 	for (int i = axis + 1; i < x->rank; i++)
 		y.dim[y.rank++] = x->dim[i];
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 bool
@@ -64,16 +64,16 @@ eval_gather(Ctx *c, Arena *a, Node *n)
 	(void)a;
 	if (!axis_arg(c, attr_int(n, "axis", 0), x->shape.rank, &axis))
 		return false;
-	outer = span_count(&x->shape, 0, axis);
-	inner = span_count(&x->shape, axis + 1, x->shape.rank);
+	outer = shape_span(&x->shape, 0, axis);
+	inner = shape_span(&x->shape, axis + 1, x->shape.rank);
 	dim = x->shape.dim[axis];
 	for (int64_t o = 0; o < outer; o++)
 		for (int64_t i = 0; i < count; i++) {
 			k = index_at(c, ix, i, dim);
 			if (k < 0)
 				return false;
-			copy_run(n->out[0], (o * count + i) * inner, x,
-			         (o * dim + k) * inner, inner);
+			elem_copy(n->out[0], (o * count + i) * inner, x,
+			          (o * dim + k) * inner, inner);
 		}
 	return true;
 }
@@ -89,7 +89,7 @@ infer_gather_elements(Ctx *c, Node *n)
 	       (rank < 0 ||
 	        (want_rank(c, n, 1, rank) &&
 	         axis_arg(c, attr_int(n, "axis", 0), rank, &axis))) &&
-	       set(c, output(n, 0), n->in[0]->type, &n->in[1]->shape);
+	       value_set(c, node_out(n, 0), n->in[0]->type, &n->in[1]->shape);
 }
 
 /* Offset into x of element i of the indices, or -1. */
@@ -135,7 +135,7 @@ eval_gather_elements(Ctx *c, Arena *a, Node *n)
 		off = place(c, &x->shape, ix, axis, i);
 		if (off < 0)
 			return false;
-		copy_run(n->out[0], i, x, off, 1);
+		elem_copy(n->out[0], i, x, off, 1);
 	}
 	return true;
 }
@@ -143,8 +143,8 @@ eval_gather_elements(Ctx *c, Arena *a, Node *n)
 bool
 infer_scatter(Ctx *c, Node *n)
 {
-	return want_index(c, n, 1) && same_types(c, n, 0, 1) &&
-	       set(c, output(n, 0), n->in[0]->type, &n->in[0]->shape);
+	return want_index(c, n, 1) && want_same(c, n, 0, 1) &&
+	       value_set(c, node_out(n, 0), n->in[0]->type, &n->in[0]->shape);
 }
 
 typedef enum Reduce {
@@ -194,11 +194,11 @@ static void
 put(Reduce r, Value *y, int64_t at, const Value *x, int64_t from, int64_t n)
 {
 	if (r == REDUCE_NONE) {
-		copy_run(y, at, x, from, n);
+		elem_copy(y, at, x, from, n);
 		return;
 	}
 	for (int64_t i = 0; i < n; i++)
-		if (is_float(y->type)) {
+		if (dtype_is_float(y->type)) {
 			double v = combine_f64(r, value_f64(y, at + i),
 			                       value_f64(x, from + i));
 
@@ -215,13 +215,13 @@ put(Reduce r, Value *y, int64_t at, const Value *x, int64_t from, int64_t n)
 static void
 copy_all(Value *y, const Value *x)
 {
-	copy_run(y, 0, x, 0, shape_count(&x->shape));
+	elem_copy(y, 0, x, 0, shape_count(&x->shape));
 }
 
 static bool
 reducible(Ctx *c, Reduce r, DType t)
 {
-	return r == REDUCE_NONE || is_float(t) || is_int(t) ||
+	return r == REDUCE_NONE || dtype_is_float(t) || dtype_is_int(t) ||
 	       fail(c, QE_INPUT, "reduction for type %s", dtypes[t].name);
 }
 
@@ -265,7 +265,7 @@ infer_gather_nd(Ctx *c, Node *n)
 	if (!want_index(c, n, 1))
 		return false;
 	if (x->rank < 0 || ix->rank < 1 || ix->dim[ix->rank - 1] < 0)
-		return set(c, output(n, 0), n->in[0]->type, &y);
+		return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 	depth = ix->dim[ix->rank - 1];
 	if (batch < 0 || batch >= ix->rank || depth > x->rank ||
 	    batch + depth > x->rank)
@@ -286,7 +286,7 @@ infer_gather_nd(Ctx *c, Node *n)
 		y.dim[i] = ix->dim[i];
 	for (int i = (int)(batch + depth), k = ix->rank - 1; i < x->rank; i++)
 		y.dim[k++] = x->dim[i];
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 /* Offset, in slices of x below dimension first + depth, of index tuple i. */
@@ -312,18 +312,18 @@ eval_gather_nd(Ctx *c, Arena *a, Node *n)
 	int batch = (int)attr_int(n, "batch_dims", 0);
 	int64_t depth = ix->shape.dim[ix->shape.rank - 1];
 	int end = batch + (int)depth;
-	int64_t outer = span_count(&ix->shape, 0, batch);
-	int64_t each = span_count(&ix->shape, batch, ix->shape.rank - 1);
-	int64_t inner = span_count(&x->shape, end, x->shape.rank);
-	int64_t slices = span_count(&x->shape, batch, end), off;
+	int64_t outer = shape_span(&ix->shape, 0, batch);
+	int64_t each = shape_span(&ix->shape, batch, ix->shape.rank - 1);
+	int64_t inner = shape_span(&x->shape, end, x->shape.rank);
+	int64_t slices = shape_span(&x->shape, batch, end), off;
 
 	(void)a;
 	for (int64_t i = 0; i < outer * each; i++) {
 		off = slice_at(c, &x->shape, batch, depth, ix, i);
 		if (off < 0)
 			return false;
-		copy_run(n->out[0], i * inner, x,
-		         (i / each * slices + off) * inner, inner);
+		elem_copy(n->out[0], i * inner, x,
+		          (i / each * slices + off) * inner, inner);
 	}
 	return true;
 }
@@ -359,8 +359,8 @@ eval_scatter_nd(Ctx *c, Arena *a, Node *n)
 		return fail(c, QE_INPUT, "data %s, updates %s",
 		            dtypes[x->type].name, dtypes[u->type].name);
 	depth = ix->shape.dim[ix->shape.rank - 1];
-	count = span_count(&ix->shape, 0, ix->shape.rank - 1);
-	inner = span_count(&x->shape, (int)depth, x->shape.rank);
+	count = shape_span(&ix->shape, 0, ix->shape.rank - 1);
+	inner = shape_span(&x->shape, (int)depth, x->shape.rank);
 	copy_all(n->out[0], x);
 	for (int64_t i = 0; i < count; i++) {
 		off = slice_at(c, &x->shape, 0, depth, ix, i);

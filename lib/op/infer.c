@@ -142,7 +142,7 @@ run_node(Ctx *c, Arena *a, Node *n)
 
 	for (int i = 0; i < n->nout && !own; i++)
 		if (n->out[i] && n->out[i]->kind == VALUE_TENSOR &&
-		    !alloc_bytes(c, a, n->out[i]))
+		    !value_alloc(c, a, n->out[i]))
 			return false;
 	return n->op->eval(c, a, n);
 }

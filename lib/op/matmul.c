@@ -59,7 +59,7 @@ static void
 product(Arena *mem, const Matrix *a, const Matrix *b, int64_t m, int64_t k,
         int64_t n, Value *y, int64_t at)
 {
-	bool f = is_float(y->type);
+	bool f = dtype_is_float(y->type);
 	void *acc = NEWV(mem, double, BLOCK *n + 1);
 	void *brow = NEWV(mem, double, n + 1);
 
@@ -95,7 +95,7 @@ matmul_shape(Ctx *c, const Shape *a, const Shape *b, Shape *y)
 	l = b->dim[b->rank == 1 ? 0 : b->rank - 2];
 	left.rank = MAX(0, a->rank - 2);
 	right.rank = MAX(0, b->rank - 2);
-	if ((k != l && k >= 0 && l >= 0) || !broadcast(c, &left, &right))
+	if ((k != l && k >= 0 && l >= 0) || !shape_broadcast(c, &left, &right))
 		return fail(c, QE_INPUT, "%s by %s", shape_text(a).s,
 		            shape_text(b).s);
 	*y = left;
@@ -111,9 +111,9 @@ infer_matmul(Ctx *c, Node *n)
 {
 	Shape y;
 
-	return same_types(c, n, 0, 2) && want_class(c, n, 0, "FIU") &&
+	return want_same(c, n, 0, 2) && want_class(c, n, 0, "FIU") &&
 	       matmul_shape(c, &n->in[0]->shape, &n->in[1]->shape, &y) &&
-	       set(c, output(n, 0), n->in[0]->type, &y);
+	       value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 static void
@@ -163,7 +163,7 @@ infer_gemm(Ctx *c, Node *n)
 	bool ta = attr_int(n, "transA", 0), tb = attr_int(n, "transB", 0);
 	Shape y = {2, {-1, -1}}, bias = {0};
 
-	if (!same_types(c, n, 0, n->nin) || !want_class(c, n, 0, "FIU") ||
+	if (!want_same(c, n, 0, n->nin) || !want_class(c, n, 0, "FIU") ||
 	    !want_rank(c, n, 0, 2) || !want_rank(c, n, 1, 2))
 		return false;
 	if (a->rank == 2)
@@ -174,16 +174,16 @@ infer_gemm(Ctx *c, Node *n)
 	    a->dim[!ta] >= 0 && b->dim[tb] >= 0)
 		return fail(c, QE_INPUT, "%s by %s", shape_text(a).s,
 		            shape_text(b).s);
-	if (input(n, 2)) {
+	if (node_in(n, 2)) {
 		bias = y;
-		if (!broadcast(c, &bias, &n->in[2]->shape) ||
+		if (!shape_broadcast(c, &bias, &n->in[2]->shape) ||
 		    (bias.rank >= 0 && shape_known(&bias) && shape_known(&y) &&
 		     !shape_eq(&bias, &y)))
 			return fail(c, QE_INPUT, "bias %s for %s",
 			            shape_text(&n->in[2]->shape).s,
 			            shape_text(&y).s);
 	}
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 /* y = alpha y + beta bias, in double even for integers, whose alpha and beta
@@ -221,7 +221,7 @@ eval_gemm(Ctx *c, Arena *mem, Node *n)
 	int64_t k = a->shape.dim[!ta];
 
 	sum.type = DT_F64;
-	if (!alloc_bytes(c, mem, &sum))
+	if (!value_alloc(c, mem, &sum))
 		return false;
 	product(mem,
 	        &(Matrix){a, 0, ta ? 1 : a->shape.dim[1],
@@ -229,7 +229,7 @@ eval_gemm(Ctx *c, Arena *mem, Node *n)
 	        &(Matrix){b, 0, tb ? 1 : b->shape.dim[1],
 	                  tb ? b->shape.dim[1] : 1, 0},
 	        y->shape.dim[0], k, y->shape.dim[1], &sum, 0);
-	scale_and_add(&sum, y, input(n, 2), attr_float(n, "alpha", 1),
+	scale_and_add(&sum, y, node_in(n, 2), attr_float(n, "alpha", 1),
 	              attr_float(n, "beta", 1));
 	return true;
 }

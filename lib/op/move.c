@@ -42,7 +42,7 @@ infer_transpose(Ctx *c, Node *n)
 		return false;
 	for (int i = 0; i < x->rank; i++)
 		y.dim[i] = x->dim[perm[i]];
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 bool
@@ -56,11 +56,11 @@ eval_transpose(Ctx *c, Arena *a, Node *n)
 	(void)a;
 	if (!perm_arg(c, n, x->shape.rank, perm))
 		return false;
-	dense_steps(&x->shape, dense);
-	dense_steps(&y->shape, ystep);
+	shape_steps(&x->shape, dense);
+	shape_steps(&y->shape, ystep);
 	for (int i = 0; i < x->shape.rank; i++)
 		xstep[i] = dense[perm[i]];
-	move_box(y, 0, ystep, x, 0, xstep, &y->shape);
+	elem_move(y, 0, ystep, x, 0, xstep, &y->shape);
 	return true;
 }
 
@@ -164,7 +164,7 @@ infer_slice(Ctx *c, Node *n)
 
 	if (!cut_args(c, n, &s, &sure) || (!sure && !forget_cut(c, n, &s.y)))
 		return false;
-	return set(c, output(n, 0), n->in[0]->type, &s.y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &s.y);
 }
 
 bool
@@ -178,13 +178,13 @@ eval_slice(Ctx *c, Arena *a, Node *n)
 	(void)a;
 	if (!cut_args(c, n, &s, &sure))
 		return false;
-	dense_steps(&x->shape, xstep);
-	dense_steps(&s.y, ystep);
+	shape_steps(&x->shape, xstep);
+	shape_steps(&s.y, ystep);
 	for (int i = 0; i < s.y.rank; i++) {
 		off += s.from[i] * xstep[i];
 		xstep[i] = s.step[i] == 1 ? xstep[i] : xstep[i] * s.step[i];
 	}
-	move_box(n->out[0], 0, ystep, x, off, xstep, &s.y);
+	elem_move(n->out[0], 0, ystep, x, off, xstep, &s.y);
 	return true;
 }
 
@@ -196,13 +196,13 @@ infer_concat(Ctx *c, Node *n)
 	Shape y = n->in[0]->shape;
 	int axis;
 
-	if (!same_types(c, n, 0, n->nin))
+	if (!want_same(c, n, 0, n->nin))
 		return false;
 	for (int k = 0; k < n->nin; k++)
 		if (n->in[k]->shape.rank < 0)
 			y.rank = -1;
 	if (y.rank < 0)
-		return set(c, output(n, 0), n->in[0]->type, &y);
+		return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 	if (!axis_arg(c, attr_int(n, "axis", 1), y.rank, &axis))
 		return false;
 	for (int k = 1; k < n->nin; k++) {
@@ -222,7 +222,7 @@ infer_concat(Ctx *c, Node *n)
 			return fail(c, QE_INPUT, "%s and %s", shape_text(&y).s,
 			            shape_text(x).s);
 	}
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 /* Copies one part of a tensor along an axis; whole is the other one. */
@@ -232,10 +232,10 @@ move_part(Value *y, int64_t yat, const Value *x, int64_t xat, int axis,
 {
 	int64_t xstep[MAXRANK], ystep[MAXRANK];
 
-	dense_steps(&x->shape, xstep);
-	dense_steps(&y->shape, ystep);
-	move_box(y, yat * ystep[axis], ystep, x, xat * xstep[axis], xstep,
-	         part);
+	shape_steps(&x->shape, xstep);
+	shape_steps(&y->shape, ystep);
+	elem_move(y, yat * ystep[axis], ystep, x, xat * xstep[axis], xstep,
+	          part);
 }
 
 bool
@@ -305,7 +305,7 @@ infer_split(Ctx *c, Node *n)
 		if (!split_sizes(c, n, whole, &sizes, k, &y.dim[axis]))
 			return false;
 		sum = add_size(sum, y.dim[axis]);
-		if (!set(c, n->out[k], n->in[0]->type, &y))
+		if (!value_set(c, n->out[k], n->in[0]->type, &y))
 			return false;
 	}
 	if (x->rank >= 0 && x->dim[axis] >= 0 && sum >= 0 &&
@@ -359,7 +359,7 @@ infer_tile(Ctx *c, Node *n)
 		y.dim[i] = times.known ? mul_size(x->dim[i], ints_at(&times, i))
 		                       : -1;
 	}
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 /* Grows the result axis by axis, the last first: what is there of an axis
@@ -375,13 +375,13 @@ eval_tile(Ctx *c, Arena *a, Node *n)
 	(void)c, (void)a;
 	if (!shape_count(&y->shape))
 		return true;
-	dense_steps(&x->shape, xstep);
-	dense_steps(&y->shape, ystep);
-	move_box(y, 0, ystep, x, 0, xstep, &box);
+	shape_steps(&x->shape, xstep);
+	shape_steps(&y->shape, ystep);
+	elem_move(y, 0, ystep, x, 0, xstep, &box);
 	for (int d = box.rank - 1; d >= 0; d--) {
 		for (int64_t at = x->shape.dim[d]; at < y->shape.dim[d];
 		     at += x->shape.dim[d])
-			move_box(y, at * ystep[d], ystep, y, 0, ystep, &box);
+			elem_move(y, at * ystep[d], ystep, y, 0, ystep, &box);
 		box.dim[d] = y->shape.dim[d];
 	}
 	return true;
@@ -396,13 +396,13 @@ infer_trilu(Ctx *c, Node *n)
 
 	if (x->rank >= 0 && x->rank < 2)
 		return fail(c, QE_INPUT, "rank %d", x->rank);
-	return set(c, output(n, 0), n->in[0]->type, x);
+	return value_set(c, node_out(n, 0), n->in[0]->type, x);
 }
 
 bool
 eval_trilu(Ctx *c, Arena *a, Node *n)
 {
-	const Value *x = n->in[0], *diagonal = input(n, 1);
+	const Value *x = n->in[0], *diagonal = node_in(n, 1);
 	const Shape *s = &x->shape;
 	int64_t cols = s->dim[s->rank - 1], k = 0;
 	int64_t rows = cols ? shape_count(s) / cols : 0;
@@ -418,10 +418,10 @@ eval_trilu(Ctx *c, Arena *a, Node *n)
 		at = k > cols ? cols : k < -i ? 0 : MIN(cols, i + k + !upper);
 		at = MAX(at, 0);
 		if (upper)
-			copy_run(n->out[0], r * cols + at, x, r * cols + at,
-			         cols - at);
+			elem_copy(n->out[0], r * cols + at, x, r * cols + at,
+			          cols - at);
 		else
-			copy_run(n->out[0], r * cols, x, r * cols, at);
+			elem_copy(n->out[0], r * cols, x, r * cols, at);
 	}
 	return true;
 }

@@ -8,7 +8,7 @@
 #include "num.h"
 
 void
-dense_steps(const Shape *s, int64_t *step)
+shape_steps(const Shape *s, int64_t *step)
 {
 	int64_t n = 1;
 
@@ -73,7 +73,7 @@ nest_broadcast(Nest *z, const Shape *y, int n, const Shape *const *x)
 	for (int k = 0; k < n; k++) {
 		int pad = y->rank - x[k]->rank;
 
-		dense_steps(x[k], step);
+		shape_steps(x[k], step);
 		for (int d = 0; d < x[k]->rank; d++)
 			if (x[k]->dim[d] != 1)
 				z->step[k][pad + d] = step[d];
@@ -130,20 +130,20 @@ move_bits(Nest *z, void *y, const void *x, int bits)
 {
 	do
 		for (int64_t i = 0; i < nest_len(z); i++)
-			put_bits(y, z->off[0] + i * nest_row(z, 0), bits,
-			         get_bits(x, z->off[1] + i * nest_row(z, 1),
+			bits_put(y, z->off[0] + i * nest_row(z, 0), bits,
+			         bits_get(x, z->off[1] + i * nest_row(z, 1),
 			                  bits));
 	while (nest_next(z));
 }
 
 void
-move_box(Value *y, int64_t yoff, const int64_t *ystep, const Value *x,
-         int64_t xoff, const int64_t *xstep, const Shape *box)
+elem_move(Value *y, int64_t yoff, const int64_t *ystep, const Value *x,
+          int64_t xoff, const int64_t *xstep, const Shape *box)
 {
 	Nest z = {.rank = box->rank, .nop = 2, .off = {yoff, xoff}};
 	size_t size = dtypes[x->type].size;
 	const char *from = x->data.mem;
-	char *to = bytes(y);
+	char *to = value_bytes(y);
 
 	for (int d = 0; d < box->rank; d++) {
 		z.dim[d] = box->dim[d];
@@ -164,9 +164,9 @@ move_box(Value *y, int64_t yoff, const int64_t *ystep, const Value *x,
 }
 
 void
-copy_run(Value *y, int64_t yat, const Value *x, int64_t xat, int64_t n)
+elem_copy(Value *y, int64_t yat, const Value *x, int64_t xat, int64_t n)
 {
 	const int64_t one = 1;
 
-	move_box(y, yat, &one, x, xat, &one, &(Shape){1, {n}});
+	elem_move(y, yat, &one, x, xat, &one, &(Shape){1, {n}});
 }

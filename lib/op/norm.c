@@ -85,7 +85,7 @@ infer_softmax(Ctx *c, Node *n)
 	return want_class(c, n, 0, "F") &&
 	       (x->rank < 0 ||
 	        axis_arg(c, attr_int(n, "axis", none), x->rank, &axis)) &&
-	       set(c, output(n, 0), n->in[0]->type, x);
+	       value_set(c, node_out(n, 0), n->in[0]->type, x);
 }
 
 /* Before opset 13 the axes from `axis` on are one. */
@@ -99,11 +99,11 @@ along_axis(Ctx *c, Arena *a, Node *n, LineFn *fn)
 	if (!axis_arg(c, attr_int(n, "axis", flat ? 1 : -1), x->rank, &axis))
 		return false;
 	if (flat)
-		each_line(a, n->in[0], n->out[0], span_count(x, 0, axis),
-		          span_count(x, axis, x->rank), 1, fn);
+		each_line(a, n->in[0], n->out[0], shape_span(x, 0, axis),
+		          shape_span(x, axis, x->rank), 1, fn);
 	else
-		each_line(a, n->in[0], n->out[0], span_count(x, 0, axis),
-		          x->dim[axis], span_count(x, axis + 1, x->rank), fn);
+		each_line(a, n->in[0], n->out[0], shape_span(x, 0, axis),
+		          x->dim[axis], shape_span(x, axis + 1, x->rank), fn);
 	return true;
 }
 
@@ -147,9 +147,9 @@ stays(Ctx *c, const Node *n, int k)
 {
 	Shape y = n->in[0]->shape;
 
-	if (!input(n, k) || input(n, k)->shape.rank < 0)
+	if (!node_in(n, k) || node_in(n, k)->shape.rank < 0)
 		return true;
-	if (!broadcast(c, &y, &n->in[k]->shape) ||
+	if (!shape_broadcast(c, &y, &n->in[k]->shape) ||
 	    (shape_known(&n->in[0]->shape) && shape_known(&y) &&
 	     !shape_eq(&y, &n->in[0]->shape)))
 		return fail(c, QE_INPUT, "input %d: %s for %s", k,
@@ -170,12 +170,13 @@ infer_layer_norm(Ctx *c, Node *n)
 		return false;
 	for (int i = axis; i < part.rank; i++)
 		part.dim[i] = 1;
-	return set(c, output(n, 0),
-	           input(n, 1) && n->op->domain[0] == '\0' ? n->in[1]->type
-	                                                   : x->type,
-	           &x->shape) &&
-	       set(c, output(n, 1), stash_type(n), &part) &&
-	       set(c, output(n, 2), stash_type(n), &part);
+	return value_set(c, node_out(n, 0),
+	                 node_in(n, 1) && n->op->domain[0] == '\0'
+	                         ? n->in[1]->type
+	                         : x->type,
+	                 &x->shape) &&
+	       value_set(c, node_out(n, 1), stash_type(n), &part) &&
+	       value_set(c, node_out(n, 2), stash_type(n), &part);
 }
 
 /* Mean and 1/deviation of n numbers, in two passes. */
@@ -213,7 +214,8 @@ broadcast_at(const Value *v, const Shape *x, int64_t i)
 static bool
 normalize(Ctx *c, Arena *a, Node *n, bool centre, double eps)
 {
-	const Value *x = n->in[0], *scale = input(n, 1), *bias = input(n, 2);
+	const Value *x = n->in[0], *scale = node_in(n, 1),
+		    *bias = node_in(n, 2);
 	Value *y = n->out[0];
 	int64_t rows, len;
 	double *buf, mean, inv, v;
@@ -221,8 +223,8 @@ normalize(Ctx *c, Arena *a, Node *n, bool centre, double eps)
 
 	if (!norm_axis(c, n, &axis))
 		return false;
-	rows = span_count(&x->shape, 0, axis);
-	len = span_count(&x->shape, axis, x->shape.rank);
+	rows = shape_span(&x->shape, 0, axis);
+	len = shape_span(&x->shape, axis, x->shape.rank);
 	buf = NEWV(a, double, len + 1);
 	for (int64_t r = 0; r < rows; r++) {
 		load_f64(x, r * len, 1, len, buf);
@@ -236,9 +238,9 @@ normalize(Ctx *c, Arena *a, Node *n, bool centre, double eps)
 				v += broadcast_at(bias, &x->shape, r * len + i);
 			store_f64(y, r * len + i, 1, &v);
 		}
-		if (output(n, 1))
+		if (node_out(n, 1))
 			store_f64(n->out[1], r, 1, &mean);
-		if (output(n, 2))
+		if (node_out(n, 2))
 			store_f64(n->out[2], r, 1, &inv);
 	}
 	return true;
@@ -261,7 +263,7 @@ bool
 infer_custom_rms_norm(Ctx *c, Node *n)
 {
 	return stays(c, n, 1) && want_class(c, n, 0, "F") &&
-	       set(c, output(n, 0), n->in[0]->type, &n->in[0]->shape);
+	       value_set(c, node_out(n, 0), n->in[0]->type, &n->in[0]->shape);
 }
 
 bool

@@ -98,19 +98,19 @@ static const struct {
 	PLAIN(ROW_OF)};
 
 bool
-is_float(DType t)
+dtype_is_float(DType t)
 {
 	return dtypes[t].class == 'F';
 }
 
 bool
-is_int(DType t)
+dtype_is_int(DType t)
 {
 	return dtypes[t].class == 'I' || dtypes[t].class == 'U';
 }
 
 void *
-bytes(Value *v)
+value_bytes(Value *v)
 {
 	return (void *)(uintptr_t)v->data.mem;
 }
@@ -122,7 +122,7 @@ element(const Value *v, int64_t at)
 }
 
 unsigned
-get_bits(const void *p, int64_t i, int bits)
+bits_get(const void *p, int64_t i, int bits)
 {
 	int per = 8 / bits;
 
@@ -131,7 +131,7 @@ get_bits(const void *p, int64_t i, int bits)
 }
 
 void
-put_bits(void *to, int64_t i, int bits, unsigned x)
+bits_put(void *to, int64_t i, int bits, unsigned x)
 {
 	int per = 8 / bits, at = (int)(i % per) * bits;
 	unsigned mask = ((1u << bits) - 1) << at;
@@ -148,7 +148,7 @@ load_f64(const Value *v, int64_t at, int64_t step, int64_t n, double *y)
 	else
 		for (int64_t i = 0; i < n; i++)
 			y[i] = code_value(v->type,
-			                  get_bits(v->data.mem, at + i * step,
+			                  bits_get(v->data.mem, at + i * step,
 			                           dtypes[v->type].bits));
 }
 
@@ -161,7 +161,7 @@ load_i64(const Value *v, int64_t at, int64_t step, int64_t n, int64_t *y)
 		for (int64_t i = 0; i < n; i++)
 			y[i] = to_i64(
 				code_value(v->type,
-			                   get_bits(v->data.mem, at + i * step,
+			                   bits_get(v->data.mem, at + i * step,
 			                            dtypes[v->type].bits)));
 }
 
@@ -173,7 +173,7 @@ store_f64(Value *v, int64_t at, int64_t n, const double *x)
 		                         x);
 	else
 		for (int64_t i = 0; i < n; i++)
-			put_bits(bytes(v), at + i, dtypes[v->type].bits,
+			bits_put(value_bytes(v), at + i, dtypes[v->type].bits,
 			         code_nearest(v->type, x[i], true));
 }
 
@@ -185,8 +185,8 @@ store_i64(Value *v, int64_t at, int64_t n, const int64_t *x)
 		                         x);
 	else
 		for (int64_t i = 0; i < n; i++)
-			put_bits(bytes(v), at + i, dtypes[v->type].bits,
-			         is_int(v->type)
+			bits_put(value_bytes(v), at + i, dtypes[v->type].bits,
+			         dtype_is_int(v->type)
 			                 ? (unsigned)x[i]
 			                 : code_nearest(v->type, (double)x[i],
 			                                true));

@@ -15,10 +15,10 @@
 /* ---- arguments: arg.c ---- */
 
 /* Input or output k, or NULL where it is left out. */
-Value *input(const Node *, int k);
-Value *output(const Node *, int k);
+Value *node_in(const Node *, int k);
+Value *node_out(const Node *, int k);
 /* Input k when its bytes are in memory, else NULL. */
-const Value *known(const Node *, int k);
+const Value *node_known(const Node *, int k);
 
 /* A list of integers: an input, or an attribute in older opsets. */
 typedef struct Ints {
@@ -36,17 +36,17 @@ bool axis_arg(Ctx *, int64_t axis, int rank, int *out);
 /* A set of axes as one bool each; fails on a repeated one. */
 bool axes_arg(Ctx *, const Ints *, int rank, bool *out);
 
-bool set(Ctx *, Value *out, DType, const Shape *);
-bool same_types(Ctx *, const Node *, int from, int to);
+bool value_set(Ctx *, Value *out, DType, const Shape *);
+bool want_same(Ctx *, const Node *, int from, int to);
 bool want_rank(Ctx *, const Node *, int k, int rank);
 bool want_class(Ctx *, const Node *, int k, const char *classes);
 /* The shape of two (or more) shapes broadcast together. */
-bool broadcast(Ctx *, Shape *y, const Shape *x);
+bool shape_broadcast(Ctx *, Shape *y, const Shape *x);
 /* Room for the elements of an output whose shape only eval knows. */
-bool alloc_out(Ctx *, Arena *, Value *out, DType, const Shape *);
-bool alloc_bytes(Ctx *, Arena *, Value *out);
+bool value_make(Ctx *, Arena *, Value *out, DType, const Shape *);
+bool value_alloc(Ctx *, Arena *, Value *out);
 /* Product of dimensions [from, to). */
-int64_t span_count(const Shape *, int from, int to);
+int64_t shape_span(const Shape *, int from, int to);
 
 /* ---- elements: num.c ---- */
 
@@ -58,13 +58,13 @@ void store_i64(Value *, int64_t at, int64_t n, const int64_t *);
 /* All of them, in a. */
 double *read_f64(Arena *a, const Value *);
 int64_t *read_i64(Arena *a, const Value *);
-void *bytes(Value *); /* to write to */
-bool is_float(DType);
-bool is_int(DType); /* signed or not; not bool */
+void *value_bytes(Value *); /* to write to */
+bool dtype_is_float(DType);
+bool dtype_is_int(DType); /* signed or not; not bool */
 
 /* Element i of a packed type, the first in the lowest bits. */
-unsigned get_bits(const void *, int64_t i, int bits);
-void put_bits(void *, int64_t i, int bits, unsigned x);
+unsigned bits_get(const void *, int64_t i, int bits);
+void bits_put(void *, int64_t i, int bits, unsigned x);
 
 /* The value of a code of at most 8 bits (float8, float4, int4, int2), and
  * the code nearest to x; beyond the largest: that, or NaN/inf.  code.c */
@@ -72,7 +72,7 @@ double code_value(DType, unsigned code);
 unsigned code_nearest(DType, double x, bool saturate);
 
 /* n elements of the same type copied, packed ones too. */
-void copy_run(Value *y, int64_t yat, const Value *x, int64_t xat, int64_t n);
+void elem_copy(Value *y, int64_t yat, const Value *x, int64_t xat, int64_t n);
 
 /* ---- loops: nest.c ---- */
 
@@ -96,9 +96,9 @@ int64_t nest_row(const Nest *, int k); /* step of operand k in a row */
 #define nest_len(z) ((z)->dim[(z)->rank - 1])
 
 /* Steps of a dense tensor. */
-void dense_steps(const Shape *, int64_t *step);
+void shape_steps(const Shape *, int64_t *step);
 /* y[yoff + sum(i ystep)] = x[xoff + sum(i xstep)] for i in box. */
-void move_box(Value *y, int64_t yoff, const int64_t *ystep, const Value *x,
-              int64_t xoff, const int64_t *xstep, const Shape *box);
+void elem_move(Value *y, int64_t yoff, const int64_t *ystep, const Value *x,
+               int64_t xoff, const int64_t *xstep, const Shape *box);
 
 #endif

@@ -42,7 +42,7 @@ infer_reduce(Ctx *c, Node *n)
 	Shape y = {.rank = -1};
 
 	if (x->rank < 0)
-		return set(c, output(n, 0), n->in[0]->type, &y);
+		return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 	if (!reduced_axes(c, n, x->rank, gone, &sure))
 		return false;
 	if (sure || keep)
@@ -55,7 +55,7 @@ infer_reduce(Ctx *c, Node *n)
 		else if (keep)
 			y.dim[y.rank++] = 1;
 	}
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 /* A walk over x that knows where in the (kept) result each row goes. */
@@ -124,12 +124,12 @@ reduce(Ctx *c, Arena *a, Node *n, const Kind *k)
 	const Value *x = n->in[0];
 	Value *y = n->out[0];
 	int64_t count = shape_count(&y->shape), *iacc;
-	bool gone[MAXRANK], sure, some, f = is_float(x->type);
+	bool gone[MAXRANK], sure, some, f = dtype_is_float(x->type);
 	bool is_unsigned = dtypes[x->type].class == 'U';
 	double *acc, each;
 	Nest z;
 
-	if (!f && !is_int(x->type) && !(k->bools && x->type == DT_BOOL))
+	if (!f && !dtype_is_int(x->type) && !(k->bools && x->type == DT_BOOL))
 		return fail(c, QE_INPUT, "not for type %s",
 		            dtypes[x->type].name);
 	if (!reduced_axes(c, n, x->shape.rank, gone, &sure))
@@ -257,14 +257,14 @@ infer_arg(Ctx *c, Node *n)
 	int axis;
 
 	if (y.rank < 0)
-		return set(c, output(n, 0), DT_I64, &y);
+		return value_set(c, node_out(n, 0), DT_I64, &y);
 	if (!axis_arg(c, attr_int(n, "axis", 0), y.rank, &axis))
 		return false;
 	y.dim[axis] = 1;
 	for (int i = axis; !keep && i + 1 < y.rank; i++)
 		y.dim[i] = y.dim[i + 1];
 	y.rank -= !keep;
-	return set(c, output(n, 0), DT_I64, &y);
+	return value_set(c, node_out(n, 0), DT_I64, &y);
 }
 
 /* The index of the largest (way 1) or smallest (-1); NaN counts as either. */
@@ -277,7 +277,7 @@ arg(const Value *x, int64_t at, int64_t step, int64_t n, int way, bool last)
 		double p, q;
 		bool more, same;
 
-		if (is_float(x->type)) {
+		if (dtype_is_float(x->type)) {
 			p = value_f64(x, at + i * step) * way;
 			q = value_f64(x, at + best * step) * way;
 			more = p > q || (p != p && q == q);
@@ -308,8 +308,8 @@ arg_axis(Ctx *c, Node *n, int way)
 	if (!axis_arg(c, attr_int(n, "axis", 0), x->shape.rank, &axis))
 		return false;
 	dim = x->shape.dim[axis];
-	outer = span_count(&x->shape, 0, axis);
-	inner = span_count(&x->shape, axis + 1, x->shape.rank);
+	outer = shape_span(&x->shape, 0, axis);
+	inner = shape_span(&x->shape, axis + 1, x->shape.rank);
 	if (!dim && outer && inner)
 		return fail(c, QE_INPUT, "axis %d has no elements", axis);
 	for (int64_t o = 0; o < outer; o++)
@@ -341,7 +341,7 @@ bool
 infer_cum(Ctx *c, Node *n)
 {
 	return want_class(c, n, 0, "FIU") && want_class(c, n, 1, "I") &&
-	       set(c, output(n, 0), n->in[0]->type, &n->in[0]->shape);
+	       value_set(c, node_out(n, 0), n->in[0]->type, &n->in[0]->shape);
 }
 
 /* Integers wrap as they would in their own type: the low bits of a sum or
@@ -358,14 +358,14 @@ run_line(const Value *x, Value *y, int64_t at, int64_t step, int64_t n,
 		f = value_f64(x, at);
 		v = (uint64_t)value_i64(x, at);
 		k = (int64_t)iacc;
-		if (exclusive && is_float(x->type))
+		if (exclusive && dtype_is_float(x->type))
 			store_f64(y, at, 1, &acc);
 		else if (exclusive)
 			store_i64(y, at, 1, &k);
 		acc = product ? acc * f : acc + f;
 		iacc = product ? iacc * v : iacc + v;
 		k = (int64_t)iacc;
-		if (!exclusive && is_float(x->type))
+		if (!exclusive && dtype_is_float(x->type))
 			store_f64(y, at, 1, &acc);
 		else if (!exclusive)
 			store_i64(y, at, 1, &k);
@@ -386,8 +386,8 @@ cumulate(Ctx *c, Node *n, bool product)
 	if (!axis_arg(c, value_i64(n->in[1], 0), x->shape.rank, &axis))
 		return false;
 	dim = x->shape.dim[axis];
-	outer = span_count(&x->shape, 0, axis);
-	inner = span_count(&x->shape, axis + 1, x->shape.rank);
+	outer = shape_span(&x->shape, 0, axis);
+	inner = shape_span(&x->shape, axis + 1, x->shape.rank);
 	for (int64_t o = 0; o < outer; o++)
 		for (int64_t i = 0; i < inner; i++) {
 			at = o * dim * inner + i;

@@ -27,7 +27,7 @@ eval_view(Ctx *c, Arena *a, Node *n)
 bool
 infer_identity(Ctx *c, Node *n)
 {
-	if (!set(c, output(n, 0), n->in[0]->type, &n->in[0]->shape))
+	if (!value_set(c, node_out(n, 0), n->in[0]->type, &n->in[0]->shape))
 		return false;
 	n->out[0]->kind = n->in[0]->kind;
 	return true;
@@ -56,7 +56,7 @@ infer_shape(Ctx *c, Node *n)
 		shape_range(n, rank, &from, &to);
 		y.dim[0] = to - from;
 	}
-	return set(c, output(n, 0), DT_I64, &y);
+	return value_set(c, node_out(n, 0), DT_I64, &y);
 }
 
 bool
@@ -74,7 +74,7 @@ eval_shape(Ctx *c, Arena *a, Node *n)
 bool
 infer_size(Ctx *c, Node *n)
 {
-	return set(c, output(n, 0), DT_I64, &(Shape){0});
+	return value_set(c, node_out(n, 0), DT_I64, &(Shape){0});
 }
 
 bool
@@ -183,7 +183,7 @@ infer_reshape(Ctx *c, Node *n)
 		return false;
 	if (want.known && !allow_zero && !shape_known(&y))
 		cancel_copied(&want, &x, &y);
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 bool
@@ -198,10 +198,10 @@ infer_flatten(Ctx *c, Node *n)
 			return fail(c, QE_INPUT, "axis %lld of rank %d",
 			            (long long)axis, x->rank);
 		axis = axis < 0 ? axis + x->rank : axis;
-		y.dim[0] = span_count(x, 0, (int)axis);
-		y.dim[1] = span_count(x, (int)axis, x->rank);
+		y.dim[0] = shape_span(x, 0, (int)axis);
+		y.dim[1] = shape_span(x, (int)axis, x->rank);
 	}
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 bool
@@ -216,7 +216,7 @@ infer_squeeze(Ctx *c, Node *n)
 		return false;
 	if (x->rank < 0 || (axes.given && !axes.known) ||
 	    (!axes.given && !shape_known(x)))
-		return set(c, output(n, 0), n->in[0]->type, &y);
+		return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 	if (!axes.given)
 		for (int i = 0; i < x->rank; i++)
 			gone[i] = x->dim[i] == 1;
@@ -230,7 +230,7 @@ infer_squeeze(Ctx *c, Node *n)
 			return fail(c, QE_INPUT, "axis %d of %s", i,
 			            shape_text(x).s);
 	}
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 bool
@@ -247,7 +247,7 @@ infer_unsqueeze(Ctx *c, Node *n)
 	if (!axes.given)
 		return fail(c, QE_INPUT, "no axes");
 	if (x->rank < 0 || !axes.known)
-		return set(c, output(n, 0), n->in[0]->type, &y);
+		return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 	if (x->rank + axes.n > MAXRANK)
 		return fail(c, QE_INPUT, "rank %lld, at most %d",
 		            (long long)(x->rank + axes.n), MAXRANK);
@@ -256,7 +256,7 @@ infer_unsqueeze(Ctx *c, Node *n)
 		return false;
 	for (int i = 0; i < y.rank; i++)
 		y.dim[i] = fresh[i] ? 1 : x->dim[from++];
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 /* ---- constants ---- */
@@ -266,22 +266,22 @@ bool
 infer_constant(Ctx *c, Node *n)
 {
 	const Attr *a = n->nattr == 1 ? &n->attr[0] : NULL;
-	Value *y = output(n, 0);
+	Value *y = node_out(n, 0);
 
 	if (a && a->type == ATTR_TENSOR && strcmp(a->name, "value") == 0)
-		return set(c, y, a->t->type, &a->t->shape);
+		return value_set(c, y, a->t->type, &a->t->shape);
 	if (a && a->type == ATTR_FLOAT)
-		return set(c, y, DT_F32, &(Shape){0});
+		return value_set(c, y, DT_F32, &(Shape){0});
 	if (a && a->type == ATTR_INT)
-		return set(c, y, DT_I64, &(Shape){0});
+		return value_set(c, y, DT_I64, &(Shape){0});
 	if (a && a->type == ATTR_STRING)
-		return set(c, y, DT_STRING, &(Shape){0});
+		return value_set(c, y, DT_STRING, &(Shape){0});
 	if (a && a->type == ATTR_FLOATS)
-		return set(c, y, DT_F32, &(Shape){1, {a->n}});
+		return value_set(c, y, DT_F32, &(Shape){1, {a->n}});
 	if (a && a->type == ATTR_INTS)
-		return set(c, y, DT_I64, &(Shape){1, {a->n}});
+		return value_set(c, y, DT_I64, &(Shape){1, {a->n}});
 	if (a && a->type == ATTR_STRINGS)
-		return set(c, y, DT_STRING, &(Shape){1, {a->n}});
+		return value_set(c, y, DT_STRING, &(Shape){1, {a->n}});
 	return fail(c, QE_INPUT, "no value");
 }
 
@@ -303,7 +303,7 @@ eval_constant(Ctx *c, Arena *a, Node *n)
 		return y->data.mem || (y->data.mem = blob_data(c, a, &y->data));
 	}
 	if (y->data.len)
-		memcpy(bytes(y), from, (size_t)y->data.len);
+		memcpy(value_bytes(y), from, (size_t)y->data.len);
 	return true;
 }
 
@@ -338,7 +338,7 @@ infer_constant_of_shape(Ctx *c, Node *n)
 	if (v && (v->type != ATTR_TENSOR || shape_count(&v->t->shape) != 1))
 		return fail(c, QE_INPUT, "value is not one element");
 	return shape_arg(c, n, 0, &y) &&
-	       set(c, output(n, 0), v ? v->t->type : DT_F32, &y);
+	       value_set(c, node_out(n, 0), v ? v->t->type : DT_F32, &y);
 }
 
 bool
@@ -354,8 +354,8 @@ eval_constant_of_shape(Ctx *c, Arena *a, Node *n)
 	one = *v->t;
 	if (!one.data.mem && !(one.data.mem = blob_data(c, a, &one.data)))
 		return false;
-	dense_steps(&y->shape, step);
-	move_box(y, 0, step, &one, 0, zero, &y->shape);
+	shape_steps(&y->shape, step);
+	elem_move(y, 0, step, &one, 0, zero, &y->shape);
 	return true;
 }
 
@@ -364,8 +364,9 @@ infer_expand(Ctx *c, Node *n)
 {
 	Shape y;
 
-	return shape_arg(c, n, 1, &y) && broadcast(c, &y, &n->in[0]->shape) &&
-	       set(c, output(n, 0), n->in[0]->type, &y);
+	return shape_arg(c, n, 1, &y) &&
+	       shape_broadcast(c, &y, &n->in[0]->shape) &&
+	       value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 bool
@@ -377,12 +378,12 @@ eval_expand(Ctx *c, Arena *a, Node *n)
 	int pad = y->shape.rank - x->shape.rank;
 
 	(void)c, (void)a;
-	dense_steps(&x->shape, dense);
-	dense_steps(&y->shape, ystep);
+	shape_steps(&x->shape, dense);
+	shape_steps(&y->shape, ystep);
 	for (int i = 0; i < x->shape.rank; i++)
 		if (x->shape.dim[i] != 1)
 			xstep[pad + i] = dense[i];
-	move_box(y, 0, ystep, x, 0, xstep, &y->shape);
+	elem_move(y, 0, ystep, x, 0, xstep, &y->shape);
 	return true;
 }
 
@@ -392,11 +393,12 @@ eval_expand(Ctx *c, Arena *a, Node *n)
 bool
 infer_range(Ctx *c, Node *n)
 {
-	const Value *v[] = {known(n, 0), known(n, 1), known(n, 2)};
+	const Value *v[] = {node_known(n, 0), node_known(n, 1),
+	                    node_known(n, 2)};
 	Shape y = {1, {-1}};
 	double count;
 
-	if (!same_types(c, n, 0, 3))
+	if (!want_same(c, n, 0, 3))
 		return false;
 	for (int i = 0; i < 3; i++)
 		if (shape_known(&n->in[i]->shape) &&
@@ -415,7 +417,7 @@ infer_range(Ctx *c, Node *n)
 		y.dim[0] = count > 0 ? (int64_t)count : 0;
 		y.dim[0] += count > 0 && (double)y.dim[0] < count;
 	}
-	return set(c, output(n, 0), n->in[0]->type, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
 bool
@@ -426,7 +428,7 @@ eval_range(Ctx *c, Arena *a, Node *n)
 
 	(void)c, (void)a;
 	for (int64_t i = 0; i < count; i++)
-		if (is_float(y->type)) {
+		if (dtype_is_float(y->type)) {
 			double x = value_f64(n->in[0], 0) +
 			           (double)i * value_f64(n->in[2], 0);
 

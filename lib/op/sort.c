@@ -51,7 +51,7 @@ load_keys(const Value *x, int64_t at, int64_t step, int64_t n, Key *k)
 
 	for (int64_t i = 0; i < n; i++) {
 		k[i] = (Key){.index = i};
-		if (is_float(x->type))
+		if (dtype_is_float(x->type))
 			k[i].f = value_f64(x, at + i * step);
 		else
 			k[i].i = (int64_t)((uint64_t)value_i64(x,
@@ -64,7 +64,7 @@ load_keys(const Value *x, int64_t at, int64_t step, int64_t n, Key *k)
 static bool
 topk_arg(Ctx *c, const Node *n, int64_t *k)
 {
-	const Value *v = known(n, 1);
+	const Value *v = node_known(n, 1);
 
 	*k = n->op->since < 10 ? attr_int(n, "k", -1) : v ? -2 : -1;
 	if (*k == -2) {
@@ -94,8 +94,8 @@ infer_topk(Ctx *c, Node *n)
 			            (long long)y.dim[axis]);
 		y.dim[axis] = k;
 	}
-	return set(c, output(n, 0), n->in[0]->type, &y) &&
-	       set(c, output(n, 1), DT_I64, &y);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y) &&
+	       value_set(c, node_out(n, 1), DT_I64, &y);
 }
 
 bool
@@ -111,8 +111,8 @@ eval_topk(Ctx *c, Arena *a, Node *n)
 	    !axis_arg(c, attr_int(n, "axis", -1), x->shape.rank, &axis))
 		return false;
 	dim = x->shape.dim[axis];
-	outer = span_count(&x->shape, 0, axis);
-	inner = span_count(&x->shape, axis + 1, x->shape.rank);
+	outer = shape_span(&x->shape, 0, axis);
+	inner = shape_span(&x->shape, axis + 1, x->shape.rank);
 	key = NEWV(a, Key, dim + 1);
 	for (int64_t o = 0; o < outer * inner; o++) {
 		from = o / inner * dim * inner + o % inner;
@@ -121,10 +121,10 @@ eval_topk(Ctx *c, Arena *a, Node *n)
 		qsort(key, (size_t)dim, sizeof *key,
 		      largest ? descending : ascending);
 		for (int64_t i = 0; i < k; i++) {
-			if (output(n, 0))
-				copy_run(n->out[0], to + i * inner, x,
-				         from + key[i].index * inner, 1);
-			if (output(n, 1))
+			if (node_out(n, 0))
+				elem_copy(n->out[0], to + i * inner, x,
+				          from + key[i].index * inner, 1);
+			if (node_out(n, 1))
 				store_i64(n->out[1], to + i * inner, 1,
 				          &key[i].index);
 		}

@@ -18,7 +18,7 @@ typedef struct Unary {
 bool
 infer_same(Ctx *c, Node *n)
 {
-	return set(c, output(n, 0), n->in[0]->type, &n->in[0]->shape);
+	return value_set(c, node_out(n, 0), n->in[0]->type, &n->in[0]->shape);
 }
 
 bool
@@ -35,7 +35,7 @@ map1(Ctx *c, Node *n, const Unary *op)
 	int64_t count = shape_count(&x->shape), m, ibuf[ROW];
 	double p[2], buf[ROW];
 
-	if (!is_float(x->type) && !(op->i && is_int(x->type)))
+	if (!dtype_is_float(x->type) && !(op->i && dtype_is_int(x->type)))
 		return fail(c, QE_INPUT, "not for type %s",
 		            dtypes[x->type].name);
 	for (int k = 0; k < 2; k++)
@@ -43,7 +43,7 @@ map1(Ctx *c, Node *n, const Unary *op)
 		                   : 0;
 	for (int64_t at = 0; at < count; at += m) {
 		m = MIN(count - at, ROW);
-		if (is_float(x->type)) {
+		if (dtype_is_float(x->type)) {
 			load_f64(x, at, 1, m, buf);
 			op->f(m, buf, buf, p);
 			store_f64(y, at, m, buf);
@@ -188,7 +188,7 @@ bool
 eval_not(Ctx *c, Arena *a, Node *n)
 {
 	const uint8_t *x = n->in[0]->data.mem;
-	uint8_t *y = bytes(n->out[0]);
+	uint8_t *y = value_bytes(n->out[0]);
 
 	(void)c, (void)a;
 	for (int64_t i = 0; i < shape_count(&n->out[0]->shape); i++)
@@ -201,7 +201,7 @@ eval_not(Ctx *c, Arena *a, Node *n)
 bool
 infer_clip(Ctx *c, Node *n)
 {
-	return same_types(c, n, 0, n->nin) && infer_same(c, n);
+	return want_same(c, n, 0, n->nin) && infer_same(c, n);
 }
 
 static void
@@ -247,15 +247,15 @@ clip_i64(Value *y, const Value *x, const Value *lo, const Value *hi)
 bool
 eval_clip(Ctx *c, Arena *a, Node *n)
 {
-	const Value *lo = input(n, 1), *hi = input(n, 2), *x = n->in[0];
+	const Value *lo = node_in(n, 1), *hi = node_in(n, 2), *x = n->in[0];
 
 	(void)a;
 	if ((lo && shape_count(&lo->shape) != 1) ||
 	    (hi && shape_count(&hi->shape) != 1))
 		return fail(c, QE_INPUT, "bounds are not scalars");
-	if (is_int(x->type))
+	if (dtype_is_int(x->type))
 		clip_i64(n->out[0], x, lo, hi);
-	else if (is_float(x->type))
+	else if (dtype_is_float(x->type))
 		clip_f64(n->out[0], x,
 		         lo ? value_f64(lo, 0)
 		            : attr_float(n, "min", (double)-INFINITY),
@@ -273,13 +273,13 @@ bool
 infer_test(Ctx *c, Node *n)
 {
 	return want_class(c, n, 0, "F") &&
-	       set(c, output(n, 0), DT_BOOL, &n->in[0]->shape);
+	       value_set(c, node_out(n, 0), DT_BOOL, &n->in[0]->shape);
 }
 
 bool
 eval_is_nan(Ctx *c, Arena *a, Node *n)
 {
-	uint8_t *y = bytes(n->out[0]);
+	uint8_t *y = value_bytes(n->out[0]);
 
 	(void)c, (void)a;
 	for (int64_t i = 0; i < shape_count(&n->in[0]->shape); i++)
@@ -292,7 +292,7 @@ eval_is_inf(Ctx *c, Arena *a, Node *n)
 {
 	bool pos = attr_int(n, "detect_positive", 1);
 	bool neg = attr_int(n, "detect_negative", 1);
-	uint8_t *y = bytes(n->out[0]);
+	uint8_t *y = value_bytes(n->out[0]);
 
 	(void)c, (void)a;
 	for (int64_t i = 0; i < shape_count(&n->in[0]->shape); i++) {

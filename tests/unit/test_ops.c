@@ -86,11 +86,11 @@ parse_element(Case *t, Value *v, int64_t i, char *word)
 	int64_t k;
 
 	if (v->type == DT_STRING)
-		((Span *)bytes(v))[i] = SPAN(arena_dup(&t->mem, word));
-	else if (!is_float(v->type) && v->type == DT_U64)
+		((Span *)value_bytes(v))[i] = SPAN(arena_dup(&t->mem, word));
+	else if (!dtype_is_float(v->type) && v->type == DT_U64)
 		store_i64(v, i, 1,
 		          &(int64_t){(int64_t)strtoull(word, NULL, 10)});
-	else if (!is_float(v->type) && str_int(word, &k))
+	else if (!dtype_is_float(v->type) && str_int(word, &k))
 		store_i64(v, i, 1, &k);
 	else if (str_float(word, &x) || (x = strtod(word, NULL)) != 0)
 		store_f64(v, i, 1, &x);
@@ -109,7 +109,7 @@ parse_value(Case *t, char *s)
 		return NULL;
 	}
 	n = shape_count(&v->shape);
-	if (n < 0 || !alloc_bytes(&t->ctx, &t->mem, v))
+	if (n < 0 || !value_alloc(&t->ctx, &t->mem, v))
 		return v;
 	char *rest = s, *word;
 	for (int64_t i = 0; i < n; i++) {
@@ -136,9 +136,10 @@ expect_element(Case *t, const Value *got, const Value *want, int64_t i)
 	                                    : 1e-6;
 	char what[96];
 
-	if (!is_float(got->type) ? value_i64(got, i) == value_i64(want, i)
-	                         : x == y || (x != x && y != y) ||
-	                                   fabs(x - y) <= tol * (1 + fabs(y)))
+	if (!dtype_is_float(got->type)
+	            ? value_i64(got, i) == value_i64(want, i)
+	            : x == y || (x != x && y != y) ||
+	                      fabs(x - y) <= tol * (1 + fabs(y)))
 		return;
 	snprintf(what, sizeof what, "element %lld: got %.9g, want %.9g",
 	         (long long)i, x, y);
