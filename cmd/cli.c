@@ -146,12 +146,6 @@ table(int i)
 	for (int i_ = 0; i_ < 3; i_++)                                         \
 		for (const Opt *o = table(i_); o && (o->help || o->name); o++)
 
-static bool
-takes_value(const Opt *o)
-{
-	return o->kind >= TEXT && o->kind != WORD && o->kind != TABLE;
-}
-
 /* Are the first n characters of a this name, '_' being '-'? */
 static bool
 same(const char *a, size_t n, const char *name, size_t len)
@@ -217,110 +211,7 @@ unknown(const char *arg)
 	bad_usage("unknown option '%s' (see %s -h)", a, cli.cmd->name);
 }
 
-/* - walking the command line - */
-
-static char **
-walk_long(char **arg, OptFn *fn)
-{
-	const char *a = *arg + 2;
-	size_t n = strcspn(a, "=");
-	const Opt *o = find_long(a, n);
-
-	if (!o)
-		unknown(*arg);
-	if (!takes_value(o)) {
-		if (a[n])
-			bad_usage("--%s takes no value", o->name);
-		fn(o, NULL);
-	} else if (a[n]) {
-		fn(o, a + n + 1);
-	} else if (arg[1]) {
-		fn(o, *++arg);
-	} else {
-		bad_usage("--%s needs %s", o->name, o->arg);
-	}
-	return arg;
-}
-
-static char **
-walk_short(char **arg, OptFn *fn)
-{
-	for (const char *p = *arg + 1; *p; p++) {
-		const Opt *o = find_short(*p);
-
-		if (!o)
-			unknown(*arg);
-		if (!takes_value(o)) {
-			fn(o, NULL);
-			continue;
-		}
-		if (!p[1] && !arg[1])
-			bad_usage("-%c needs %s", *p, o->arg);
-		fn(o, p[1] ? p + 1 : *++arg);
-		break;
-	}
-	return arg;
-}
-
-static const Cmd *
-find_command(const char *name)
-{
-	const char *names[NAMES], *near;
-	size_t n = 0;
-
-	for (const Cmd *c = cli.cmd->command; c->name; c++) {
-		if (strcmp(c->name, name) == 0)
-			return c;
-		if (n < NAMES - 1)
-			names[n++] = c->name;
-	}
-	names[n] = NULL;
-	near = qe_nearest(name, names);
-	if (near)
-		bad_usage("unknown command '%s', did you mean '%s'?", name,
-		          near);
-	bad_usage("unknown command '%s' (see %s -h)", name, cli.cmd->name);
-}
-
-static void
-take_operand(const char *arg)
-{
-	if (cli.cmd->command && !cli.sub)
-		cli.sub = find_command(arg);
-	else
-		cli.operand[cli.noperand++] = arg;
-}
-
-static void
-walk(char **argv, OptFn *fn)
-{
-	char **arg = argv + 1;
-
-	cli.noperand = 0;
-	cli.sub = NULL;
-	for (; *arg && strcmp(*arg, "--") != 0; arg++) {
-		if ((*arg)[0] != '-' || !(*arg)[1])
-			take_operand(*arg);
-		else if ((*arg)[1] == '-')
-			arg = walk_long(arg, fn);
-		else
-			arg = walk_short(arg, fn);
-	}
-	cli.rest = *arg ? arg + 1 : arg;
-	if (!(cli.sub ? cli.sub : cli.cmd)->rest)
-		while (*cli.rest)
-			take_operand(*cli.rest++);
-}
-
 /* - setting - */
-
-static void
-look(const Opt *o, const char *value)
-{
-	(void)value;
-	if (o->to == &cli.help || o->to == &cli.version)
-		*(bool *)o->to = true;
-}
 
 /* How the user could have written it. */
 static const char *
@@ -394,72 +285,196 @@ add_word(const Opt *o, const char *value)
 }
 
 static void
-set(const Opt *o, const char *value)
+set_true(const Opt *o, const char *value)
 {
-	switch (o->kind) {
-	case GROUP:
-		break;
-	case FLAG:
-	case OFF:
-		*(bool *)o->to = o->kind == FLAG;
-		break;
-	case COUNT:
-		++*(int *)o->to;
-		break;
-	case WORD:
-		*(const char **)o->to = o->arg;
-		break;
-	case ENUM:
-		set_enum(o, value);
-		break;
-	case LIST:
-		add_word(o, value);
-		break;
-	case INT:
-		set_int(o, value);
-		break;
-	case FLOAT:
-		set_float(o, value);
-		break;
-	case INPUT:
-	case OUTPUT:
-	case BINARY:
-		if (!*value)
-			bad_usage("%s needs %s", spelling(o), o->arg);
-		/* fallthrough */
-	case TEXT:
-		*(const char **)o->to = value;
-		break;
-	case TABLE:
-		cli.table = (enum qe_table)o->lo;
+	(void)value;
+	*(bool *)o->to = true;
+}
+
+static void
+set_false(const Opt *o, const char *value)
+{
+	(void)value;
+	*(bool *)o->to = false;
+}
+
+static void
+set_more(const Opt *o, const char *value)
+{
+	(void)value;
+	++*(int *)o->to;
+}
+
+static void
+set_text(const Opt *o, const char *value)
+{
+	*(const char **)o->to = value ? value : o->arg;
+}
+
+static void
+set_path(const Opt *o, const char *value)
+{
+	if (!*value)
+		bad_usage("%s needs %s", spelling(o), o->arg);
+	set_text(o, value);
+}
+
+static void
+set_table(const Opt *o, const char *value)
+{
+	(void)value;
+	cli.table = (enum qe_table)o->lo;
+}
+
+/* What a kind of option stores, and whether that can be shown. */
+static const struct Kind {
+	OptFn *set;
+	bool value;
+	enum { HIDDEN, STRING, INTEGER, REAL } shown;
+} kinds[] = {
+	[FLAG] = {set_true, false, HIDDEN},
+	[OFF] = {set_false, false, HIDDEN},
+	[COUNT] = {set_more, false, HIDDEN},
+	[TEXT] = {set_text, true, STRING},
+	[WORD] = {set_text, false, HIDDEN},
+	[ENUM] = {set_enum, true, STRING},
+	[LIST] = {add_word, true, HIDDEN},
+	[INT] = {set_int, true, INTEGER},
+	[FLOAT] = {set_float, true, REAL},
+	[INPUT] = {set_path, true, STRING},
+	[OUTPUT] = {set_path, true, STRING},
+	[BINARY] = {set_path, true, STRING},
+	[TABLE] = {set_table, false, HIDDEN},
+};
+
+/* - walking the command line - */
+
+static char **
+walk_long(char **arg, OptFn *fn)
+{
+	const char *a = *arg + 2;
+	size_t n = strcspn(a, "=");
+	const Opt *o = find_long(a, n);
+
+	if (!o)
+		unknown(*arg);
+	if (!kinds[o->kind].value) {
+		if (a[n])
+			bad_usage("--%s takes no value", o->name);
+		fn(o, NULL);
+	} else if (a[n]) {
+		fn(o, a + n + 1);
+	} else if (arg[1]) {
+		fn(o, *++arg);
+	} else {
+		bad_usage("--%s needs %s", o->name, o->arg);
+	}
+	return arg;
+}
+
+static char **
+walk_short(char **arg, OptFn *fn)
+{
+	for (const char *p = *arg + 1; *p; p++) {
+		const Opt *o = find_short(*p);
+
+		if (!o)
+			unknown(*arg);
+		if (!kinds[o->kind].value) {
+			fn(o, NULL);
+			continue;
+		}
+		if (!p[1] && !arg[1])
+			bad_usage("-%c needs %s", *p, o->arg);
+		fn(o, p[1] ? p + 1 : *++arg);
 		break;
 	}
+	return arg;
+}
+
+static const Cmd *
+find_command(const char *name)
+{
+	const char *names[NAMES], *near;
+	size_t n = 0;
+
+	for (const Cmd *c = cli.cmd->command; c->name; c++) {
+		if (strcmp(c->name, name) == 0)
+			return c;
+		if (n < NAMES - 1)
+			names[n++] = c->name;
+	}
+	names[n] = NULL;
+	near = qe_nearest(name, names);
+	if (near)
+		bad_usage("unknown command '%s', did you mean '%s'?", name,
+		          near);
+	bad_usage("unknown command '%s' (see %s -h)", name, cli.cmd->name);
+}
+
+static void
+take_operand(const char *arg)
+{
+	if (cli.cmd->command && !cli.sub)
+		cli.sub = find_command(arg);
+	else
+		cli.operand[cli.noperand++] = arg;
+}
+
+static void
+walk(char **argv, OptFn *fn)
+{
+	char **arg = argv + 1;
+
+	cli.noperand = 0;
+	cli.sub = NULL;
+	for (; *arg && strcmp(*arg, "--") != 0; arg++) {
+		if ((*arg)[0] != '-' || !(*arg)[1])
+			take_operand(*arg);
+		else if ((*arg)[1] == '-')
+			arg = walk_long(arg, fn);
+		else
+			arg = walk_short(arg, fn);
+	}
+	cli.rest = *arg ? arg + 1 : arg;
+	if (!(cli.sub ? cli.sub : cli.cmd)->rest)
+		while (*cli.rest)
+			take_operand(*cli.rest++);
+}
+
+static void
+look(const Opt *o, const char *value)
+{
+	(void)value;
+	if (o->to == &cli.help || o->to == &cli.version)
+		*(bool *)o->to = true;
+}
+
+static void
+set(const Opt *o, const char *value)
+{
+	kinds[o->kind].set(o, value);
 }
 
 /* - help - */
 
-/* The value that is there before parsing, or "". */
+/* The value that is there before parsing, as " [value]", or "". */
 static void
 default_value(const Opt *o, char *s, size_t size)
 {
-	const char *text = NULL;
-	double v = 0;
+	double v = kinds[o->kind].shown == INTEGER ? (double)*(int64_t *)o->to
+	           : kinds[o->kind].shown == REAL  ? *(double *)o->to
+	                                           : 0;
 
 	*s = '\0';
-	if (o->kind >= TEXT && o->kind != WORD && o->kind != LIST &&
-	    o->kind < INPUT && o->kind != INT && o->kind != FLOAT)
-		text = *(const char **)o->to;
-	if (o->kind >= INPUT && o->kind <= BINARY)
-		text = *(const char **)o->to;
-	if (o->kind == INT)
-		v = (double)*(int64_t *)o->to;
-	if (o->kind == FLOAT)
-		v = *(double *)o->to;
-	if (text)
-		snprintf(s, size, " [%s]", text);
-	else if ((o->kind == INT || o->kind == FLOAT) &&
-	         (o->lo >= o->hi || (v >= o->lo && v <= o->hi)))
-		snprintf(s, size, " [%.10g]", v);
+	if (kinds[o->kind].shown == HIDDEN)
+		return;
+	if (kinds[o->kind].shown != STRING) {
+		if (o->lo >= o->hi || (v >= o->lo && v <= o->hi))
+			snprintf(s, size, " [%.10g]", v);
+	} else if (*(const char **)o->to) {
+		snprintf(s, size, " [%s]", *(const char **)o->to);
+	}
 }
 
 /* Prints text from column `at` on, broken at blanks. */
@@ -483,7 +498,7 @@ static void
 print_opt(FILE *f, const Opt *o)
 {
 	char left[80], text[1024], value[128];
-	const char *arg = takes_value(o) ? o->arg : NULL;
+	const char *arg = kinds[o->kind].value ? o->arg : NULL;
 	size_t n;
 
 	snprintf(left, sizeof left, "  %c%c%s%s%s%s%s", o->letter ? '-' : ' ',
