@@ -433,80 +433,114 @@ graph_prune(Graph *g)
 	return dropped;
 }
 
-typedef struct Sort {
-	Graph *g;
-	Node **done;
-	int ndone;
-} Sort;
+/* A node whose inputs are being placed. */
+typedef struct Visit {
+	int node;
+	int *need; /* nodes that make what it uses */
+	int nneed, next;
+	size_t cap;
+} Visit;
 
-/* True if v is made in g by a node not placed yet (its mark tells). */
-static void
-note_use(Sort *s, Value *v, bool *wait)
-{
-	if (v && v->from && v->from->graph == s->g && v->mark == 0)
-		*wait = true;
-}
+typedef struct Sort {
+	Arena mem;
+	Graph *g;
+	Visit *stack;
+	int depth;
+	size_t cap;
+	char *state; /* of a node: 0 untouched, 1 on the stack, 2 placed */
+} Sort;
 
 typedef struct Need {
 	Sort *s;
-	bool wait;
+	Visit *v;
 } Need;
+
+/* Marks are 1 + the index of the node that makes the value. */
+static void
+note_use(Need *d, const Value *v)
+{
+	Visit *n = d->v;
+
+	if (v && v->from && v->from->graph == d->s->g && v->mark > 0)
+		PUSH(&d->s->mem, n->need, n->nneed, n->cap, v->mark - 1);
+}
 
 static void
 note_uses(Graph *sub, void *arg)
 {
-	Need *need = arg;
-
 	for (int i = 0; i < sub->nnode; i++) {
 		for (int k = 0; k < sub->node[i]->nin; k++)
-			note_use(need->s, sub->node[i]->in[k], &need->wait);
+			note_use(arg, sub->node[i]->in[k]);
 		each_subgraph(sub->node[i], note_uses, arg);
 	}
 	for (int i = 0; i < sub->nout; i++)
-		note_use(need->s, sub->out[i], &need->wait);
+		note_use(arg, sub->out[i]);
 }
 
-static bool
-ready(Sort *s, Node *n)
+static void
+visit(Sort *s, int node)
 {
-	Need need = {s, false};
+	Visit v = {.node = node};
+	Need need = {s, &v};
+	Node *n = s->g->node[node];
 
 	for (int k = 0; k < n->nin; k++)
-		note_use(s, n->in[k], &need.wait);
+		note_use(&need, n->in[k]);
 	each_subgraph(n, note_uses, &need);
-	return !need.wait;
+	s->state[node] = 1;
+	PUSH(&s->mem, s->stack, s->depth, s->cap, v);
 }
 
-/* Sweeps until nothing moves: one sweep for a graph already in order. */
+/* Places a node after those it needs; false at a node that needs itself. */
+static bool
+place(Sort *s, int node, Node **done, int *ndone)
+{
+	visit(s, node);
+	while (s->depth) {
+		Visit *v = &s->stack[s->depth - 1];
+
+		if (v->next == v->nneed) {
+			s->state[v->node] = 2;
+			done[(*ndone)++] = s->g->node[v->node];
+			s->depth--;
+			continue;
+		}
+		node = v->need[v->next++];
+		if (s->state[node] == 1)
+			return false;
+		if (s->state[node] == 0)
+			visit(s, node);
+	}
+	return true;
+}
+
+/* Depth first, without recursion: a chain may be as long as the graph. */
 bool
 graph_sort(Ctx *c, Graph *g)
 {
-	Sort s = {.g = g, .done = NEWV(g->mem, Node *, g->nnode + 1)};
-	int left = g->nnode, before;
+	Sort s = {.g = g};
+	Node **done = NEWV(g->mem, Node *, g->nnode + 1);
+	bool ok = true;
+	int n = 0;
 
 	clear_marks(g, NULL);
-	while (left) {
-		before = left;
-		for (int i = 0; i < g->nnode; i++) {
-			Node *n = g->node[i];
+	for (int i = 0; i < g->nnode; i++)
+		for (int k = 0; k < g->node[i]->nout; k++)
+			if (g->node[i]->out[k])
+				g->node[i]->out[k]->mark = i + 1;
+	s.state = arena_alloc(&s.mem, (size_t)g->nnode + 1);
+	for (int i = 0; ok && i < g->nnode; i++)
+		if (!s.state[i] && !place(&s, i, done, &n)) {
+			Node *at = g->node[s.stack[s.depth - 1].node];
 
-			if (!n || !ready(&s, n))
-				continue;
-			for (int k = 0; k < n->nout; k++)
-				if (n->out[k])
-					n->out[k]->mark = 1;
-			s.done[s.ndone++] = n;
-			g->node[i] = NULL;
-			left--;
+			ok = fail(c, QE_INPUT,
+			          "node '%s' (%s): part of a cycle", at->name,
+			          at->type);
 		}
-		if (left == before)
-			break;
+	if (ok) {
+		memcpy(g->node, done, (size_t)n * sizeof *done);
+		clear_marks(g, NULL);
 	}
-	for (int i = 0; left && i < g->nnode; i++)
-		if (g->node[i])
-			return fail(c, QE_INPUT,
-			            "node '%s' (%s): part of a cycle",
-			            g->node[i]->name, g->node[i]->type);
-	memcpy(g->node, s.done, (size_t)s.ndone * sizeof *s.done);
-	return true;
+	arena_free(&s.mem);
+	return ok;
 }

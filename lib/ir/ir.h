@@ -64,7 +64,7 @@ ShapeText shape_text(const Shape *);
 
 /* A file whose bytes constants refer to. */
 typedef struct Source {
-	const char *path; /* to open */
+	const char *path; /* to open; "-": it has none, and map is set */
 	int64_t size;
 	Digest digest; /* of the first `hashed` bytes; "" if not known */
 	int64_t hashed;
