@@ -71,13 +71,13 @@ $(B)/tests/tools/%.o: CPPFLAGS += -Icmd
 
 # One file per instruction set; only these may use it.
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
-$(B)/lib/host/kernel/%_avx2.o:   CFLAGS += -O3 -mavx2 -mfma -mf16c
-$(B)/lib/host/kernel/%_avx512.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c
+$(B)/lib/host/kernel/%_avx2.o:   ISA = -O3 -mavx2 -mfma -mf16c
+$(B)/lib/host/kernel/%_avx512.o: ISA = -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c
 endif
 
 $(B)/%.o: %.c | $(GEN)
 	@mkdir -p $(@D)
-	$(CC) $(ALL) -MMD -MP -c -o $@ $<
+	$(CC) $(ALL) $(ISA) -MMD -MP -c -o $@ $<
 
 unit: $(UNIT)
 	@for t in $(UNIT); do $$t || exit 1; done

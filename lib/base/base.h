@@ -182,9 +182,10 @@ typedef void PoolFn(void *arg, int64_t begin, int64_t end, int thread);
 /* threads 0: one per physical core. */
 Pool *pool_open(Arena *, int threads);
 int pool_threads(const Pool *);
-/* Calls fn over [0, count), cut into one range per thread at multiples of
+/* Calls fn over [0, count), cut into a few ranges per thread at multiples of
  * grain, and waits.  The cuts depend on count, grain and the number of
- * threads alone. */
+ * threads alone; who does a range (`thread`: at most one range at a time)
+ * depends on who is free. */
 void pool_run(Pool *, PoolFn *, void *arg, int64_t count, int64_t grain);
 
 #endif

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * thread.c - a fixed pool: one job at a time, cut into one range a thread.
+ * thread.c - a fixed pool: one job at a time, cut into pieces.
  *
- * Workers watch a generation counter: they spin briefly, because the next
- * job of a step follows within microseconds, then sleep.  The caller is
- * thread 0 and waits the same way.  Ranges are fixed by the count, the grain
- * and the number of threads, so results cannot depend on timing. */
+ * The cuts depend on the count, the grain and the number of threads alone.
+ * Each thread has a run of neighbouring pieces, does those first and then
+ * helps the others: when a core is taken away, its pieces are done by whoever
+ * is there, and a job does not wait for a thread that never came.  So a
+ * function must not care which thread does a piece.
+ *
+ * Workers watch a generation counter, odd while a job is open: they spin
+ * briefly, because the next job of a step follows within microseconds, then
+ * sleep.  The caller is thread 0; before it touches the job it closes the
+ * generation and waits until nobody is inside. */
 
 #define _GNU_SOURCE
 #include <limits.h>
@@ -19,9 +25,16 @@
 
 #include "base.h"
 
-enum { MAXTHREAD = 256, SPIN = 1000 };
+enum { MAXTHREAD = 256, SPIN = 500, PIECES = 4 };
+
+/* A word that others wait for. */
+typedef struct Signal {
+	_Alignas(64) _Atomic uint32_t word, asleep;
+} Signal;
 
 typedef struct Worker {
+	/* generation << 32 | pieces of this thread's run that are taken */
+	_Alignas(64) _Atomic uint64_t taken;
 	Pool *pool;
 	int id;
 	pthread_t thread;
@@ -32,10 +45,8 @@ struct Pool {
 	PoolFn *fn;
 	void *arg;
 	int64_t count, grain;
-	char apart[64];        /* what workers watch has a cache line ... */
-	_Atomic uint32_t gen;  /* odd steps of work; see worker() */
-	char apart2[64];       /* ... and what they write another */
-	_Atomic uint32_t left; /* workers still busy */
+	Signal gen;    /* odd: a job is open */
+	Signal inside; /* workers that may be at it */
 	_Atomic bool quit;
 	Worker worker[MAXTHREAD];
 };
@@ -50,44 +61,75 @@ pause_cpu(void)
 #endif
 }
 
-static void
-futex(_Atomic uint32_t *word, int op, uint32_t value)
-{
-	syscall(SYS_futex, word, op, value, NULL, NULL, 0);
-}
-
-/* Returns once *word != old. */
+/* Returns once the word is not old. */
 static uint32_t
-wait_change(_Atomic uint32_t *word, uint32_t old)
+wait_change(Signal *s, uint32_t old)
 {
 	uint32_t now;
 
 	for (int i = 0; i < SPIN; i++) {
-		if ((now = atomic_load(word)) != old)
+		if ((now = atomic_load(&s->word)) != old)
 			return now;
 		pause_cpu();
 	}
-	while ((now = atomic_load(word)) == old)
-		futex(word, FUTEX_WAIT_PRIVATE, old);
+	atomic_fetch_add(&s->asleep, 1);
+	while ((now = atomic_load(&s->word)) == old)
+		syscall(SYS_futex, &s->word, FUTEX_WAIT_PRIVATE, old, NULL,
+		        NULL, 0);
+	atomic_fetch_sub(&s->asleep, 1);
 	return now;
 }
 
+/* After the word changed. */
+static void
+wake(Signal *s)
+{
+	if (atomic_load(&s->asleep))
+		syscall(SYS_futex, &s->word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL,
+		        NULL, 0);
+}
+
+/* Where piece i of all begins. */
 static int64_t
 cut(const Pool *p, int i)
 {
 	int64_t units = (p->count + p->grain - 1) / p->grain;
-	int64_t at = (units * i / p->n) * p->grain;
+	int64_t all = (int64_t)p->n * PIECES;
+	int64_t at = (units / all * i + units % all * i / all) * p->grain;
 
 	return MIN(at, p->count);
 }
 
-static void
-work(Pool *p, int id)
+/* The next piece of a run in generation gen, or PIECES. */
+static int
+claim(Worker *w, uint32_t gen)
 {
-	int64_t begin = cut(p, id), end = cut(p, id + 1);
+	uint64_t old = atomic_load(&w->taken), next;
 
-	if (begin < end)
-		p->fn(p->arg, begin, end, id);
+	do {
+		next = old >> 32 == gen ? old : (uint64_t)gen << 32;
+		if ((uint32_t)next == PIECES)
+			return PIECES;
+	} while (!atomic_compare_exchange_weak(&w->taken, &old, next + 1));
+	return (int)(uint32_t)next;
+}
+
+/* Pieces of thread id, then of those after it. */
+static void
+work(Pool *p, int id, uint32_t gen)
+{
+	int run, i;
+
+	for (int k = 0; k < p->n; k++) {
+		run = (id + k) % p->n;
+		while ((i = claim(&p->worker[run], gen)) < PIECES) {
+			int64_t begin = cut(p, run * PIECES + i);
+			int64_t end = cut(p, run * PIECES + i + 1);
+
+			if (begin < end)
+				p->fn(p->arg, begin, end, id);
+		}
+	}
 }
 
 static void *
@@ -101,17 +143,14 @@ worker(void *arg)
 		gen = wait_change(&p->gen, gen);
 		if (atomic_load(&p->quit))
 			return NULL;
-		work(p, w->id);
-		if (atomic_fetch_sub(&p->left, 1) == 1)
-			futex(&p->left, FUTEX_WAKE_PRIVATE, 1);
+		if (gen % 2 == 0)
+			continue;
+		atomic_fetch_add(&p->inside.word, 1);
+		if (atomic_load(&p->gen.word) == gen) /* still open */
+			work(p, w->id, gen);
+		if (atomic_fetch_sub(&p->inside.word, 1) == 1)
+			wake(&p->inside);
 	}
-}
-
-static void
-kick(Pool *p)
-{
-	atomic_fetch_add(&p->gen, 1);
-	futex(&p->gen, FUTEX_WAKE_PRIVATE, INT_MAX);
 }
 
 static void
@@ -120,7 +159,8 @@ pool_close(void *arg)
 	Pool *p = arg;
 
 	atomic_store(&p->quit, true);
-	kick(p);
+	atomic_fetch_add(&p->gen.word, 1);
+	wake(&p->gen);
 	for (int i = 1; i <= p->started; i++)
 		pthread_join(p->worker[i].thread, NULL);
 }
@@ -158,7 +198,9 @@ cores(void)
 Pool *
 pool_open(Arena *a, int threads)
 {
-	Pool *p = NEW(a, Pool);
+	/* room to begin at a cache line */
+	uintptr_t at = (uintptr_t)arena_alloc(a, sizeof(Pool) + 63);
+	Pool *p = (Pool *)((at + 63) & ~(uintptr_t)63);
 	sigset_t all, old;
 
 	p->n = threads > 0 ? MIN(threads, MAXTHREAD) : cores();
@@ -166,7 +208,8 @@ pool_open(Arena *a, int threads)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals go to the caller */
 	for (int i = 1; i < p->n; i++) {
-		p->worker[i] = (Worker){.pool = p, .id = i};
+		p->worker[i].pool = p;
+		p->worker[i].id = i;
 		if (pthread_create(&p->worker[i].thread, NULL, worker,
 		                   &p->worker[i]) != 0)
 			break;
@@ -187,7 +230,7 @@ pool_threads(const Pool *p)
 void
 pool_run(Pool *p, PoolFn *fn, void *arg, int64_t count, int64_t grain)
 {
-	uint32_t left;
+	uint32_t gen, in;
 
 	if (p->n == 1 || count <= grain) {
 		if (count > 0)
@@ -198,9 +241,10 @@ pool_run(Pool *p, PoolFn *fn, void *arg, int64_t count, int64_t grain)
 	p->arg = arg;
 	p->count = count;
 	p->grain = grain;
-	atomic_store(&p->left, (uint32_t)p->n - 1);
-	kick(p);
-	work(p, 0);
-	while ((left = atomic_load(&p->left)))
-		wait_change(&p->left, left);
+	gen = atomic_fetch_add(&p->gen.word, 1) + 1;
+	wake(&p->gen);
+	work(p, 0, gen);
+	atomic_fetch_add(&p->gen.word, 1); /* closed */
+	while ((in = atomic_load(&p->inside.word)))
+		wait_change(&p->inside, in);
 }
