@@ -184,4 +184,23 @@ typedef struct qe_run {
 	          .iterations = 5})
 bool qe_qpc_run(qe_ctx *, const qe_run *);
 
+/* Text to token ids and back, line by line.  A tokenizer is a checkpoint
+ * directory, one of its tokenizer files, or a compiled tokenizer. */
+enum qe_tokenize_what {
+	QE_ENCODE, /* a line of text -> ids, blanks between */
+	QE_DECODE, /* a line of ids -> text */
+	QE_COUNT,  /* a line of text -> how many ids */
+	QE_PACK,   /* no lines: the compiled form of the tokenizer */
+};
+typedef struct qe_tokenize {
+	enum qe_tokenize_what what;
+	const char *tokenizer;
+	const char *in, *out;
+	bool jsonl; /* lines are objects: {"text", "pair"} and {"ids"} */
+	bool plain; /* without the special tokens around a text */
+	bool skip;  /* decode: leave special tokens out */
+} qe_tokenize;
+#define QE_TOKENIZE_INIT ((qe_tokenize){.in = "-", .out = "-"})
+bool qe_tokens(qe_ctx *, const qe_tokenize *);
+
 #endif

@@ -261,9 +261,9 @@ bool parse_added(Build *, const Json *list);
 bool compile_parts(Build *, const Json *root);
 /* tok_files.c - other files than tokenizer.json */
 bool compile_files(Build *, const TokenizerFiles *);
-bool compile_spm(Build *, const TokenizerFiles *); /* tok_spm.c */
 /* tok_bytes.c */
 bool base64_decode(Span, Buf *out);
+void base64_encode(Span, Buf *out); /* without padding */
 
 /* A piece of text on its way; id >= 0: it is this token already. */
 typedef struct Piece {

@@ -50,11 +50,12 @@ bytes_value(uint32_t ch)
 	                  : -1;
 }
 
+static const char digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 static int
 sextet(char c)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *p = c ? strchr(digits, c) : NULL;
 
 	return p ? (int)(p - digits) : -1;
@@ -77,4 +78,18 @@ base64_decode(Span s, Buf *out)
 			buf_char(out, (char)(acc >> (bits -= 8) & 0xff));
 	}
 	return true;
+}
+
+void
+base64_encode(Span s, Buf *out)
+{
+	uint32_t acc = 0, bits = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		acc = acc << 8 | (unsigned char)s.p[i];
+		for (bits += 8; bits >= 6; bits -= 6)
+			buf_char(out, digits[acc >> (bits - 6) & 63]);
+	}
+	if (bits)
+		buf_char(out, digits[acc << (6 - bits) & 63]);
 }

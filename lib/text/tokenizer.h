@@ -31,6 +31,14 @@ typedef struct TokenizerFiles {
 		added_tokens;
 } TokenizerFiles;
 
+/* The files that path stands for: a directory's, by their names; or one file,
+ * known by its first bytes: a tokenizer.json, SentencePiece model or tiktoken
+ * vocabulary, with the side files of its directory for the latter two. */
+bool tokenizer_gather(Ctx *, Arena *, const char *path, TokenizerFiles *);
+
+/* Opens what is at path: those files, compiled now, or a compiled form. */
+Tokenizer *tokenizer_load(Ctx *, Arena *, const char *path);
+
 /* Appends the compiled form to out (format: qeff-tokenizer-blob(5)). */
 bool tokenizer_compile(Ctx *, const TokenizerFiles *, Buf *out);
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * qeff-tokenize - text to token ids and back. */
+
+#include "cli.h"
+
+int
+main(int argc, char **argv)
+{
+	qe_tokenize o = QE_TOKENIZE_INIT;
+	const Cmd *chosen = NULL;
+	/* clang-format off */
+	const Opt encode[] = {
+		{'i', "input",        INPUT,  &o.in,    "FILE", "read lines from FILE"},
+		{'o', "output",       OUTPUT, &o.out,   "FILE", "write to FILE"},
+		{'j', "jsonl",        FLAG,   &o.jsonl, NULL,   "lines are JSON objects"},
+		{'n', "no-special",   FLAG,   &o.plain, NULL,   "no special tokens around the text"},
+		{0}
+	};
+	const Opt decode[] = {
+		{'i', "input",        INPUT,  &o.in,    "FILE", "read lines from FILE"},
+		{'o', "output",       OUTPUT, &o.out,   "FILE", "write to FILE"},
+		{'j', "jsonl",        FLAG,   &o.jsonl, NULL,   "lines are JSON objects"},
+		{'s', "skip-special", FLAG,   &o.skip,  NULL,   "leave special tokens out"},
+		{0}
+	};
+	const Opt pack[] = {
+		{'o', "output",       BINARY, &o.out,   "FILE", "write to FILE"},
+		{0}
+	};
+	/* in the order of enum qe_tokenize_what */
+	const Cmd command[] = {
+		{"encode", "A line of text to a line of ids.",       "TOKENIZER", encode, &o.tokenizer},
+		{"decode", "A line of ids to a line of text.",       "TOKENIZER", decode, &o.tokenizer},
+		{"count",  "A line of text to the number of its ids.", "TOKENIZER", encode, &o.tokenizer},
+		{"pack",   "A tokenizer to its compiled form.",      "TOKENIZER", pack,   &o.tokenizer},
+		{0}
+	};
+	/* clang-format on */
+	const Opt none[] = {{0}};
+	const Cmd cmd = {.name = "qeff-tokenize",
+	                 .about = "Text to token ids and back.",
+	                 .operands = "TOKENIZER",
+	                 .opt = none,
+	                 .command = command,
+	                 .chosen = &chosen};
+	qe_ctx *c = cli_open(&cmd, argv);
+
+	(void)argc;
+	o.what = (enum qe_tokenize_what)(chosen - command);
+	qe_tokens(c, &o);
+	return cli_close(c);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * tokenize.c - text to token ids and back, line by line.
+ *
+ * Lines come and go one at a time, so that another program can hold a
+ * conversation over two pipes. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "tokenizer.h"
+
+enum { LINE_LIMIT = 256 << 20 };
+
+/* One run over all lines. */
+typedef struct Job {
+	Ctx *c;
+	const qe_tokenize *o;
+	const Tokenizer *t;
+	Out *out;
+} Job;
+
+typedef bool LineFn(Job *, Arena *, Span line, Buf *answer);
+
+static void
+put_ids(Buf *b, const char *name, const Ids *ids, bool types, const char *sep)
+{
+	buf_str(b, name);
+	for (size_t i = 0; i < ids->n; i++)
+		buf_fmt(b, "%s%d", i ? sep : "",
+		        types ? ids->type[i] : ids->id[i]);
+}
+
+/* What a line asks to encode: all of it, or "text" and "pair". */
+static bool
+encode(Job *j, Arena *a, Span line, Ids *ids)
+{
+	const Json *o = NULL, *pair;
+	Span two;
+
+	if (j->o->jsonl) {
+		if (!(o = json_parse(j->c, a, line)))
+			return false;
+		if (!json_is(json_get(o, "text"), json_type_string))
+			return fail(j->c, QE_INPUT, "no \"text\"");
+		line = json_span(json_get(o, "text"));
+	}
+	pair = json_get(o, "pair");
+	if (pair && !json_is(pair, json_type_string))
+		return fail(j->c, QE_INPUT, "\"pair\" is not a string");
+	two = json_span(pair);
+	return tokenizer_encode(j->c, a, j->t, line, pair ? &two : NULL,
+	                        !j->o->plain, ids);
+}
+
+static bool
+encode_line(Job *j, Arena *a, Span line, Buf *b)
+{
+	Ids ids;
+
+	if (!encode(j, a, line, &ids))
+		return false;
+	if (!j->o->jsonl) {
+		put_ids(b, "", &ids, false, " ");
+		return true;
+	}
+	put_ids(b, "{\"ids\":[", &ids, false, ",");
+	put_ids(b, "],\"type_ids\":[", &ids, true, ",");
+	buf_str(b, "]}");
+	return true;
+}
+
+static bool
+count_line(Job *j, Arena *a, Span line, Buf *b)
+{
+	Ids ids;
+
+	if (!encode(j, a, line, &ids))
+		return false;
+	buf_fmt(b, j->o->jsonl ? "{\"count\":%zu}" : "%zu", ids.n);
+	return true;
+}
+
+static int32_t
+clip(int64_t id)
+{
+	return id < 0 || id > INT32_MAX ? -1 : (int32_t)id;
+}
+
+static bool
+plain_ids(Job *j, Arena *a, Span line, int32_t **id, size_t *n)
+{
+	char **w = str_split(a, arena_span(a, line), ' ');
+	size_t cap = 0;
+	int64_t x;
+
+	for (; *w; w++) {
+		if (!str_int(*w, &x))
+			return fail(j->c, QE_INPUT, "'%.40s' is not an id", *w);
+		PUSH(a, *id, *n, cap, clip(x));
+	}
+	return true;
+}
+
+static bool
+json_ids(Job *j, Arena *a, Span line, int32_t **id, size_t *n)
+{
+	const Json *o = json_parse(j->c, a, line), *list, *x;
+	size_t cap = 0;
+
+	if (!o)
+		return false;
+	list = json_get(o, "ids");
+	if (!json_is(list, json_type_array))
+		return fail(j->c, QE_INPUT, "no \"ids\"");
+	for (size_t i = 0; i < json_len(list); i++) {
+		x = json_at(list, i);
+		if (!json_is(x, json_type_int))
+			return fail(j->c, QE_INPUT, "id %zu is not a number",
+			            i);
+		PUSH(a, *id, *n, cap, clip(json_int(x, -1)));
+	}
+	return true;
+}
+
+static bool
+decode_line(Job *j, Arena *a, Span line, Buf *b)
+{
+	Buf *text = j->o->jsonl ? buf_new(a) : b;
+	int32_t *id = NULL;
+	size_t n = 0;
+	Json *o;
+
+	if (!(j->o->jsonl ? json_ids : plain_ids)(j, a, line, &id, &n) ||
+	    !tokenizer_decode(j->c, a, j->t, id, n, j->o->skip, text))
+		return false;
+	if (j->o->jsonl) {
+		o = json_new(a);
+		json_put(o, "text",
+		         json_object_new_string_len(text->p, (int)text->n));
+		json_print(b, o, 0);
+		while (b->n && b->p[b->n - 1] == '\n')
+			b->n--;
+	}
+	return true;
+}
+
+static LineFn *const answer[] = {
+	[QE_ENCODE] = encode_line,
+	[QE_DECODE] = decode_line,
+	[QE_COUNT] = count_line,
+};
+
+static bool
+one(Job *j, Span line)
+{
+	Arena a = {0};
+	Buf *b = buf_new(&a);
+	bool ok;
+
+	if (line.n && line.p[line.n - 1] == '\n')
+		line.n--;
+	if (line.n > LINE_LIMIT)
+		ok = fail(j->c, QE_INPUT, "%zu bytes, limit %d", line.n,
+		          LINE_LIMIT);
+	else
+		ok = answer[j->o->what](j, &a, line, b);
+	buf_char(b, '\n');
+	ok = ok && out_write(j->c, j->out, b->p, b->n);
+	arena_free(&a);
+	return ok;
+}
+
+static bool
+each_line(Job *j, FILE *f)
+{
+	char *line = NULL;
+	size_t cap = 0, number = 0;
+	bool ok = true;
+	ssize_t n;
+
+	while (ok && go_on(j->c) && (n = getline(&line, &cap, f)) > 0) {
+		number++;
+		ok = one(j, (Span){line, (size_t)n}) ||
+		     note(j->c, "%s: line %zu", j->o->in, number);
+	}
+	free(line);
+	return ok && j->c->status == QE_OK &&
+	       (!ferror(f) || fail_errno(j->c, j->o->in));
+}
+
+static void
+close_file(void *f)
+{
+	fclose(f);
+}
+
+static FILE *
+open_lines(Ctx *c, Arena *a, const char *path)
+{
+	bool in = strcmp(path, "-") == 0;
+	FILE *f = in ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "r");
+
+	if (f)
+		arena_defer(a, close_file, f);
+	else
+		fail_errno(c, in ? "standard input" : path);
+	return f;
+}
+
+static bool
+pack(Job *j, Arena *a)
+{
+	Buf *blob = buf_new(a);
+	TokenizerFiles f;
+
+	if (!tokenizer_gather(j->c, a, j->o->tokenizer, &f))
+		return false;
+	return (tokenizer_compile(j->c, &f, blob) ||
+	        note(j->c, "%s", j->o->tokenizer)) &&
+	       out_write(j->c, j->out, blob->p, blob->n);
+}
+
+static bool
+work(Job *j, Arena *a)
+{
+	FILE *f;
+
+	if (!(j->out = out_open(j->c, a, j->o->out)))
+		return false;
+	if (j->o->what == QE_PACK)
+		return pack(j, a) && out_commit(j->c, j->out);
+	return (j->t = tokenizer_load(j->c, a, j->o->tokenizer)) &&
+	       (f = open_lines(j->c, a, j->o->in)) && each_line(j, f) &&
+	       out_commit(j->c, j->out);
+}
+
+bool
+qe_tokens(qe_ctx *c, const qe_tokenize *o)
+{
+	Job j = {.c = c, .o = o};
+	Arena a = {0};
+	bool ok = work(&j, &a);
+
+	arena_free(&a);
+	return ok;
+}

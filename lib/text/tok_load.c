@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * tok_load.c - tokenizer files by their names in a checkpoint. */
+
+#include <ctype.h>
+#include <stddef.h>
+
+#include "tok.h"
+
+enum { FILE_LIMIT = 256 << 20 };
+
+/* A file name and the member it fills; side files go with any vocabulary. */
+static const struct {
+	const char *name;
+	size_t member;
+	bool side;
+} names[] = {
+#define MEMBER(m) offsetof(TokenizerFiles, m)
+	{"tokenizer.json", MEMBER(tokenizer_json), false},
+	{"vocab.json", MEMBER(vocab_json), false},
+	{"merges.txt", MEMBER(merges_txt), false},
+	{"vocab.txt", MEMBER(vocab_txt), false},
+	{"tokenizer.model", MEMBER(sentencepiece), false},
+	{"spiece.model", MEMBER(sentencepiece), false},
+	{"spm.model", MEMBER(sentencepiece), false},
+	{"sentencepiece.model", MEMBER(sentencepiece), false},
+	{"sentencepiece.bpe.model", MEMBER(sentencepiece), false},
+	{"tiktoken.model", MEMBER(tiktoken), false},
+	{"tokenizer.tiktoken", MEMBER(tiktoken), false},
+	{"qwen.tiktoken", MEMBER(tiktoken), false},
+	{"tokenizer_config.json", MEMBER(tokenizer_config), true},
+	{"special_tokens_map.json", MEMBER(special_tokens_map), true},
+	{"added_tokens.json", MEMBER(added_tokens), true},
+};
+
+static bool
+gather_dir(Ctx *c, Arena *a, const char *dir, bool side, TokenizerFiles *f)
+{
+	for (size_t i = 0; i < LEN(names); i++) {
+		Span *s = (Span *)(void *)((char *)f + names[i].member);
+		const char *path = path_join(a, dir, names[i].name);
+
+		if (s->n || (side && !names[i].side) || file_size(path) < 0)
+			continue;
+		if (!file_open(c, a, path, FILE_LIMIT, s))
+			return false;
+	}
+	return true;
+}
+
+/* base64, a blank, a number: the first line of a tiktoken vocabulary */
+static bool
+is_tiktoken(Span s)
+{
+	size_t i = 0, n;
+
+	while (i < s.n && (isalnum((unsigned char)s.p[i]) ||
+	                   (s.p[i] && strchr("+/=", s.p[i]))))
+		i++;
+	n = i;
+	if (n == 0 || n == s.n || s.p[i++] != ' ')
+		return false;
+	while (i < s.n && isdigit((unsigned char)s.p[i]))
+		i++;
+	return i > n + 1 && (i == s.n || s.p[i] == '\n' || s.p[i] == '\r');
+}
+
+static bool
+is_compiled(Span s)
+{
+	return s.n >= sizeof TOK_MAGIC &&
+	       memcmp(s.p, TOK_MAGIC, sizeof TOK_MAGIC) == 0;
+}
+
+/* Meta's tokenizer.model is a tiktoken vocabulary. */
+static void
+sort_out(TokenizerFiles *f)
+{
+	if (is_tiktoken(f->sentencepiece)) {
+		f->tiktoken = f->sentencepiece;
+		f->sentencepiece = (Span){0};
+	}
+}
+
+static bool
+gather_file(Ctx *c, Arena *a, const char *path, Span s, TokenizerFiles *f)
+{
+	size_t i = 0;
+
+	while (i < s.n && isspace((unsigned char)s.p[i]))
+		i++;
+	if (i < s.n && s.p[i] == '{') {
+		f->tokenizer_json = s;
+		return true;
+	}
+	f->sentencepiece = s;
+	sort_out(f);
+	return strcmp(path, "-") == 0 ||
+	       gather_dir(c, a, path_dir(a, path), true, f);
+}
+
+bool
+tokenizer_gather(Ctx *c, Arena *a, const char *path, TokenizerFiles *f)
+{
+	const char *inside = path_join(a, path, ".");
+	Span s;
+
+	*f = (TokenizerFiles){0};
+	if (file_exists(inside)) {
+		if (!gather_dir(c, a, path, false, f))
+			return false;
+		sort_out(f);
+		return true;
+	}
+	return file_open(c, a, path, FILE_LIMIT, &s) &&
+	       gather_file(c, a, path, s, f);
+}
+
+static Tokenizer *
+compile(Ctx *c, Arena *a, const TokenizerFiles *f)
+{
+	Buf *blob = buf_new(a);
+
+	if (!tokenizer_compile(c, f, blob))
+		return NULL;
+	return tokenizer_open(c, a, (Span){blob->p, blob->n});
+}
+
+Tokenizer *
+tokenizer_load(Ctx *c, Arena *a, const char *path)
+{
+	TokenizerFiles f;
+	Tokenizer *t = NULL;
+
+	if (!tokenizer_gather(c, a, path, &f))
+		return NULL;
+	t = is_compiled(f.sentencepiece) ? tokenizer_open(c, a, f.sentencepiece)
+	                                 : compile(c, a, &f);
+	if (!t)
+		note(c, "%s", path);
+	return t;
+}

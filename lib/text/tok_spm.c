@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * tok_spm.c - SentencePiece models.
+ *
+ * The file is a protobuf of which a few fields matter, so it is read off the
+ * wire: pieces = 1 {piece 1, score 2, type 3}, trainer_spec = 2 {model_type 3,
+ * byte_fallback 35, unk/bos/eos_piece 45 46 47}, normalizer_spec = 3
+ * {charsmap 2, add_dummy_prefix 3}.
+ * Source: sentencepiece_model.proto.
+ *
+ * A BPE model has scores, not merges: the merges are all pairs of pieces that
+ * make a piece, those of the best score first. */
+
+#include <stdlib.h>
+
+#include "tok_files.h"
+
+enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
+enum { TYPE_NORMAL = 1, TYPE_UNKNOWN, TYPE_CONTROL, TYPE_USER };
+enum { MODEL_UNIGRAM = 1, MODEL_PAIRS = 2 };
+
+/* One field of a message. */
+typedef struct Field {
+	uint64_t number, value;
+	Span bytes;
+} Field;
+
+static bool
+varint(Span *s, uint64_t *out)
+{
+	*out = 0;
+	for (int shift = 0; s->n > 0 && shift < 64; shift += 7) {
+		unsigned char ch = (unsigned char)*s->p;
+
+		s->p++;
+		s->n--;
+		*out |= (uint64_t)(ch & 0x7f) << shift;
+		if (ch < 0x80)
+			return true;
+	}
+	return false;
+}
+
+static bool
+take(Span *s, size_t n, Span *out)
+{
+	if (n > s->n)
+		return false;
+	*out = (Span){s->p, n};
+	s->p += n;
+	s->n -= n;
+	return true;
+}
+
+/* 1 a field, 0 the end, -1 broken. */
+static int
+field(Span *s, Field *f)
+{
+	uint64_t key;
+	bool ok = false;
+
+	if (s->n == 0)
+		return 0;
+	if (!varint(s, &key))
+		return -1;
+	*f = (Field){.number = key >> 3};
+	switch (key & 7) {
+	case VARINT:
+		ok = varint(s, &f->value);
+		break;
+	case FIXED64:
+		ok = take(s, 8, &f->bytes);
+		break;
+	case BYTES:
+		ok = varint(s, &f->value) && f->value <= s->n &&
+		     take(s, (size_t)f->value, &f->bytes);
+		break;
+	case FIXED32:
+		ok = take(s, 4, &f->bytes);
+		break;
+	default:
+		break;
+	}
+	return ok ? 1 : -1;
+}
+
+typedef struct Model {
+	Build *b;
+	Source *s;
+	uint64_t type;
+	bool bytes;
+	int64_t unk, id;
+	const char *bos, *eos;
+} Model;
+
+static bool
+broken(Build *b)
+{
+	return fail(b->c, QE_INPUT, "not a SentencePiece model, or cut short");
+}
+
+static bool
+read_piece(Model *m, Span msg)
+{
+	uint64_t type = TYPE_NORMAL;
+	Span text = {"", 0};
+	float score = 0;
+	Field f;
+	int rc;
+
+	while ((rc = field(&msg, &f)) > 0)
+		if (f.number == 1)
+			text = f.bytes;
+		else if (f.number == 2 && f.bytes.n == sizeof score)
+			memcpy(&score, f.bytes.p, sizeof score);
+		else if (f.number == 3)
+			type = f.value;
+	if (rc < 0)
+		return broken(m->b);
+	if (memchr(text.p, 0, text.n))
+		return fail(m->b->c, QE_INPUT, "piece %lld holds a NUL",
+		            (long long)m->id);
+	if (type == TYPE_UNKNOWN)
+		m->unk = m->id;
+	if (type == TYPE_CONTROL || type == TYPE_USER || type == TYPE_UNKNOWN)
+		source_add(m->s, arena_span(m->b->a, text), type != TYPE_USER,
+		           false);
+	return build_token(m->b, text, m->id++) &&
+	       build_score(m->b, (double)score);
+}
+
+static bool
+read_trainer(Model *m, Span msg)
+{
+	Field f;
+	int rc;
+
+	while ((rc = field(&msg, &f)) > 0)
+		switch (f.number) {
+		case 3:
+			m->type = f.value;
+			break;
+		case 35:
+			m->bytes = f.value;
+			break;
+		case 46:
+			m->s->bos = arena_span(m->b->a, f.bytes);
+			break;
+		case 47:
+			m->s->eos = arena_span(m->b->a, f.bytes);
+			break;
+		default:
+			break;
+		}
+	return rc == 0 || broken(m->b);
+}
+
+static bool
+read_normalizer(Model *m, Span msg)
+{
+	Field f;
+	int rc;
+
+	while ((rc = field(&msg, &f)) > 0)
+		if (f.number == 2)
+			m->s->charsmap = f.bytes;
+		else if (f.number == 3)
+			m->s->dummy_prefix = f.value;
+	return rc == 0 || broken(m->b);
+}
+
+/* A way to make a piece of two. */
+typedef struct Pair {
+	Span left, right;
+	double score;
+	int32_t l, r;
+} Pair;
+
+static int
+by_score(const void *a, const void *b)
+{
+	const Pair *x = a, *y = b;
+
+	if (x->score != y->score)
+		return x->score > y->score ? -1 : 1;
+	if (x->left.n != y->left.n)
+		return x->left.n > y->left.n ? -1 : 1;
+	if (x->right.n != y->right.n)
+		return x->right.n > y->right.n ? -1 : 1;
+	if (x->l != y->l)
+		return x->l < y->l ? -1 : 1;
+	return x->r < y->r ? -1 : x->r > y->r;
+}
+
+enum { SPLIT_MAX = 1024 }; /* bytes of a piece that is taken apart */
+
+static Pair *
+find_pairs(Build *b, size_t *count)
+{
+	Vocab v = build_vocab(b);
+	const double *score = (const double *)(void *)b->sec[SEC_SCORE]->p;
+	size_t n = 0, cap = 0;
+	Pair *pair = NULL;
+	uint32_t ch;
+
+	for (size_t i = 0; i < build_count(b, SEC_ENTRY); i++) {
+		Span s = {v.text + v.entry[i].off, v.entry[i].n};
+
+		for (size_t k = 0; k < s.n && s.n <= SPLIT_MAX;) {
+			Pair p = {.score = score[v.entry[i].id]};
+
+			k += utf8_get(s.p + k, &ch);
+			if (k == s.n)
+				break;
+			p.left = (Span){s.p, k};
+			p.right = (Span){s.p + k, s.n - k};
+			p.l = vocab_find(&v, p.left);
+			p.r = vocab_find(&v, p.right);
+			if (p.l >= 0 && p.r >= 0)
+				PUSH(b->a, pair, n, cap, p);
+		}
+	}
+	*count = n;
+	return pair;
+}
+
+static bool
+make_merges(Build *b)
+{
+	size_t n;
+	Pair *pair = find_pairs(b, &n);
+
+	if (n)
+		qsort(pair, n, sizeof *pair, by_score);
+	build_merges_begin(b, n);
+	for (size_t i = 0; i < n; i++)
+		if (!build_merge(b, pair[i].left, pair[i].right, i))
+			return false;
+	return true;
+}
+
+bool
+read_pieces(Build *b, Source *s)
+{
+	Model m = {.b = b, .s = s, .type = MODEL_UNIGRAM, .unk = -1};
+	Span rest = s->file->sentencepiece;
+	bool ok = true;
+	Field f;
+	int rc;
+
+	s->dummy_prefix = true;
+	while (ok && (rc = field(&rest, &f)) > 0)
+		ok = f.number == 1   ? read_piece(&m, f.bytes)
+		     : f.number == 2 ? read_trainer(&m, f.bytes)
+		     : f.number == 3 ? read_normalizer(&m, f.bytes)
+		                     : true;
+	if (!ok)
+		return note(b->c, "SentencePiece model");
+	if (rc < 0 || m.id == 0)
+		return broken(b);
+	s->bpe = m.type == MODEL_PAIRS;
+	b->meta.flag |= m.bytes ? MODEL_BYTES : 0;
+	if (m.type == MODEL_UNIGRAM)
+		return model_unigram_end(b, m.unk);
+	if (!s->bpe)
+		return fail(b->c, QE_INPUT,
+		            "SentencePiece model type %llu is not supported",
+		            (unsigned long long)m.type);
+	build_index(b);
+	b->meta.unk = (int32_t)m.unk;
+	b->meta.flag |= MODEL_FUSE_UNK | (m.unk >= 0 ? MODEL_UNK : 0);
+	if (!make_merges(b))
+		return false;
+	buf_clear(b->sec[SEC_SCORE]);
+	model_bpe_end(b);
+	return true;
+}
