@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * act.c - activation functions in primitive operators, one row each. */
+
+#include <math.h>
+
+#include "build.h"
+
+typedef Value *ActFn(Build *, Value *x, double a, double k);
+
+/* x * (1 + erf(x / sqrt 2)) / 2 */
+static Value *
+gelu(Build *b, Value *x, double a, double k)
+{
+	Value *e = EMIT(b, "Erf", EMIT(b, "Div", x, scalar(b, sqrt(2))));
+
+	(void)a, (void)k;
+	e = EMIT(b, "Add", e, scalar(b, 1));
+	return EMIT(b, "Mul", EMIT(b, "Mul", x, scalar(b, 0.5)), e);
+}
+
+/* x * (1 + tanh(a (x + k x^3))) / 2 */
+static Value *
+gelu_tanh(Build *b, Value *x, double a, double k)
+{
+	Value *cube = EMIT(b, "Mul", EMIT(b, "Mul", x, x), x);
+	Value *t = EMIT(b, "Add", x, EMIT(b, "Mul", cube, scalar(b, k)));
+
+	t = EMIT(b, "Tanh", EMIT(b, "Mul", t, scalar(b, a)));
+	t = EMIT(b, "Add", t, scalar(b, 1));
+	return EMIT(b, "Mul", EMIT(b, "Mul", x, scalar(b, 0.5)), t);
+}
+
+/* x * sigmoid(a x) */
+static Value *
+swish(Build *b, Value *x, double a, double k)
+{
+	Value *t = a == 1 ? x : EMIT(b, "Mul", x, scalar(b, a));
+
+	(void)k;
+	return EMIT(b, "Mul", x, EMIT(b, "Sigmoid", t));
+}
+
+static Value *
+relu(Build *b, Value *x, double a, double k)
+{
+	(void)a, (void)k;
+	return EMIT(b, "Relu", x);
+}
+
+static Value *
+relu2(Build *b, Value *x, double a, double k)
+{
+	Value *r = relu(b, x, a, k);
+
+	return EMIT(b, "Mul", r, r);
+}
+
+static Value *
+tanh_(Build *b, Value *x, double a, double k)
+{
+	(void)a, (void)k;
+	return EMIT(b, "Tanh", x);
+}
+
+static Value *
+sigmoid(Build *b, Value *x, double a, double k)
+{
+	(void)a, (void)k;
+	return EMIT(b, "Sigmoid", x);
+}
+
+static Value *
+same(Build *b, Value *x, double a, double k)
+{
+	(void)b, (void)a, (void)k;
+	return x;
+}
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	ActFn *fn;
+	double a, k;
+} acts[] = {
+	{"gelu",              gelu,      0, 0},
+	{"gelu_python",       gelu,      0, 0},
+	{"gelu_new",          gelu_tanh, 0.7978845608028654, 0.044715},
+	{"gelu_tanh",         gelu_tanh, 0.7978845608028654, 0.044715},
+	{"gelu_pytorch_tanh", gelu_tanh, 0.7978845608028654, 0.044715},
+	{"gelu_accurate",     gelu_tanh, 0.7978845608028654, 0.044715},
+	{"gelu_fast",         gelu_tanh, 0.7978845608,       0.044715},
+	{"quick_gelu",        swish,     1.702, 0},
+	{"silu",              swish,     1, 0},
+	{"swish",             swish,     1, 0},
+	{"relu",              relu,      0, 0},
+	{"relu2",             relu2,     0, 0},
+	{"tanh",              tanh_,     0, 0},
+	{"sigmoid",           sigmoid,   0, 0},
+	{"linear",            same,      0, 0},
+};
+/* clang-format on */
+
+Value *
+activation(Build *b, const char *act, Value *x)
+{
+	for (size_t i = 0; i < LEN(acts); i++)
+		if (strcmp(acts[i].name, act) == 0)
+			return acts[i].fn(b, x, acts[i].a, acts[i].k);
+	return fail(b->c, QE_INPUT, "activation '%s' is not known", act), NULL;
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * attn.c - softmax attention over kept keys and values.
+ *
+ * project -> clip -> norm of the full width -> heads [B,n,S,hd] -> norm of
+ * a head -> rope -> norm after rope -> cache -> repeat kv -> q k' scale
+ * -> bias -> cap -> mask -> (sink) softmax -> v -> (gate) -> out
+ *
+ * What compilers match is this chain, operator by operator; parts that a
+ * model does not have are left out, nothing is added. */
+
+#include <math.h>
+
+#include "build.h"
+
+typedef struct Dims {
+	int64_t nh, kv, hd, hidden;
+} Dims;
+
+/* ---- tree ---- */
+
+/* Elements [from, to) of axis 1 of the rows seen as [outer, parts, inner];
+ * the rows are axis 0, of an [in, out] weight axis 1. */
+static const char *
+cut(Tree *t, const char *whole, const char *part, bool in_out,
+    const int64_t *view, int64_t from, int64_t to)
+{
+	Shape s = tree_shape(tree_tensor(t, whole));
+	int axis = in_out && s.rank == 2, n = 0;
+	Json *steps = json_new_array(t->a), *list = json_new_array(t->a);
+	const char *dot = strrchr(whole, '.');
+	int64_t dims[8], rows = view[0] * (to - from) * view[2];
+
+	for (int i = 0; i < s.rank; i++) {
+		if (i != axis) {
+			dims[n++] = s.dim[i];
+			continue;
+		}
+		memcpy(dims + n, view, 3 * sizeof *view);
+		n += 3;
+	}
+	json_push(steps, json_share(tree_step(t, "reshape", n, dims)));
+	json_push(steps,
+	          json_share(tree_step(t, "slice", 3,
+	                               (int64_t[]){axis + 1, from, to})));
+	s.dim[axis] = rows;
+	json_push(steps, json_share(tree_step(t, "reshape", s.rank, s.dim)));
+	json_push(list, json_object_new_string(whole));
+	return tree_derive(t,
+	                   arena_str(t->a, "%.*s.%s%s", (int)(dot - whole),
+	                             whole, part, dot),
+	                   list, steps, s);
+}
+
+static Json *
+cut_linear(Tree *t, const Json *whole, const char *part, const int64_t *view,
+           int64_t from, int64_t to)
+{
+	static const char *const names[] = {"weight", "bias"};
+	bool in_out = json_get_bool(whole, "in_out", false);
+	Json *o = json_new(t->a);
+
+	if (view[0] == 1)
+		return tree_rows(t, whole, part, from * view[2], to * view[2]);
+	for (size_t i = 0; i < LEN(names); i++) {
+		const char *w = json_get_str(whole, names[i], NULL);
+
+		if (w)
+			json_put_str(o, names[i],
+			             cut(t, w, part, in_out, view, from, to));
+	}
+	if (in_out)
+		json_put_bool(o, "in_out", true);
+	return o;
+}
+
+/* How the rows of a fused projection lie: [outer, parts, inner], and where
+ * in the parts q, k, v begin and end. */
+typedef struct Layout {
+	int64_t view[3], from[3], to[3];
+} Layout;
+
+static bool
+layout_of(Tree *t, const Json *qkv, const Dims *d, Layout *l)
+{
+	const char *name = json_get_str(qkv, "layout", "concat");
+	const char *order = json_get_str(qkv, "order", "qkv");
+	int64_t g = d->nh / d->kv, n = json_get_int(qkv, "blocks", 1);
+
+	if (strcmp(name, "concat") == 0)
+		*l = (Layout){{1, d->nh + 2 * d->kv, d->hd},
+		              {0, d->nh, d->nh + d->kv},
+		              {d->nh, d->nh + d->kv, d->nh + 2 * d->kv}};
+	else if (strcmp(name, "per_head") == 0)
+		*l = (Layout){{d->nh, 3, d->hd}, {0, 1, 2}, {1, 2, 3}};
+	else if (strcmp(name, "per_group") == 0)
+		*l = (Layout){{d->kv, g + 2, d->hd},
+		              {0, g, g + 1},
+		              {g, g + 1, g + 2}};
+	else if (strcmp(name, "blocks") == 0 && n > 0 && d->nh * d->hd % n == 0)
+		*l = (Layout){{n, 3, d->nh * d->hd / n}, {0, 1, 2}, {1, 2, 3}};
+	else
+		return fail(t->c, QE_INPUT, "qkv layout '%s' is not known",
+		            name);
+	for (int i = 0; i < 3 && strlen(order) == 3 && l->view[1] == 3; i++) {
+		const char *at = strchr(order, "qkv"[i]);
+
+		l->from[i] = at ? at - order : i;
+		l->to[i] = l->from[i] + 1;
+	}
+	return true;
+}
+
+static bool
+fused(Tree *t, const Json *spec, const Dims *d, Json *o)
+{
+	static const char *const parts[] = {"q", "k", "v"};
+	const Json *qkv = json_get(spec, "qkv");
+	Layout l;
+	Json *w;
+
+	if (d->nh % d->kv || !layout_of(t, qkv, d, &l))
+		return t->c->status
+		               ? false
+		               : fail(t->c, QE_INPUT, "%lld heads over %lld",
+		                      (long long)d->nh, (long long)d->kv);
+	w = tree_linear(t, json_get(qkv, "w"), (d->nh + 2 * d->kv) * d->hd,
+	                d->hidden, json_get_bool(spec, "bias", false));
+	if (!w)
+		return false;
+	for (int i = 0; i < 3; i++)
+		tree_put(o, parts[i],
+		         cut_linear(t, w, parts[i], l.view, l.from[i],
+		                    l.to[i]));
+	return true;
+}
+
+static bool
+projections(Tree *t, const Json *spec, const Dims *d, Json *o)
+{
+	static const char *const parts[] = {"q", "k", "v"};
+	bool bias = json_get_bool(spec, "bias", false);
+	Json *w;
+
+	for (int i = 0; !json_get(spec, "qkv") && i < 3; i++) {
+		if (!(w = tree_linear(t, json_get(spec, parts[i]),
+		                      (i ? d->kv : d->nh) * d->hd, d->hidden,
+		                      bias)))
+			return false;
+		tree_put(o, parts[i], w);
+	}
+	if (json_get(spec, "qkv") && !fused(t, spec, d, o))
+		return false;
+	if (!(w = tree_linear(t, json_get(spec, "o"), d->hidden, d->nh * d->hd,
+	                      json_get_bool(spec, "o_bias", false))))
+		return false;
+	tree_put(o, "o", w);
+	return true;
+}
+
+static bool
+norms(Tree *t, const Json *spec, const Dims *d, Json *o)
+{
+	static const char *const names[] = {"q_norm", "k_norm", "v_norm"};
+
+	for (int i = 0; i < 3; i++) {
+		const Json *n = json_get(spec, names[i]);
+		const char *scope = json_get_str(n, "scope", "head");
+		int64_t width = strcmp(scope, "full") == 0
+		                        ? (i ? d->kv : d->nh) * d->hd
+		                        : d->hd;
+		Json *m;
+
+		if (!n)
+			continue;
+		if (!(m = tree_norm(t, json_get(n, "w"), n, width)))
+			return note(t->c, "%s", names[i]);
+		json_put_str(m, "scope", scope);
+		tree_put(m, "when", json_get(n, "when"));
+		tree_put(o, names[i], m);
+	}
+	return true;
+}
+
+/* Slopes of n heads: the powers of 2^(-max/n2) for the power of two below
+ * n, then every other one of the next. */
+static Json *
+slopes(Tree *t, const Json *alibi, int64_t n)
+{
+	double max = json_get_num(alibi, "max", 8);
+	Json *list = json_new_array(t->a);
+	int64_t whole = 1;
+
+	while (whole * 2 <= n)
+		whole *= 2;
+	for (int64_t i = 0; i < n; i++) {
+		double x =
+			i < whole
+				? pow(2, -max * (double)(i + 1) / (double)whole)
+				: pow(2, -max * (double)(2 * (i - whole) + 1) /
+		                                 (double)(2 * whole));
+
+		json_push(list, json_object_new_double(x));
+	}
+	return list;
+}
+
+static bool
+biases(Tree *t, const Json *spec, const Dims *d, Json *o)
+{
+	const Json *a = json_get(spec, "alibi");
+	const char *w;
+	Json *m;
+	int rope = tree_rope(t, json_get(spec, "rope"));
+
+	if (rope == -2)
+		return false;
+	if (rope >= 0) {
+		m = json_new(t->a);
+		json_put_int(m, "table", rope);
+		json_put_int(m, "width", d->hd);
+		json_put_str(m, "style",
+		             json_get_str(json_get(spec, "rope"), "style",
+		                          "half"));
+		tree_put(o, "rope", m);
+	}
+	if (a) {
+		m = json_copy(t->a, a);
+		tree_put(m, "slopes", slopes(t, a, d->nh));
+		tree_put(o, "alibi", m);
+	}
+	if (!json_get(spec, "sinks"))
+		return true;
+	if (!(w = tree_param(t, json_get(spec, "sinks"), "",
+	                     (Shape){1, {d->nh}})))
+		return false;
+	json_put_str(o, "sinks", w);
+	return true;
+}
+
+Json *
+tree_attn(Tree *t, const Json *spec)
+{
+	static const char *const plain[] = {"scale", "cap", "window", "chunk",
+	                                    "clip"};
+	Json *o = json_new(t->a);
+	Dims d = {.hidden = t->hidden};
+
+	if (!tree_let(t, "nh", &d.nh) || !tree_let(t, "kv", &d.kv) ||
+	    !tree_let(t, "hd", &d.hd))
+		return NULL;
+	if (d.nh % d.kv)
+		return fail(t->c, QE_INPUT,
+		            "%lld heads cannot share %lld key heads",
+		            (long long)d.nh, (long long)d.kv),
+		       NULL;
+	json_put_int(o, "heads", d.nh);
+	json_put_int(o, "kv_heads", d.kv);
+	json_put_int(o, "head_dim", d.hd);
+	json_put_bool(o, "causal", json_get_bool(spec, "causal", true));
+	for (size_t i = 0; i < LEN(plain); i++)
+		tree_put(o, plain[i], json_get(spec, plain[i]));
+	return projections(t, spec, &d, o) && norms(t, spec, &d, o) &&
+	                       biases(t, spec, &d, o)
+	               ? o
+	               : NULL;
+}
+
+/* ---- nodes ---- */
+
+static bool
+dims_of(Build *b, const Json *m, Dims *d)
+{
+	enum { LIMIT = 1 << 20 };
+
+	d->nh = json_get_int(m, "heads", 0);
+	d->kv = json_get_int(m, "kv_heads", 0);
+	d->hd = json_get_int(m, "head_dim", 0);
+	if (d->nh < 1 || d->kv < 1 || d->hd < 1 || d->nh > LIMIT ||
+	    d->hd > LIMIT || d->nh % d->kv)
+		return fail(b->c, QE_INPUT,
+		            "attention with %lld heads, %lld key heads of %lld",
+		            (long long)d->nh, (long long)d->kv,
+		            (long long)d->hd);
+	return true;
+}
+
+/* What a projection goes through until it stands as [B,heads,S,hd]. */
+static Value *
+head_of(Build *b, const Json *m, const char *which, int64_t heads, int64_t hd,
+        Value *x)
+{
+	const Json *n = json_get(m, arena_str(b->a, "%s_norm", which));
+	const Json *clip = json_get(m, "clip");
+	bool full = strcmp(json_get_str(n, "scope", ""), "full") == 0;
+	bool late = json_get(n, "when") != NULL;
+
+	x = linear(b, json_get(m, which), x);
+	if (clip)
+		x = EMIT(b, "Clip", x, scalar(b, -json_num(clip, 0)),
+		         scalar(b, json_num(clip, 0)));
+	if (full)
+		x = norm(b, n, x);
+	x = RESHAPE(b, x, 0, 0, heads, hd);
+	x = TRANSPOSE(b, x, 0, 2, 1, 3);
+	if (n && !full && !late)
+		x = norm(b, n, x);
+	if (*which != 'v' && json_get(m, "rope"))
+		x = rotate(b, json_get(m, "rope"), x);
+	return n && late ? norm(b, n, x) : x;
+}
+
+/* [B,kv,L,hd] -> [B,kv*g,L,hd], each head g times */
+static Value *
+repeat(Build *b, Value *x, int64_t kv, int64_t g, int64_t hd)
+{
+	if (g == 1)
+		return x;
+	x = unsqueeze(b, x, 2);
+	x = EMIT(b, "Expand", x, INTS(b, 1, 1, g, 1, 1));
+	return RESHAPE(b, x, 0, kv * g, -1, hd);
+}
+
+/* slope * (key position - query position), [B,nh,S,L] */
+static Value *
+alibi(Build *b, const Json *a)
+{
+	const Json *list = json_get(a, "slopes");
+	int64_t n = (int64_t)json_len(list);
+	float *x = NEWV(b->a, float, n + 1);
+	char *key = arena_str(b->a, "slopes_%d", b->layer);
+	Value *d = EMIT(b, "Sub", key_positions(b), query_positions(b));
+
+	for (int64_t i = 0; i < n; i++)
+		x[i] = (float)json_num(json_at(list, (size_t)i), 0);
+	if (json_get_bool(a, "symmetric", false))
+		d = EMIT(b, "Neg", EMIT(b, "Abs", d));
+	d = cast(b, d, DT_F32);
+	d = EMIT(b, "Mul", d, floats(b, key, &(Shape){4, {1, n, 1, 1}}, x));
+	return b->type == DT_F32 ? d : cast(b, d, b->type);
+}
+
+static Value *
+cap(Build *b, Value *s, const Json *c)
+{
+	double x = json_num(c, 0);
+
+	if (!c || x == 0)
+		return s;
+	s = EMIT(b, "Tanh", EMIT(b, "Div", s, scalar(b, x)));
+	return EMIT(b, "Mul", s, scalar(b, x));
+}
+
+static Value *
+mask(Build *b, const Json *m, Value *s)
+{
+	int64_t window = json_get_int(m, "window", 0),
+		chunk = json_get_int(m, "chunk", 0);
+	bool causal = json_get_bool(m, "causal", true);
+	double least = b->type == DT_F16 ? -65504.0 : -3.4028234663852886e38;
+
+	if (window < 0 || chunk < 0)
+		return fail(b->c, QE_INPUT, "window %lld", (long long)window),
+		       NULL;
+	if (b->encoder && !causal && !window)
+		return EMIT(b, "Add", s, mask_padding(b));
+	return EMIT(b, "Where", mask_keys(b, causal, window, chunk),
+	            scalar(b, least), s);
+}
+
+/* softmax over the keys and one more column, which then goes */
+static Value *
+sink_softmax(Build *b, const char *name, Value *s, int64_t nh)
+{
+	Value *sink = RESHAPE(b, param(b, name), 1, nh, 1, 1), *one;
+
+	one = slice(b, s, -1, 0, 1);
+	one = EMIT(b, "Expand", sink, EMIT(b, "Shape", one));
+	s = softmax(b, concat(b, 2, (Value *[]){s, one}, -1), -1);
+	return slice(b, s, -1, 0, -1);
+}
+
+static Value *
+scores(Build *b, const Json *m, Value *q, Value *k)
+{
+	const Json *a = json_get(m, "alibi");
+	bool before = json_get_bool(a, "before_scale", false);
+	Value *s = EMIT(b, "MatMul", q, TRANSPOSE(b, k, 0, 1, 3, 2));
+	double scale = json_get_num(m, "scale", 1);
+
+	if (a && before)
+		s = EMIT(b, "Add", s, alibi(b, a));
+	if (scale != 1)
+		s = EMIT(b, "Mul", s, scalar(b, scale));
+	if (a && !before)
+		s = EMIT(b, "Add", s, alibi(b, a));
+	s = cap(b, s, json_get(m, "cap"));
+	return mask(b, m, s);
+}
+
+Value *
+lower_attn(Build *b, const Json *m, Value *x)
+{
+	const char *sinks = json_get_str(m, "sinks", NULL);
+	Value *q, *k, *v, *p;
+	Dims d;
+
+	if (!dims_of(b, m, &d))
+		return NULL;
+	q = head_of(b, m, "q", d.nh, d.hd, x);
+	k = head_of(b, m, "k", d.kv, d.hd, x);
+	v = head_of(b, m, "v", d.kv, d.hd, x);
+	if (b->cached && !cache_update(b, d.kv, d.hd, d.hd, &k, &v))
+		return NULL;
+	k = repeat(b, k, d.kv, d.nh / d.kv, d.hd);
+	v = repeat(b, v, d.kv, d.nh / d.kv, d.hd);
+	p = scores(b, m, q, k);
+	p = sinks ? sink_softmax(b, sinks, p, d.nh) : softmax(b, p, -1);
+	x = TRANSPOSE(b, EMIT(b, "MatMul", p, v), 0, 2, 1, 3);
+	x = RESHAPE(b, x, 0, 0, d.nh * d.hd);
+	return linear(b, json_get(m, "o"), x);
+}

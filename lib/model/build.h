@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * build.h - from the module tree to an ONNX graph: what the blocks share.
+ *
+ * Every function appends nodes and returns the value they make, or NULL
+ * after a failure; NULL as an input gives NULL, so a chain of calls needs
+ * one check at its end.  Shapes in comments: B batch, S sequence, H hidden,
+ * L slots of the cache; they stay symbols in the graph. */
+
+#ifndef BUILD_H
+#define BUILD_H
+
+#include "ir.h"
+#include "tree.h"
+
+typedef struct Build {
+	Ctx *c;
+	Arena *a; /* the graph's */
+	Graph *g;
+	const Json *root;    /* the module tree */
+	const Json *tensors; /* of the document */
+	const Json *files;
+	const char *dir; /* paths in files are relative to it */
+	DType type;      /* of activations */
+	bool cached;     /* past_key, past_value; else nothing is kept */
+	bool encoder;    /* attention_mask; else position_ids */
+	int layer;
+	Dict *made;       /* values made once: weights, constants, masks */
+	Value *ids;       /* [B,S] int64 */
+	Value *positions; /* [B,S] int64; encoder: [1,S] */
+	Value *mask;      /* [B,S] int64 of an encoder */
+	Value *types;     /* [B,S] int64, or NULL */
+	Value *residual;  /* what the running step adds to */
+} Build;
+
+/* ---- build.c: nodes and constants ---- */
+
+Value *emit(Build *, const char *type, int n, Value *const *in);
+#define EMIT(b, type, ...)                                                     \
+	emit((b), (type), LEN(((Value *[]){__VA_ARGS__})),                     \
+	     (Value *[]){__VA_ARGS__})
+/* the same, and one attribute of the node */
+Value *emit_int(Build *, const char *type, const char *attr, int64_t, int n,
+                Value *const *in);
+#define EMIT_INT(b, type, attr, x, ...)                                        \
+	emit_int((b), (type), (attr), (x), LEN(((Value *[]){__VA_ARGS__})),    \
+	         (Value *[]){__VA_ARGS__})
+Value *ints(Build *, int n, const int64_t *); /* [n] int64 */
+#define INTS(b, ...)                                                           \
+	ints((b), LEN(((int64_t[]){__VA_ARGS__})), (int64_t[]){__VA_ARGS__})
+Value *int_scalar(Build *, int64_t); /* [] int64 */
+Value *scalar(Build *, double);      /* [] of the graph's type */
+Value *scalar_f32(Build *, double);  /* [] float32 */
+Value *floats(Build *, const char *name, const Shape *, const float *);
+Value *cast(Build *, Value *, DType to);
+Value *transpose(Build *, Value *, int n, const int64_t *perm);
+Value *reshape(Build *, Value *, int n, const int64_t *dims);
+Value *unsqueeze(Build *, Value *, int64_t axis);
+Value *slice(Build *, Value *, int64_t axis, int64_t from, int64_t to);
+Value *concat(Build *, int n, Value *const *, int64_t axis);
+Value *softmax(Build *, Value *, int64_t axis); /* in float32 */
+Value *reduce(Build *, const char *type, Value *, int64_t axis, bool keep);
+#define TRANSPOSE(b, x, ...)                                                   \
+	transpose((b), (x), LEN(((int64_t[]){__VA_ARGS__})),                   \
+	          (int64_t[]){__VA_ARGS__})
+#define RESHAPE(b, x, ...)                                                     \
+	reshape((b), (x), LEN(((int64_t[]){__VA_ARGS__})),                     \
+	        (int64_t[]){__VA_ARGS__})
+
+/* ---- weights.c ---- */
+
+/* The tensor of a name in the tree, in its own type: an initializer, or the
+ * nodes of its expression. */
+Value *weight(Build *, const char *name);
+/* The same in the type of the graph. */
+Value *param(Build *, const char *name);
+Value *linear(Build *, const Json *module, Value *x); /* [..., out] */
+Shape weight_shape(const Build *, const char *name);
+
+/* ---- the parts ---- */
+
+Value *norm(Build *, const Json *norm, Value *x);      /* norm.c; NULL: x */
+Value *activation(Build *, const char *act, Value *x); /* act.c */
+Value *embed(Build *);                                 /* embed.c: [B,S,H] */
+/* rope.c: rotates x [B,heads,S,dim] by position */
+Value *rotate(Build *, const Json *rope, Value *x);
+/* mask.c: true where a query must not see a key, [B or 1,1,S,L] */
+Value *mask_keys(Build *, bool causal, int64_t window, int64_t chunk);
+Value *mask_padding(Build *);    /* [B,1,1,S] to add to scores */
+Value *key_positions(Build *);   /* [.,1,1,L] int64 */
+Value *query_positions(Build *); /* [.,1,S,1] int64 */
+/* cache.c: writes k and v [B,heads,S,dim] at their positions, reads L slots */
+bool cache_update(Build *, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
+                  Value **v);
+Value *cache_slots(Build *);   /* [1,1,L] int64 */
+bool heads(Build *, Value *x); /* head.c: outputs of the graph */
+
+/* pooling.c: [B,S,H] -> [B,n*H] */
+Value *pool(Build *, const Json *pooling, Value *h, int *n);
+
+/* functions.c: adds local functions to the graph, once */
+void function_ctx(Build *);
+Value *call_norm(Build *, Value *x, Value *w, double eps);
+
+/* Builds the graph of a module tree. */
+bool lower(Build *);
+
+#endif

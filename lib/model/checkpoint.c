@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * checkpoint.c - files of a checkpoint directory that are not weights. */
+
+#include "checkpoint.h"
+#include "document.h"
+
+enum { MAXJSON = 64 << 20 };
+
+Json *
+checkpoint_tokenizer(Ctx *c, Arena *a, const char *dir)
+{
+	static const char *const names[] = {
+		"tokenizer.json",
+		"tokenizer_config.json",
+		"special_tokens_map.json",
+		"added_tokens.json",
+		"vocab.json",
+		"merges.txt",
+		"vocab.txt",
+		"tokenizer.model",
+		"spiece.model",
+		"sentencepiece.bpe.model",
+		"chat_template.jinja",
+		"chat_template.json",
+	};
+	Json *o = json_new(a), *ref;
+
+	for (size_t i = 0; i < LEN(names); i++) {
+		const char *path = path_join(a, dir, names[i]);
+
+		if (file_size(path) < 0)
+			continue;
+		if (!(ref = file_ref(c, a, path, 0)))
+			return NULL;
+		json_put(o, names[i], json_share(ref));
+	}
+	return json_len(o) ? o : NULL;
+}
+
+Json *
+checkpoint_generation(Ctx *c, Arena *a, const char *dir, const Json *config)
+{
+	static const char *const keys[] = {"bos_token_id",
+	                                   "eos_token_id",
+	                                   "pad_token_id",
+	                                   "decoder_start_token_id",
+	                                   "forced_bos_token_id",
+	                                   "forced_eos_token_id"};
+	const char *path = path_join(a, dir, "generation_config.json");
+	Json *o;
+
+	if (file_size(path) >= 0)
+		return json_read(c, a, path, MAXJSON);
+	o = json_new(a);
+	for (size_t i = 0; i < LEN(keys); i++)
+		tree_put(o, keys[i], json_get(config, keys[i]));
+	return o;
+}
+
+Json *
+checkpoint_files(Ctx *c, Arena *a, const Checkpoint *from, bool whole)
+{
+	Json *list = json_new_array(a), *ref;
+
+	for (int i = 0; i < from->nfile; i++) {
+		const SafeFile *f = &from->file[i];
+
+		if (!(ref = file_ref(c, a, f->path, whole ? 0 : f->header)))
+			return NULL;
+		json_push(list, json_share(ref));
+	}
+	return list;
+}
+
+/* ---- sentence-transformers ---- */
+
+/* What a module's folder says of it, its type's last word put in. */
+static Json *
+module(Ctx *c, Arena *a, const char *dir, const Json *entry)
+{
+	const char *type = json_get_str(entry, "type", "");
+	const char *dot = strrchr(type, '.'), *path;
+	const char *sub = json_get_str(entry, "path", "");
+	Json *o, *config;
+
+	type = dot ? dot + 1 : type;
+	o = json_new(a);
+	json_put_str(o, "type", type);
+	if (!*sub || strcmp(type, "Transformer") == 0)
+		return o;
+	if (*sub == '/' || strstr(sub, ".."))
+		return fail(c, QE_INPUT, "modules.json: path '%s'", sub), NULL;
+	path = path_join(a, path_join(a, dir, sub), "config.json");
+	if (file_size(path) < 0)
+		return o;
+	if (!(config = json_read(c, a, path, MAXJSON)))
+		return NULL;
+	json_put(o, "config", json_share(config));
+	return o;
+}
+
+static bool
+take(Ctx *c, Arena *a, const char *dir, const char *name, Json *o)
+{
+	static const char *const keys[] = {"prompts", "default_prompt_name",
+	                                   "similarity_fn_name",
+	                                   "max_seq_length", "do_lower_case"};
+	const char *path = path_join(a, dir, name);
+	const Json *j;
+
+	if (file_size(path) < 0)
+		return true;
+	if (!(j = json_read(c, a, path, MAXJSON)))
+		return false;
+	for (size_t i = 0; i < LEN(keys); i++)
+		tree_put(o, keys[i], json_get(j, keys[i]));
+	return true;
+}
+
+Json *
+checkpoint_sentence(Ctx *c, Arena *a, const char *dir)
+{
+	const char *path = path_join(a, dir, "modules.json");
+	Json *list, *o, *out, *m;
+
+	if (file_size(path) < 0)
+		return NULL;
+	if (!(list = json_read(c, a, path, MAXJSON)))
+		return NULL;
+	o = json_new(a);
+	out = json_new_array(a);
+	for (size_t i = 0; i < json_len(list); i++) {
+		if (!(m = module(c, a, dir, json_at(list, i))))
+			return NULL;
+		json_push(out, json_share(m));
+	}
+	json_put(o, "modules", json_share(out));
+	return take(c, a, dir, "sentence_bert_config.json", o) &&
+	                       take(c, a, dir,
+	                            "config_sentence_transformers.json", o)
+	               ? o
+	               : NULL;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * head.c - from the last hidden state to the outputs of the graph.
+ *
+ *   text-generation      logits [B,1,V] of the newest token (cached), or of
+ *                        all tokens [B,S,V]
+ *   feature-extraction   last_hidden_state, pooler_output; or `output` once
+ *                        a transform has added pooling
+ *   others               logits; question answering start_logits, end_logits
+ * All outputs are float32. */
+
+#include "build.h"
+
+enum Rows { ALL, PER_ROW, ONE }; /* [B,S,n]  [B,n]  [B,1,n] */
+
+static void
+output(Build *b, Value *x, const char *name, enum Rows rows, int64_t width)
+{
+	static const char *const symbols[][3] = {
+		{"batch_size", "seq_len", NULL},
+		{"batch_size", NULL, NULL},
+		{"batch_size", NULL, NULL},
+	};
+	Shape s = rows == PER_ROW ? (Shape){2, {-1, width}}
+	          : rows == ONE   ? (Shape){3, {-1, 1, width}}
+	                          : (Shape){3, {-1, -1, width}};
+
+	if (!x)
+		return;
+	if (width < 0)
+		s.rank--;
+	if (b->type != DT_F32)
+		x = cast(b, x, DT_F32);
+	if (!x->from || !value_rename(b->g, x, name)) {
+		x = EMIT(b, "Identity", x);
+		value_rename(b->g, x, name);
+	}
+	x->type = DT_F32;
+	x->shape = s;
+	x->sym = arena_copy(b->a, symbols[rows], sizeof symbols[rows]);
+	graph_output(b->g, x);
+}
+
+/* The row of x [B,S,H] with the largest position, [B,1,H]. */
+static Value *
+newest(Build *b, Value *x)
+{
+	Value *at = cast(b, b->positions, DT_I32);
+
+	at = EMIT_INT(b, "ArgMax", "axis", 1, at);
+	if (!at)
+		return NULL;
+	attr_set_int(b->g, at->from, "keepdims", 1);
+	return EMIT_INT(b, "GatherND", "batch_dims", 1, x, unsqueeze(b, at, 2));
+}
+
+static bool
+lm_head(Build *b, Value *x)
+{
+	const Json *h = json_get(b->root, "head");
+	double cap = json_get_num(h, "cap", 0);
+
+	if (b->cached)
+		x = newest(b, x);
+	x = linear(b, h, x);
+	if (json_get(h, "mul"))
+		x = EMIT(b, "Mul", x, scalar(b, json_get_num(h, "mul", 1)));
+	if (json_get(h, "div"))
+		x = EMIT(b, "Div", x, scalar(b, json_get_num(h, "div", 1)));
+	if (cap != 0) {
+		x = EMIT(b, "Tanh", EMIT(b, "Div", x, scalar(b, cap)));
+		x = EMIT(b, "Mul", x, scalar(b, cap));
+	}
+	output(b, x, "logits", b->cached ? ONE : ALL,
+	       json_get_int(b->root, "vocab", 0));
+	return x != NULL;
+}
+
+static Value *
+head_layer(Build *b, const Json *l, Value *x)
+{
+	const char *act = json_get_str(l, "act", NULL);
+
+	x = linear(b, l, x);
+	if (act)
+		x = activation(b, act, x);
+	return norm(b, json_get(l, "norm"), x);
+}
+
+/* [B,H] of the token at `at` of every row */
+static Value *
+token(Build *b, Value *x, int64_t at)
+{
+	return EMIT_INT(b, "Gather", "axis", 1, x, int_scalar(b, at));
+}
+
+static int64_t
+width_of(const Build *b, const Json *layers)
+{
+	const Json *l = json_at(layers, json_len(layers) - 1);
+
+	return weight_shape(b, json_get_str(l, "weight", "")).dim[0];
+}
+
+static bool
+span_logits(Build *b, Value *x)
+{
+	static const char *const names[] = {"start_logits", "end_logits"};
+
+	for (int i = 0; i < 2; i++) {
+		Value *v =
+			EMIT_INT(b, "Gather", "axis", 2, x, int_scalar(b, i));
+
+		output(b, v, names[i], ALL, -1);
+	}
+	return x != NULL;
+}
+
+static bool
+task_head(Build *b, const Json *h, Value *x)
+{
+	const char *in = json_get_str(h, "in", "all");
+	const Json *layers = json_get(h, "layers");
+	bool all = strcmp(in, "all") == 0;
+
+	if (strcmp(in, "pooler") == 0)
+		x = head_layer(b, json_get(b->root, "pooler"), token(b, x, 0));
+	else if (strcmp(in, "token0") == 0)
+		x = token(b, x, 0);
+	else if (!all)
+		return fail(b->c, QE_INPUT, "head over '%s' is not known", in);
+	for (size_t i = 0; x && i < json_len(layers); i++)
+		x = head_layer(b, json_at(layers, i), x);
+	if (!x || !json_len(layers))
+		return x ? fail(b->c, QE_INPUT, "a head without layers")
+		         : false;
+	if (strcmp(json_get_str(b->root, "task", ""), "question-answering") ==
+	    0)
+		return span_logits(b, x);
+	output(b, x, "logits", all ? ALL : PER_ROW, width_of(b, layers));
+	return true;
+}
+
+static bool
+features(Build *b, Value *x)
+{
+	int64_t width = json_get_int(b->root, "hidden", -1);
+	const Json *pooler = json_get(b->root, "pooler"),
+		   *p = json_get(b->root, "pooling");
+	int n;
+
+	if (p) {
+		x = pool(b, p, x, &n);
+		output(b, x, "output", PER_ROW, n * width);
+		return x != NULL;
+	}
+	output(b, x, "last_hidden_state", ALL, width);
+	if (pooler) {
+		Value *v = head_layer(b, pooler, token(b, x, 0));
+
+		output(b, v, "pooler_output", PER_ROW, width);
+	}
+	return x != NULL;
+}
+
+bool
+heads(Build *b, Value *x)
+{
+	if (json_get(b->root, "head"))
+		return lm_head(b, x);
+	if (json_get(b->root, "task_head"))
+		return task_head(b, json_get(b->root, "task_head"), x);
+	return features(b, x);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * mask.c - which keys a query must not see, once per kind for the model.
+ *
+ *   kept cache:  keys stand in slots 0..L-1, queries at position_ids
+ *   no cache:    keys and queries are the same S tokens; -1 is padding
+ *   encoder:     both are 0..S-1, padding is where attention_mask is 0 */
+
+#include "build.h"
+
+static Value *
+once(Build *b, const char *key, Value *(*make)(Build *))
+{
+	Value *v = dict_get(b->made, key);
+	int layer = b->layer;
+
+	if (v)
+		return v;
+	b->layer = -1;
+	v = make(b);
+	b->layer = layer;
+	if (v)
+		dict_set(b->made, key, v);
+	return v;
+}
+
+static Value *
+make_keys(Build *b)
+{
+	if (b->cached)
+		return RESHAPE(b, cache_slots(b), 1, 1, 1, -1);
+	return unsqueeze(b, unsqueeze(b, b->positions, 1), 1);
+}
+
+static Value *
+make_queries(Build *b)
+{
+	return unsqueeze(b, unsqueeze(b, b->positions, 1), 3);
+}
+
+Value *
+key_positions(Build *b)
+{
+	return once(b, "key positions", make_keys);
+}
+
+Value *
+query_positions(Build *b)
+{
+	return once(b, "query positions", make_queries);
+}
+
+/* 0 for a key that counts, the least float for padding */
+static Value *
+make_padding(Build *b)
+{
+	double least = b->type == DT_F16 ? -65504.0 : -3.4028234663852886e38;
+	Value *m = unsqueeze(b, unsqueeze(b, b->mask, 1), 1);
+
+	m = EMIT(b, "Sub", scalar(b, 1), cast(b, m, b->type));
+	return EMIT(b, "Mul", m, scalar(b, least));
+}
+
+Value *
+mask_padding(Build *b)
+{
+	return once(b, "padding", make_padding);
+}
+
+static Value *
+make_absent(Build *b)
+{
+	Value *m;
+
+	if (!b->encoder)
+		return EMIT(b, "Less", key_positions(b), int_scalar(b, 0));
+	m = unsqueeze(b, unsqueeze(b, b->mask, 1), 1);
+	return EMIT(b, "Equal", m, int_scalar(b, 0));
+}
+
+static Value * or (Build * b, Value *mask, Value *more)
+{
+	return mask ? EMIT(b, "Or", mask, more) : more;
+}
+
+/* Without a cache padding is masked here too: a slot of a cache that was
+ * never written is beyond every position. */
+static Value *
+make_mask(Build *b, bool causal, int64_t window, int64_t chunk)
+{
+	Value *k = key_positions(b), *q = query_positions(b), *m = NULL, *d;
+
+	if (causal)
+		m = EMIT(b, "Greater", k, q);
+	if (window && causal) {
+		d = EMIT(b, "Sub", q, int_scalar(b, window - 1));
+		m = or (b, m, EMIT(b, "Less", k, d));
+	} else if (window) {
+		d = EMIT(b, "Abs", EMIT(b, "Sub", q, k));
+		m = or
+		    (b, m, EMIT(b, "GreaterOrEqual", d, int_scalar(b, window)));
+	}
+	if (chunk) {
+		d = EMIT(b, "Div", q, int_scalar(b, chunk));
+		d = EMIT(b, "Mul", d, int_scalar(b, chunk));
+		m = or (b, m, EMIT(b, "Less", k, d));
+	}
+	if (!b->cached)
+		m = or (b, m, once(b, "absent", make_absent));
+	return m;
+}
+
+Value *
+mask_keys(Build *b, bool causal, int64_t window, int64_t chunk)
+{
+	char *key = arena_str(b->a, "mask %d %lld %lld", causal,
+	                      (long long)window, (long long)chunk);
+	Value *v = dict_get(b->made, key);
+	int layer = b->layer;
+
+	if (v)
+		return v;
+	b->layer = -1;
+	v = make_mask(b, causal, window, chunk);
+	b->layer = layer;
+	if (v)
+		dict_set(b->made, key, v);
+	return v;
+}

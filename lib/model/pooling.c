@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * pooling.c - one vector of the token vectors of an encoder: the transform,
+ * and its nodes.
+ *
+ *   mean  sum(m h) / max(sum m, 1e-9)     cls   the first token
+ *   max   over tokens with m = 1          last  the last token with m = 1
+ * Several are joined one after the other.  What follows in modules.json,
+ * Dense and Normalize, comes after. */
+
+#include "build.h"
+#include "transform.h"
+
+/* names in 1_Pooling/config.json, in the order they are joined in */
+static const struct {
+	const char *key, *kind;
+} modes[] = {
+	{"pooling_mode_cls_token", "cls"},
+	{"pooling_mode_max_tokens", "max"},
+	{"pooling_mode_mean_tokens", "mean"},
+	{"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt"},
+	{"pooling_mode_weightedmean_tokens", "weightedmean"},
+	{"pooling_mode_lasttoken", "last"},
+};
+
+static void
+kinds_of(Arena *a, const Json *config, Json *list)
+{
+	const Json *mode = json_get(config, "pooling_mode");
+
+	(void)a;
+	for (size_t i = 0; json_is(mode, json_type_array) && i < json_len(mode);
+	     i++)
+		json_push(list, json_share(json_at(mode, i)));
+	if (mode && json_is(mode, json_type_string))
+		json_push(list, json_share((Json *)(uintptr_t)mode));
+	for (size_t i = 0; !mode && i < LEN(modes); i++)
+		if (json_get_bool(config, modes[i].key, false))
+			json_push(list, json_object_new_string(modes[i].kind));
+	if (!json_len(list))
+		json_push(list, json_object_new_string("mean"));
+}
+
+static const Json *
+sentence_modules(const Json *doc)
+{
+	return json_get(json_get(doc, "sentence"), "modules");
+}
+
+bool
+want_pooling(const Json *doc, const TransformArgs *args)
+{
+	const char *task = json_get_str(json_get(doc, "modules"), "task", "");
+
+	if (strcmp(task, "feature-extraction") != 0)
+		return args->pooling != NULL;
+	return args->pooling || args->normalize ||
+	       json_len(sentence_modules(doc)) > 0;
+}
+
+static bool
+is_kind(const char *kind)
+{
+	for (size_t i = 0; i < LEN(modes); i++)
+		if (strcmp(modes[i].kind, kind) == 0)
+			return true;
+	return false;
+}
+
+/* One module of modules.json into the pooling. */
+static bool
+take_module(Ctx *c, Arena *a, const Json *m, Json *pool)
+{
+	const char *type = json_get_str(m, "type", "");
+	Json *kinds;
+
+	if (strcmp(type, "Transformer") == 0)
+		return true;
+	if (strcmp(type, "Normalize") == 0) {
+		json_put_bool(pool, "normalize", true);
+		return true;
+	}
+	if (strcmp(type, "Pooling") != 0)
+		return fail(c, QE_INPUT,
+		            "sentence-transformers module '%s' is not "
+		            "supported",
+		            type);
+	kinds = json_new_array(a);
+	kinds_of(a, json_get(m, "config"), kinds);
+	json_put(pool, "kinds", json_share(kinds));
+	return true;
+}
+
+bool
+apply_pooling(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
+              Json *record)
+{
+	Json *root = json_get(doc, "modules"), *pool = json_new(a), *kinds;
+	const Json *list = sentence_modules(doc);
+	const char *task = json_get_str(root, "task", "");
+
+	if (strcmp(task, "feature-extraction") != 0)
+		return fail(c, QE_INPUT, "a model for %s has no token vectors",
+		            task);
+	for (size_t i = 0; !args->pooling && i < json_len(list); i++)
+		if (!take_module(c, a, json_at(list, i), pool))
+			return false;
+	if (!json_get(pool, "kinds")) {
+		const char *kind = args->pooling ? args->pooling : "mean";
+
+		if (!is_kind(kind))
+			return fail(c, QE_USAGE, "pooling '%s' is not known",
+			            kind);
+		kinds = json_new_array(a);
+		json_push(kinds, json_object_new_string(kind));
+		json_put(pool, "kinds", json_share(kinds));
+	}
+	if (args->normalize)
+		json_put_bool(pool, "normalize", true);
+	json_put(root, "pooling", json_share(pool));
+	json_put(record, "kinds", json_share(json_get(pool, "kinds")));
+	json_put_bool(record, "normalize",
+	              json_get_bool(pool, "normalize", false));
+	return true;
+}
+
+/* ---- nodes: h [B,S,H], m [B,S,1] ---- */
+
+typedef Value *PoolKindFn(Build *, Value *h, Value *m);
+
+static Value *
+pool_mean(Build *b, Value *h, Value *m)
+{
+	Value *sum = reduce(b, "ReduceSum", EMIT(b, "Mul", h, m), 1, false),
+	      *n = reduce(b, "ReduceSum", m, 1, false);
+
+	return EMIT(b, "Div", sum, EMIT(b, "Max", n, scalar(b, 1e-9)));
+}
+
+static Value *
+pool_mean_sqrt(Build *b, Value *h, Value *m)
+{
+	Value *sum = reduce(b, "ReduceSum", EMIT(b, "Mul", h, m), 1, false),
+	      *n = reduce(b, "ReduceSum", m, 1, false);
+
+	n = EMIT(b, "Sqrt", EMIT(b, "Max", n, scalar(b, 1e-9)));
+	return EMIT(b, "Div", sum, n);
+}
+
+/* token i counts i + 1 times */
+static Value *
+pool_weighted(Build *b, Value *h, Value *m)
+{
+	Value *w = EMIT(b, "Add", b->positions, int_scalar(b, 1));
+
+	w = cast(b, unsqueeze(b, w, 2), b->type);
+	return pool_mean(b, h, EMIT(b, "Mul", m, w));
+}
+
+static Value *
+pool_max(Build *b, Value *h, Value *m)
+{
+	Value *real = EMIT(b, "Greater", m, scalar(b, 0)), *least;
+
+	least = scalar(b, b->type == DT_F16 ? -65504.0 : -1e9);
+	return reduce(b, "ReduceMax", EMIT(b, "Where", real, h, least), 1,
+	              false);
+}
+
+/* the row at index [B,1] */
+static Value *
+row(Build *b, Value *h, Value *at)
+{
+	h = EMIT_INT(b, "GatherND", "batch_dims", 1, h, unsqueeze(b, at, 2));
+	return EMIT(b, "Squeeze", h, INTS(b, 1));
+}
+
+static Value *
+pool_cls(Build *b, Value *h, Value *m)
+{
+	(void)m;
+	return row(b, h, EMIT_INT(b, "ArgMax", "axis", 1, b->mask));
+}
+
+/* the last token with m = 1: the largest position among those */
+static Value *
+pool_last(Build *b, Value *h, Value *m)
+{
+	Value *at = EMIT(b, "Mul", b->positions, b->mask);
+
+	(void)m;
+	return row(b, h, EMIT_INT(b, "ArgMax", "axis", 1, at));
+}
+
+static const struct {
+	const char *kind;
+	PoolKindFn *fn;
+} pools[] = {
+	{"cls", pool_cls},
+	{"last", pool_last},
+	{"max", pool_max},
+	{"mean", pool_mean},
+	{"mean_sqrt", pool_mean_sqrt},
+	{"weightedmean", pool_weighted},
+};
+
+static Value *
+pool_one(Build *b, const char *kind, Value *h, Value *m)
+{
+	for (size_t i = 0; i < LEN(pools); i++)
+		if (strcmp(pools[i].kind, kind) == 0)
+			return pools[i].fn(b, h, m);
+	return fail(b->c, QE_INPUT, "pooling '%s' is not known", kind), NULL;
+}
+
+/* x / max(|x|, 1e-12) */
+static Value *
+unit_length(Build *b, Value *x)
+{
+	Value *n = reduce(b, "ReduceSum", EMIT(b, "Mul", x, x), -1, true);
+
+	n = EMIT(b, "Max", EMIT(b, "Sqrt", n), scalar(b, 1e-12));
+	return EMIT(b, "Div", x, n);
+}
+
+Value *
+pool(Build *b, const Json *p, Value *h, int *n)
+{
+	enum { MAXKIND = 8 };
+	const Json *kinds = json_get(p, "kinds");
+	Value *m = cast(b, unsqueeze(b, b->mask, 2), b->type), *v[MAXKIND];
+
+	*n = (int)MIN(json_len(kinds), (size_t)MAXKIND);
+	if (!*n)
+		return fail(b->c, QE_INPUT, "pooling of no kind"), NULL;
+	for (int i = 0; i < *n; i++)
+		v[i] = pool_one(b, json_str(json_at(kinds, (size_t)i), ""), h,
+		                m);
+	h = *n > 1 ? concat(b, *n, v, 1) : v[0];
+	return json_get_bool(p, "normalize", false) ? unit_length(b, h) : h;
+}

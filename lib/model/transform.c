@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * transform.c - finds, applies and records transforms of the module tree.
+ *
+ * A transform marks the tree; onnx-export reads the marks.  Weights are not
+ * touched. */
+
+#include "transform.h"
+
+#include "tree.h"
+
+const Transform transforms[] = {
+#define TRANSFORM(name, want, apply, about) {#name, want, apply, about},
+#include "transforms.def"
+#undef TRANSFORM
+};
+const int ntransform = LEN(transforms);
+
+static bool
+applied(const Json *doc, const char *name)
+{
+	const Json *list = json_get(doc, "transforms");
+
+	for (size_t i = 0; i < json_len(list); i++)
+		if (strcmp(json_get_str(json_at(list, i), "name", ""), name) ==
+		    0)
+			return true;
+	return false;
+}
+
+static bool
+apply(Ctx *c, Arena *a, Json *doc, const Transform *t,
+      const TransformArgs *args)
+{
+	Json *record = json_new(a);
+
+	if (applied(doc, t->name))
+		return fail(c, QE_INPUT, "transform '%s' was already applied",
+		            t->name);
+	json_put_str(record, "name", t->name);
+	if (!t->apply(c, a, doc, args, record))
+		return note(c, "transform '%s'", t->name);
+	json_push(json_get(doc, "transforms"), json_share(record));
+	say(c, 1, "%s: %s", t->name, t->about);
+	return true;
+}
+
+static const Transform *
+find(const char *name)
+{
+	for (int i = 0; i < ntransform; i++)
+		if (strcmp(transforms[i].name, name) == 0)
+			return &transforms[i];
+	return NULL;
+}
+
+bool
+transforms_apply(Ctx *c, Arena *a, Json *doc, const char *list,
+                 const TransformArgs *args)
+{
+	char **name;
+
+	for (int i = 0; !list && i < ntransform; i++)
+		if (!applied(doc, transforms[i].name) &&
+		    transforms[i].want(doc, args) &&
+		    !apply(c, a, doc, &transforms[i], args))
+			return false;
+	if (!list)
+		return true;
+	for (name = str_split(a, list, ','); *name; name++) {
+		const Transform *t = find(*name);
+
+		if (!t)
+			return fail(c, QE_USAGE,
+			            "transform '%s' is not known (try --list)",
+			            *name);
+		if (!apply(c, a, doc, t, args))
+			return false;
+	}
+	return true;
+}
+
+/* ---- custom_ops ---- */
+
+/* Marks every rms norm below o; they are the objects with kind "rms". */
+static int
+mark_norms(Json *o, int depth)
+{
+	int n = 0;
+
+	if (!o || depth > JSON_DEPTH)
+		return 0;
+	for (size_t i = 0; json_is(o, json_type_array) && i < json_len(o); i++)
+		n += mark_norms(json_at(o, i), depth + 1);
+	if (!json_is(o, json_type_object))
+		return n;
+	if (strcmp(json_get_str(o, "kind", ""), "rms") == 0) {
+		json_put_str(o, "op", "CustomRMSNorm");
+		return 1;
+	}
+	json_object_object_foreach(o, key, v)
+	{
+		(void)key;
+		n += mark_norms(v, depth + 1);
+	}
+	return n;
+}
+
+static bool
+has_norms(const Json *o, int depth)
+{
+	bool any = strcmp(json_get_str(o, "kind", ""), "rms") == 0;
+
+	if (!o || depth > JSON_DEPTH)
+		return false;
+	for (size_t i = 0; json_is(o, json_type_array) && i < json_len(o); i++)
+		any = any || has_norms(json_at(o, i), depth + 1);
+	if (any || !json_is(o, json_type_object))
+		return any;
+	json_object_object_foreach((Json *)(uintptr_t)o, key, v)
+	{
+		(void)key;
+		any = any || has_norms(v, depth + 1);
+	}
+	return any;
+}
+
+bool
+want_custom_ops(const Json *doc, const TransformArgs *args)
+{
+	(void)args;
+	return has_norms(json_get(doc, "modules"), 0);
+}
+
+bool
+apply_custom_ops(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
+                 Json *record)
+{
+	int n = mark_norms(json_get(doc, "modules"), 0);
+
+	(void)a, (void)args;
+	if (!n)
+		return fail(c, QE_INPUT, "the model has no RMS norm");
+	json_put_int(record, "norms", n);
+	return true;
+}
+
+/* ---- kv_cache ---- */
+
+static bool
+generates(const Json *doc)
+{
+	return strcmp(json_get_str(json_get(doc, "modules"), "task", ""),
+	              "text-generation") == 0;
+}
+
+bool
+want_kv_cache(const Json *doc, const TransformArgs *args)
+{
+	(void)args;
+	return generates(doc);
+}
+
+bool
+apply_kv_cache(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
+               Json *record)
+{
+	Json *root = json_get(doc, "modules");
+
+	(void)a, (void)args, (void)record;
+	if (!generates(doc))
+		return fail(c, QE_INPUT,
+		            "a model for %s keeps nothing between calls",
+		            json_get_str(root, "task", "?"));
+	json_put_bool(root, "cache", true);
+	return true;
+}

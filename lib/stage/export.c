@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * export.c - stage 3: a model document becomes ONNX.
+ *
+ * What later stages need of the document goes into the metadata, as JSON:
+ *   qeff.model              kind, task, model_type, vocab, max_positions
+ *   qeff.tokenizer          {name: {path, size, digest, hashed}}
+ *   qeff.generation_config  qeff.sentence  qeff.transforms  qeff.provenance
+ *   qeff.config             xxh3-128 of config.json's text as we print it */
+
+#include "build.h"
+#include "document.h"
+#include "onnx.h"
+
+enum { OPSET = 17, IR_VERSION = 8 };
+
+typedef struct Export {
+	Ctx *c;
+	Arena *a;
+	const qe_export *opt;
+	Json *doc;
+	DType type;
+	Graph *g;
+} Export;
+
+static bool
+check_options(Export *e)
+{
+	static const DType good[] = {DT_F32, DT_F16, DT_BF16};
+	const char *name = e->opt->dtype ? e->opt->dtype : "float32";
+
+	if (e->opt->opset != OPSET)
+		return fail(e->c, QE_INPUT,
+		            "opset %lld is not supported, %d is",
+		            (long long)e->opt->opset, OPSET);
+	if (e->opt->ir_version < IR_VERSION || e->opt->ir_version > 10)
+		return fail(e->c, QE_INPUT,
+		            "IR version %lld is not supported, %d to 10 are",
+		            (long long)e->opt->ir_version, IR_VERSION);
+	e->type = dtype_by_name(name);
+	for (size_t i = 0; i < LEN(good); i++)
+		if (e->type == good[i])
+			return true;
+	return fail(e->c, QE_USAGE,
+	            "dtype '%s', wanted float32, float16 or bfloat16", name);
+}
+
+static bool
+build_graph(Export *e)
+{
+	const Json *root = json_get(e->doc, "modules");
+	bool generates =
+		strcmp(json_get_str(root, "task", ""), "text-generation") == 0;
+	Build b = {.c = e->c,
+	           .a = e->a,
+	           .root = root,
+	           .tensors = json_get(e->doc, "tensors"),
+	           .files = json_get(e->doc, "files"),
+	           .dir = ".",
+	           .type = e->type,
+	           .cached = json_get_bool(root, "cache", false),
+	           .encoder = !generates};
+
+	e->g = b.g = graph_new(e->a, json_get_str(root, "model_type", "model"));
+	e->g->ir_version = e->opt->ir_version;
+	graph_import(e->g, "", OPSET);
+	if (b.cached && !generates)
+		return fail(e->c, QE_INPUT, "a cache in a model for %s",
+		            json_get_str(root, "task", "?"));
+	return lower(&b) && graph_verify(e->c, e->g);
+}
+
+static void
+put_meta(Export *e, const char *key, const Json *value)
+{
+	Buf *b = buf_new(e->a);
+
+	if (!value)
+		return;
+	json_print(b, value, 0);
+	dict_set(e->g->meta, arena_str(e->a, "qeff.%s", key), b->p);
+}
+
+static Json *
+model_meta(Export *e)
+{
+	static const char *const keys[] = {"kind", "task", "model_type",
+	                                   "vocab", "max_positions"};
+	const Json *root = json_get(e->doc, "modules");
+	Json *o = json_new(e->a);
+
+	for (size_t i = 0; i < LEN(keys); i++)
+		tree_put(o, keys[i], json_get(root, keys[i]));
+	json_put_str(o, "dtype", dtypes[e->type].name);
+	return o;
+}
+
+static Json *
+options(Export *e)
+{
+	Json *o = json_new(e->a);
+
+	if (e->opt->dtype)
+		json_put_str(o, "dtype", e->opt->dtype);
+	if (e->opt->materialize)
+		json_put_bool(o, "materialize", true);
+	return o;
+}
+
+static bool
+metadata(Export *e)
+{
+	static const char *const parts[] = {"generation_config", "sentence",
+	                                    "transforms", "provenance"};
+	bool pipe = strcmp(e->opt->out, "-") == 0;
+	const Json *tokenizer = json_get(e->doc, "tokenizer");
+	Buf *config = buf_new(e->a);
+
+	document_maker(e->c, e->doc, options(e));
+	json_print(config, json_get(e->doc, "config"), 0);
+	put_meta(e, "model", model_meta(e));
+	if (tokenizer &&
+	    !(tokenizer = refs_from(e->c, e->a, tokenizer,
+	                            pipe ? NULL : path_dir(e->a, e->opt->out))))
+		return false;
+	put_meta(e, "tokenizer", tokenizer);
+	for (size_t i = 0; i < LEN(parts); i++)
+		put_meta(e, parts[i], json_get(e->doc, parts[i]));
+	put_meta(e, "config",
+	         json_own(e->a, json_object_new_string(
+					hash_bytes(config->p, config->n).hex)));
+	return true;
+}
+
+bool
+qe_onnx_export(qe_ctx *c, const qe_export *opt)
+{
+	Arena a = {0};
+	Export e = {.c = c, .a = &a, .opt = opt};
+	OnnxWrite to = {.path = opt->out, .materialize = opt->materialize};
+	bool ok = check_options(&e) &&
+	          (e.doc = document_read(c, &a, opt->in)) != NULL &&
+	          build_graph(&e) && metadata(&e) && onnx_write(c, e.g, &to);
+
+	arena_free(&a);
+	return ok;
+}
