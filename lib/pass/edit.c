@@ -58,13 +58,24 @@ learn(Value *v, const Value *from)
 	v->sym = from->sym;
 }
 
-static void
-drop(Node *n)
+/* Inputs may have been replaced since the walk came by. */
+void
+edit_remove(Edit *e, Node *n)
 {
 	for (int i = 0; i < n->nin; i++)
-		if (n->in[i])
+		if ((n->in[i] = now(n->in[i])))
 			n->in[i]->mark--;
 	n->nin = n->nout = n->nattr = 0;
+	e->changes++;
+}
+
+void
+edit_input(Edit *e, Node *n, int i, Value *v)
+{
+	n->in[i]->mark--;
+	n->in[i] = v;
+	v->mark++;
+	e->changes++;
 }
 
 bool
@@ -102,14 +113,31 @@ edit_drop(Edit *e, Node *n, Value *by)
 {
 	if (!edit_replace(e, n, 0, by))
 		return false;
-	for (int i = 0; i < n->nin; i++)
-		n->in[i] = now(n->in[i]);
-	drop(n);
+	edit_remove(e, n);
 	return true;
 }
 
+void
+edit_become(Edit *e, Node *n, const char *domain, const char *type, int nin,
+            Value *const *in)
+{
+	for (int i = 0; i < nin; i++)
+		if (in[i])
+			in[i]->mark++;
+	for (int i = 0; i < n->nin; i++)
+		if (n->in[i])
+			n->in[i]->mark--;
+	n->domain = domain;
+	n->type = type;
+	n->in = arena_copy(n->graph->mem, in, (size_t)nin * sizeof *in);
+	n->nin = nin;
+	n->nattr = 0;
+	node_resolve(n);
+	e->changes++;
+}
+
 Value *
-edit_add(Node *at, const char *type, Value *a, Value *b, Value *c)
+edit_add(Node *n, const char *type, Value *a, Value *b, Value *c)
 {
 	if (a)
 		a->mark++;
@@ -117,7 +145,7 @@ edit_add(Node *at, const char *type, Value *a, Value *b, Value *c)
 		b->mark++;
 	if (c)
 		c->mark++;
-	return node_add(at->graph, type, NULL, a, b, c);
+	return node_add(n->graph, type, NULL, a, b, c);
 }
 
 typedef bool GraphFn(Ctx *, Edit *, Graph *, NodeFn *);

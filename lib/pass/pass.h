@@ -50,8 +50,16 @@ bool edit_each(Ctx *, Edit *, NodeFn *);
 bool edit_replace(Edit *, Node *n, int i, Value *by);
 /* The same for the only output, and n leaves the graph. */
 bool edit_drop(Edit *, Node *n, Value *by);
-/* A node in at's graph, of the default domain; its only output. */
-Value *edit_add(Node *at, const char *type, Value *a, Value *b, Value *c);
+/* n leaves the graph; its outputs are replaced or used by nobody. */
+void edit_remove(Edit *, Node *n);
+/* Lets n use v as its input i. */
+void edit_input(Edit *, Node *n, int i, Value *v);
+/* n becomes another operator with these inputs, no attributes, and the
+ * outputs it has. */
+void edit_become(Edit *, Node *n, const char *domain, const char *type, int nin,
+                 Value *const *in);
+/* A node of the default domain that comes before n; its only output. */
+Value *edit_add(Node *n, const char *type, Value *a, Value *b, Value *c);
 /* Drops what nobody uses, in subgraphs too. */
 bool edit_prune(Ctx *, Edit *);
 bool edit_is_output(const Graph *, const Value *);

@@ -133,3 +133,82 @@ in %x : float32[2]
 	out %b
 }}
 out %y
+
+== what changes nothing: -0 is the neutral element of +, 0 of -
+in %x : float32[2,3]
+const %n : float32[] = {-0}
+const %z : float32[1,1] = {0}
+const %o : float32[3] = {1, 1, 1}
+%a = Add(%x, %n) : float32[2,3]
+%b = Sub(%a, %z) : float32[2,3]
+%c = Mul(%b, %o) : float32[2,3]
+%d = Div(%c, %o) : float32[2,3]
+%e = Add(%d, %z) : float32[2,3]
+%f = Neg(%e) : float32[2,3]
+out %f
+=>
+in %x : float32[2,3]
+const %z : float32[1,1] = {0}
+%e = Add(%x, %z) : float32[2,3]
+%f = Neg(%e) : float32[2,3]
+out %f
+
+== a one that widens is needed
+in %x : float32[3]
+const %o : float32[2,1] = {1, 1}
+const %p : float32[1,1] = {1}
+%a = Mul(%x, %o) : float32[2,3]
+%b = Mul(%x, %p)
+%y = Add(%a, %b)
+out %y
+=> same
+
+== whole numbers: 0 is 0
+in %x : int64[?]
+const %z : int64[] = {0}
+%a = Add(%x, %z)
+%b = Neg(%a)
+out %b
+=>
+in %x : int64[?]
+%b = Neg(%x)
+out %b
+
+== a slice of everything, unless backwards
+in %x : float32[2,3]
+const %s : int64[2] = {0, 0}
+const %e : int64[2] = {2, 9}
+const %a : int64[2] = {0, 1}
+const %one : int64[2] = {1, 1}
+const %back : int64[2] = {1, -1}
+%p = Slice(%x, %s, %e) : float32[2,3]
+%q = Slice(%p, %s, %e, %a, %one) : float32[2,3]
+%r = Slice(%q, %s, %e, %a, %back) : float32[2,3]
+%y = Neg(%r)
+out %y
+=>
+in %x : float32[2,3]
+const %s : int64[2] = {0, 0}
+const %e : int64[2] = {2, 9}
+const %a : int64[2] = {0, 1}
+const %back : int64[2] = {1, -1}
+%r = Slice(%x, %s, %e, %a, %back) : float32[2,3]
+%y = Neg(%r)
+out %y
+
+== shapes that say "as it is"
+in %x : float32[?,?]
+const %z : int64[2] = {0, 0}
+const %o : int64[2] = {1, 1}
+const %p : int64[4] = {0, 0, 0, 0}
+%a = Reshape(%x, %z)
+%b = Expand(%a, %o)
+%c = Pad(%b, %p)
+%d = Neg(%c)
+out %d
+=>
+in %x : float32[?,?]
+const %p : int64[4] = {0, 0, 0, 0}
+%c = Pad(%x, %p)
+%d = Neg(%c)
+out %d
