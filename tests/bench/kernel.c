@@ -99,10 +99,10 @@ best(Pool *pool, const Kernel *k, Step *s)
 
 	if (k->scratch) {
 		s->scratch_stride = (k->scratch(s) + 127) & ~63;
-		s->scratch = malloc((size_t)(s->scratch_stride *
-		                             pool_threads(pool)));
+		s->scratch = malloc(
+			(size_t)(s->scratch_stride * pool_threads(pool)));
 	}
-	for (int i = 0; i < 3 || now() - first < 0.6; i++) {
+	for (int i = 0; i < 3 || now() - first < 0.3; i++) {
 		t = now();
 		pool_run(pool, run_range, &j, n, grain);
 		t = now() - t;
@@ -131,15 +131,101 @@ matmuls(Pool *pool, const Kernel *table, char *w, float *x, float *y,
 				Step s = {.buf = {y, x, w},
 				          .dim = {m, n, k, f, ACT_NONE}};
 				double t = best(pool, &table[K_MATMUL], &s);
-				double gb = (double)pack_size(f, n, k) / t / 1e9;
+				double gb =
+					(double)pack_size(f, n, k) / t / 1e9;
 
 				printf("%-9s %6ld %6ld %4ld %9.1f %8.1f %6.0f\n",
 				       wformats[f].name, (long)n, (long)k,
-				       (long)m,
-				       2e-9 * (double)(m * n * k) / t, gb,
-				       100 * gb / gbs);
+				       (long)m, 2e-9 * (double)(m * n * k) / t,
+				       gb, 100 * gb / gbs);
 				fflush(stdout);
 			}
+}
+
+/* Keys and values of `heads` heads read from a cache at position p. */
+static void
+attentions(Pool *pool, const Kernel *table, char *w, float *q, float *y)
+{
+	static const struct {
+		int64_t seq, heads, kv, dim, ctx;
+	} at[] = {{1, 32, 4, 64, 2048},   {1, 32, 32, 128, 4096},
+	          {1, 14, 2, 64, 2048},   {512, 32, 4, 64, 512},
+	          {512, 12, 12, 64, 512}, {128, 32, 8, 128, 4096}};
+	static int64_t pos[512];
+
+	printf("attention: seq heads kv dim ctx format: us, GFLOP/s, GB/s\n");
+	for (size_t a = 0; a < LEN(at); a++)
+		for (CFormat f = 0; f < CF_COUNT; f++) {
+			int64_t seq = at[a].seq, ctx = at[a].ctx, seen = 0;
+			int64_t row = cache_row_bytes(f, at[a].dim);
+			Step s = {.buf = {y, q, w, w + BIG / 2, pos},
+			          .dim = {1, seq, at[a].heads, at[a].kv,
+			                  at[a].dim, at[a].dim, ctx, 0, f,
+			                  at[a].heads * at[a].dim, 1},
+			          .num = {0.125f}};
+			double t;
+
+			for (int64_t i = 0; i < seq; i++) {
+				pos[i] = ctx - seq + i;
+				seen += pos[i] + 1;
+			}
+			t = best(pool, &table[K_ATTENTION], &s);
+			printf("%4ld %3ld %3ld %4ld %5ld %-9s %9.1f %7.1f %6.1f\n",
+			       (long)seq, (long)at[a].heads, (long)at[a].kv,
+			       (long)at[a].dim, (long)ctx, wformats[f].name,
+			       t * 1e6,
+			       4e-9 * (double)(seen * at[a].heads * at[a].dim) /
+			               t,
+			       2e-9 * (double)(ctx * at[a].kv * row) / t);
+		}
+}
+
+/* Kernels that go over their elements once. */
+static void
+simple(Pool *pool, const Kernel *table, float *w, float *x, float *y)
+{
+	enum { ROWS = 256, WIDTH = 2048, N = ROWS * WIDTH };
+	static int64_t pos[ROWS * 2], ids[ROWS];
+	const struct {
+		KernelId id;
+		const char *what;
+		Step s;
+	} at[] = {
+		{K_RMSNORM, "", {.buf = {y, x, w}, .dim = {ROWS, WIDTH}}},
+		{K_LAYERNORM, "", {.buf = {y, x, w}, .dim = {ROWS, WIDTH}}},
+		{K_SOFTMAX, "", {.buf = {y, x}, .dim = {ROWS, WIDTH}}},
+		{K_ROPE,
+	         "",
+	         {.buf = {y, x, w, w, pos},
+	          .dim = {ROWS, 32, 64, 64, 0, 1, WIDTH}}},
+		{K_UNARY, "silu", {.buf = {y, x}, .dim = {N, ACT_SILU}}},
+		{K_UNARY, "gelu", {.buf = {y, x}, .dim = {N, ACT_GELU}}},
+		{K_UNARY, "tanh", {.buf = {y, x}, .dim = {N, ACT_TANH}}},
+		{K_UNARY, "exp", {.buf = {y, x}, .dim = {N, ACT_EXP}}},
+		{K_BINARY,
+	         "add",
+	         {.buf = {y, x, x},
+	          .dim = {BIN_ADD, 1, 1, 1, 1, ROWS, WIDTH, 0, 0, 0, 0, WIDTH,
+	                  1, 0, 0, 0, 0, WIDTH, 1}}},
+		{K_EMBED,
+	         "f16",
+	         {.buf = {y, ids, w}, .dim = {ROWS, WIDTH, 32000, WF_F16}}},
+		{K_WRITE,
+	         "f16",
+	         {.buf = {w, x, pos},
+	          .dim = {1, ROWS, 4, 64, ROWS, CF_F16, WIDTH, 1}}},
+	};
+
+	for (int i = 0; i < ROWS; i++)
+		ids[i] = (i * 7919) % 32000;
+	printf("%d rows of %d: us, ns an element\n", ROWS, WIDTH);
+	for (size_t i = 0; i < LEN(at); i++) {
+		Step s = at[i].s;
+		double t = best(pool, &table[at[i].id], &s);
+
+		printf("%-10s %-5s %9.1f %7.3f\n", table[at[i].id].name,
+		       at[i].what, t * 1e6, t / N * 1e9);
+	}
 }
 
 static void
@@ -177,6 +263,8 @@ main(int argc, char **argv)
 	printf("%s, %d threads, read %.1f GB/s\n", kernels_isa(table),
 	       pool_threads(pool), gbs);
 	forks(pool, y);
+	simple(pool, table, (float *)(void *)w, x, y);
+	attentions(pool, table, w, x, y);
 	matmuls(pool, table, w, x, y, gbs);
 	arena_free(&a);
 	return 0;

@@ -10,7 +10,9 @@
  *
  * scratch of a unit, floats, widths padded to PANEL:
  *   score [rows][KEYS]  q [rows][dim]  num, part [rows][vdim]
- *   k [KEYS][dim]  v [KEYS][vdim]      where the cache is not plain float32 */
+ *   k [KEYS][dim]  v [KEYS][vdim]      where the cache is blocks, or a row
+ *                                      is not whole vectors
+ * 16-bit caches are widened in registers. */
 
 #ifndef ATTENTION_SIMD_H
 #define ATTENTION_SIMD_H
@@ -26,8 +28,10 @@ typedef struct Work {
 	AttnRow row[ATTN_ROWS];
 	/* the block at hand: keys [j0 + first, j0 + last) of some row */
 	int64_t j0, first, last;
-	const float *k, *v; /* of key j0 */
-	int64_t ldk, ldv;
+	CFormat kf, vf;                   /* a float format */
+	const char *k, *v;                /* of key j0 */
+	int64_t ldk, ldv;                 /* bytes */
+	bool more;                        /* another block follows */
 	int lo[ATTN_ROWS], hi[ATTN_ROWS]; /* in the block; lo == hi: none */
 } Work;
 
@@ -93,14 +97,44 @@ load_rows(CFormat f, const char *p, int64_t step, int64_t n, int64_t dim,
 	}
 }
 
+static bool
+whole_vectors(CFormat f, int64_t dim)
+{
+	return f <= CF_BF16 && dim % VL == 0;
+}
+
+/* Where the keys and values of the block at hand are read from. */
+static void
+point(Work *w)
+{
+	const Attn *a = w->a;
+	int64_t n = w->last - w->first;
+
+	w->kf = w->vf = a->format;
+	w->k = w->u.k + w->j0 * a->kj;
+	w->v = w->u.v + w->j0 * a->vj;
+	w->ldk = a->kj;
+	w->ldv = a->vj;
+	if (!whole_vectors(a->format, a->dim)) {
+		load_rows(a->format, w->k + w->first * a->kj, a->kj, n, a->dim,
+		          w->dim, w->kbuf + w->first * w->dim);
+		w->kf = CF_F32;
+		w->k = (char *)w->kbuf;
+		w->ldk = w->dim * (int64_t)sizeof(float);
+	}
+	if (!whole_vectors(a->format, a->vdim)) {
+		load_rows(a->format, w->v + w->first * a->vj, a->vj, n, a->vdim,
+		          w->vdim, w->vbuf + w->first * w->vdim);
+		w->vf = CF_F32;
+		w->v = (char *)w->vbuf;
+		w->ldv = w->vdim * (int64_t)sizeof(float);
+	}
+}
+
 /* Which keys of the block at j0 each row sees; false: none does. */
 static bool
 begin_block(Work *w, int64_t j0)
 {
-	const Attn *a = w->a;
-	bool plain = a->format == CF_F32;
-	const char *k = w->u.k + j0 * a->kj, *v = w->u.v + j0 * a->vj;
-
 	w->j0 = j0;
 	w->first = KEYS;
 	w->last = 0;
@@ -118,33 +152,31 @@ begin_block(Work *w, int64_t j0)
 	}
 	if (w->first >= w->last)
 		return false;
-	w->k = (const float *)(const void *)k;
-	w->v = (const float *)(const void *)v;
-	w->ldk = a->kj / (int64_t)sizeof(float);
-	w->ldv = a->vj / (int64_t)sizeof(float);
-	if (!plain || a->dim % VL) {
-		load_rows(a->format, k + w->first * a->kj, a->kj,
-		          w->last - w->first, a->dim, w->dim,
-		          w->kbuf + w->first * w->dim);
-		w->k = w->kbuf;
-		w->ldk = w->dim;
-	}
-	if (!plain || a->vdim % VL) {
-		load_rows(a->format, v + w->first * a->vj, a->vj,
-		          w->last - w->first, a->vdim, w->vdim,
-		          w->vbuf + w->first * w->vdim);
-		w->v = w->vbuf;
-		w->ldv = w->vdim;
-	}
+	point(w);
 	return true;
+}
+
+/* VL elements of a cached row, from element i on */
+INLINE V
+v_cached(const int f, const char *p, int64_t i)
+{
+	switch (f) {
+	case CF_F16:
+		return v_load_f16(p + 2 * i);
+	case CF_BF16:
+		return v_load_bf16(p + 2 * i);
+	default:
+		return v_load((const float *)(const void *)p + i);
+	}
 }
 
 /* ---- scores ---- */
 
-/* score of R rows from r on with four keys: k[0..3] [dim].  R is a constant
- * after inlining. */
+/* score of R rows from r on with four keys: k[0..3] [dim] of format F.  R and
+ * F are constants after inlining. */
 INLINE void
-dots(const int R, const Work *w, int64_t r, const float *const *k, int64_t j)
+dots(const int R, const int F, const Work *w, int64_t r, const char *const *k,
+     int64_t j)
 {
 	const float *q = w->q + r * w->dim;
 	V s[3][4], x[3];
@@ -160,7 +192,7 @@ dots(const int R, const Work *w, int64_t r, const float *const *k, int64_t j)
 			x[i] = v_load(q + i * w->dim + d);
 		UNROLL
 		for (int n = 0; n < 4; n++) {
-			V y = v_load(k[n] + d);
+			V y = v_cached(F, k[n], d);
 
 			UNROLL
 			for (int i = 0; i < R; i++)
@@ -173,12 +205,28 @@ dots(const int R, const Work *w, int64_t r, const float *const *k, int64_t j)
 		       w->score + (r + i) * KEYS + j);
 }
 
+/* Fetches what the next block has at keys [j, j + 4). */
+static inline void
+fetch_ahead(const Work *w, int64_t j)
+{
+	const Attn *a = w->a;
+	const char *k = w->u.k + (w->j0 + KEYS + j) * a->kj;
+	const char *v = w->u.v + (w->j0 + KEYS + j) * a->vj;
+
+	for (int n = 0; n < 4; n++, k += a->kj, v += a->vj) {
+		for (int64_t i = 0; i < a->kj; i += 64)
+			__builtin_prefetch(k + i);
+		for (int64_t i = 0; i < a->vj; i += 64)
+			__builtin_prefetch(v + i);
+	}
+}
+
 /* Scores of all rows with keys [first, last); what a row does not see is
  * computed and thrown away. */
-static void
-scores(const Work *w)
+INLINE void
+scores_of(const int F, const Work *w)
 {
-	const float *k[4];
+	const char *k[4];
 
 	for (int64_t j = w->first & ~3; j < w->last; j += 4) {
 		int64_t r = 0;
@@ -188,12 +236,29 @@ scores(const Work *w)
 
 			k[n] = w->k + at * w->ldk;
 		}
+		if (w->more)
+			fetch_ahead(w, j);
 		for (; r + 3 <= w->rows; r += 3)
-			dots(3, w, r, k, j);
+			dots(3, F, w, r, k, j);
 		if (w->rows - r == 2)
-			dots(2, w, r, k, j);
+			dots(2, F, w, r, k, j);
 		else if (w->rows - r == 1)
-			dots(1, w, r, k, j);
+			dots(1, F, w, r, k, j);
+	}
+}
+
+static void
+scores(const Work *w)
+{
+	switch (w->kf) {
+	case CF_F16:
+		scores_of(CF_F16, w);
+		break;
+	case CF_BF16:
+		scores_of(CF_BF16, w);
+		break;
+	default:
+		scores_of(CF_F32, w);
 	}
 }
 
@@ -262,12 +327,12 @@ soften(Work *w, int64_t r)
 /* ---- values ---- */
 
 /* part [R][N * VL] of rows from r on += weights . values, keys [lo, hi), at
- * column d.  R and N are constants after inlining. */
+ * column d.  R, N and F are constants after inlining. */
 INLINE void
-values(const int R, const int N, const Work *w, int64_t r, int64_t d, int lo,
-       int hi)
+values(const int R, const int N, const int F, const Work *w, int64_t r,
+       int64_t d, int lo, int hi)
 {
-	const float *s = w->score + r * KEYS, *v = w->v + d;
+	const float *s = w->score + r * KEYS;
 	float *p = w->part + r * w->vdim + d;
 	V c[4][8];
 
@@ -281,7 +346,7 @@ values(const int R, const int N, const Work *w, int64_t r, int64_t d, int lo,
 
 		UNROLL
 		for (int n = 0; n < N; n++)
-			x[n] = v_load(v + j * w->ldv + n * VL);
+			x[n] = v_cached(F, w->v + j * w->ldv, d + n * VL);
 		UNROLL
 		for (int i = 0; i < R; i++) {
 			V e = v_set(s[i * KEYS + j]);
@@ -300,16 +365,32 @@ values(const int R, const int N, const Work *w, int64_t r, int64_t d, int lo,
 
 /* All columns of R rows; N vectors at a time. */
 INLINE void
-values_of(const int R, const int N, const Work *w, int64_t r, int lo, int hi)
+columns(const int R, const int N, const int F, const Work *w, int64_t r, int lo,
+        int hi)
 {
 	int64_t d = 0;
 
+	for (; d + N * VL <= w->a->vdim; d += N * VL)
+		values(R, N, F, w, r, d, lo, hi);
+	for (; d < w->a->vdim; d += VL)
+		values(R, 1, F, w, r, d, lo, hi);
+}
+
+INLINE void
+values_of(const int R, const int N, const Work *w, int64_t r, int lo, int hi)
+{
 	if (lo >= hi)
 		return;
-	for (; d + N * VL <= w->a->vdim; d += N * VL)
-		values(R, N, w, r, d, lo, hi);
-	for (; d < w->a->vdim; d += VL)
-		values(R, 1, w, r, d, lo, hi);
+	switch (w->vf) {
+	case CF_F16:
+		columns(R, N, CF_F16, w, r, lo, hi);
+		break;
+	case CF_BF16:
+		columns(R, N, CF_BF16, w, r, lo, hi);
+		break;
+	default:
+		columns(R, N, CF_F32, w, r, lo, hi);
+	}
 }
 
 static void
@@ -384,6 +465,7 @@ attend(const Attn *a, int64_t unit, char *scratch)
 			hi = MAX(hi, w.row[r].hi);
 		}
 	for (int64_t j = lo < hi ? lo / KEYS * KEYS : hi; j < hi; j += KEYS) {
+		w.more = j + KEYS < hi;
 		if (!begin_block(&w, j))
 			continue;
 		scores(&w);
