@@ -15,7 +15,7 @@
 
 #include "spool.h"
 
-enum { SHORT = 4 << 20, CHUNK = 1 << 18 };
+enum { SHORT = 4 << 20, CHUNK = 1 << 18, PAGE = 4096 };
 
 static void
 close_fd(void *p)
@@ -108,8 +108,10 @@ spool(Ctx *c, Arena *a, int fd, const char *path, Span first, Span *out)
 static bool
 read_pipe(Ctx *c, Arena *a, int fd, const char *path, Span *out)
 {
-	char *buf = arena_alloc(a, SHORT);
+	char *buf = arena_alloc(a, SHORT + PAGE);
 	size_t got;
+
+	buf += -(uintptr_t)buf & (PAGE - 1); /* as aligned as a mapping */
 
 	if (!read_full(c, fd, buf, SHORT, path, &got))
 		return false;
