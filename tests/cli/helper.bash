@@ -23,7 +23,7 @@ setup() {
 
 # Says why a condition failed, with what the program printed.
 complain() {
-	printf '%s\n' "$1" "status ${status-}" "stdout: ${output-}" \
+	printf '%.400s\n' "$1" "status ${status-}" "stdout: ${output-}" \
 		"stderr: ${stderr-}" >&2
 	return 1
 }
@@ -81,7 +81,7 @@ out_rules() {
 	accepted "$@" -o out # over an old one
 	cmp out first || complain 'two runs differ'
 	rm out first
-	refused 4 "$1: none/out: No such file or directory" "$@" -o none/out
+	refused 4 "$1: none*: No such file or directory" "$@" -o none/out
 	refused 4 "$1: ?*: Is a directory" "$@" -o .
 	refused 4 "$1: /dev/full: No space left on device" "$@" -o /dev/full
 	run --separate-stderr sh -c '"$@" >/dev/full' sh "$@"
@@ -146,7 +146,7 @@ artifacts() {
 	local d=$1
 	shift
 	make-checkpoint "$@" "$d/ck" &&
-		hf-load "$d/ck" -o "$d/m.qeff" &&
+		hf-load -q "$d/ck" -o "$d/m.qeff" &&
 		qeff-transform "$d/m.qeff" -o "$d/t.qeff" &&
 		onnx-export "$d/t.qeff" -o "$d/m.onnx" &&
 		onnx-opt "$d/m.onnx" -o "$d/o.onnx" &&
