@@ -122,7 +122,7 @@ fuzzers: $(FUZZ)
 fuzz:
 	$(MAKE) fuzzers B=build/fuzz CC=clang-14 CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
 
-LINTS = layers banned format spdx words shell static man-vs-help
+LINTS = layers banned format spdx words shell static arch-keys man-vs-help
 lint: all
 	@bad=0; for l in $(LINTS); do echo "== $$l"; \
 	    B=$(B) tests/lint/$$l || bad=1; done; exit $$bad

@@ -2,6 +2,7 @@
  * document.c - reads, checks and writes model documents. */
 
 #include "document.h"
+#include "kind.h"
 
 enum { MAXDOC = 1 << 30, VERSION = 1 };
 
@@ -166,11 +167,16 @@ Json *
 document_read(Ctx *c, Arena *a, const char *path)
 {
 	const char *dir = strcmp(path, "-") == 0 ? "." : path_dir(a, path);
-	Json *o = json_read(c, a, path, MAXDOC);
+	Json *o = NULL;
+	Span text;
 
-	if (!o)
+	if (!file_open(c, a, path, MAXDOC, &text))
 		return NULL;
-	if (!document_check(c, o) ||
+	if (file_kind(text) != KIND_JSON)
+		kind_refuse(c, "a model document", text);
+	else
+		o = json_parse(c, a, text);
+	if (!o || !document_check(c, o) ||
 	    !each_ref(c, a, json_get(o, "files"), dir, check_ref) ||
 	    !each_ref(c, a, json_get(o, "tokenizer"), dir, check_ref)) {
 		note(c, "%s", path);

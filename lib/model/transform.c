@@ -53,6 +53,19 @@ find(const char *name)
 	return NULL;
 }
 
+static bool
+unknown(Ctx *c, const char *name)
+{
+	const char *names[LEN(transforms) + 1] = {0}, *near;
+
+	for (int i = 0; i < ntransform; i++)
+		names[i] = transforms[i].name;
+	near = str_nearest(name, names);
+	return fail(c, QE_USAGE, "unknown transform '%s'%s%s%s", name,
+	            near ? ", did you mean '" : "", near ? near : "",
+	            near ? "'?" : " (try --list)");
+}
+
 bool
 transforms_apply(Ctx *c, Arena *a, Json *doc, const char *list,
                  const TransformArgs *args)
@@ -70,9 +83,7 @@ transforms_apply(Ctx *c, Arena *a, Json *doc, const char *list,
 		const Transform *t = find(*name);
 
 		if (!t)
-			return fail(c, QE_USAGE,
-			            "transform '%s' is not known (try --list)",
-			            *name);
+			return unknown(c, *name);
 		if (!apply(c, a, doc, t, args))
 			return false;
 	}

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "kernel.h"
 #include "pass.h"
+#include "transform.h"
 
 typedef bool ListFn(Ctx *, Arena *, FILE *);
 
@@ -53,6 +54,16 @@ list_archs(Ctx *c, Arena *a, FILE *f)
 }
 
 static bool
+list_transforms(Ctx *c, Arena *a, FILE *f)
+{
+	(void)c, (void)a;
+	for (int i = 0; i < ntransform; i++)
+		fprintf(f, "%-16s %s\n", transforms[i].name,
+		        transforms[i].about);
+	return true;
+}
+
+static bool
 list_passes(Ctx *c, Arena *a, FILE *f)
 {
 	(void)c, (void)a;
@@ -90,9 +101,8 @@ list_kernels(Ctx *c, Arena *a, FILE *f)
 }
 
 static ListFn *const tables[] = {
-	[QE_ARCHS] = list_archs,
-	[QE_PASSES] = list_passes,
-	[QE_OPS] = list_ops,
+	[QE_ARCHS] = list_archs,     [QE_TRANSFORMS] = list_transforms,
+	[QE_PASSES] = list_passes,   [QE_OPS] = list_ops,
 	[QE_KERNELS] = list_kernels,
 };
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * qeff-transform.c - rewrites a model document for inference */
+
+#include "cli.h"
+
+int
+main(int argc, char **argv)
+{
+	qe_transform o = QE_TRANSFORM_INIT;
+	/* clang-format off */
+	const Opt opt[] = {
+		{.help = "Options"},
+		{'i', "input",      INPUT,  &o.in,         "FILE", "model document to read"},
+		{'o', "output",     OUTPUT, &o.out,        "FILE", "write the model document to FILE"},
+		{'t', "transforms", TEXT,   &o.transforms, "LIST", "apply these, in this order, not those that fit the model"},
+		{'p', "pooling",    TEXT,   &o.pooling,    "KIND", "pool the tokens of an encoder: mean, cls, max, last"},
+		{0,   "normalize",  FLAG,   &o.normalize,  NULL,   "scale pooled vectors to length 1", "normalise"},
+		{'l', "list",       TABLE,  NULL,          NULL,   "list the transforms", "list-transforms", QE_TRANSFORMS},
+		{0}
+	};
+	/* clang-format on */
+	const Cmd cmd = {.name = "qeff-transform",
+	                 .about = "Rewrites a model document for inference: "
+	                          "retained cache, fused norms, pooling.",
+	                 .operands = "[FILE]",
+	                 .opt = opt,
+	                 .operand = &o.in};
+	qe_ctx *c = cli_open(&cmd, argv);
+
+	(void)argc;
+	qe_model_transform(c, &o);
+	return cli_close(c);
+}
