@@ -25,6 +25,20 @@ static const Kernel avx2[K_COUNT] = {
 #include "kernels.def"
 };
 #undef KERNEL
+
+#define KERNEL(id, name, fn, units, scratch, best)                             \
+	ROW(id, name, PICK_##best(fn, avx512), units, scratch),
+static const Kernel avx512[K_COUNT] = {
+#include "kernels.def"
+};
+#undef KERNEL
+#elif defined(__aarch64__)
+#define KERNEL(id, name, fn, units, scratch, best)                             \
+	ROW(id, name, PICK_##best(fn, neon), units, scratch),
+static const Kernel neon[K_COUNT] = {
+#include "kernels.def"
+};
+#undef KERNEL
 #endif
 
 static bool
@@ -40,6 +54,15 @@ has_avx2(void)
 	return __builtin_cpu_supports("avx2") &&
 	       __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
+
+static bool
+has_avx512(void)
+{
+	return has_avx2() && __builtin_cpu_supports("avx512f") &&
+	       __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512vl");
+}
 #endif
 
 /* Best last; a bound is one of these names. */
@@ -51,6 +74,9 @@ static const struct Isa {
 	{"generic", generic, always},
 #if defined(__x86_64__)
 	{"avx2", avx2, has_avx2},
+	{"avx512", avx512, has_avx512},
+#elif defined(__aarch64__)
+	{"neon", neon, always},
 #endif
 };
 

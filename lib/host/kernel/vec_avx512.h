@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vec_avx512.h - the vector of *_simd.h with AVX-512 F, BW, DQ and VL; see
+ * vec_avx2.h for the names. */
+
+#ifndef VEC_H
+#define VEC_H
+
+#include <immintrin.h>
+
+#include "impl.h"
+
+#define ISA(fn) fn##_avx512
+
+enum { VL = 16, ACCS = 24, TILE = 12 };
+
+typedef __m512 V;
+typedef struct Dsum {
+	__m512d lo, hi;
+} Dsum;
+
+static inline V
+v_set(float x)
+{
+	return _mm512_set1_ps(x);
+}
+
+static inline V
+v_load(const float *p)
+{
+	return _mm512_loadu_ps(p);
+}
+
+static inline void
+v_store(float *p, V x)
+{
+	_mm512_storeu_ps(p, x);
+}
+
+static inline V
+v_load_f16(const void *p)
+{
+	return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
+
+static inline V
+v_load_bf16(const void *p)
+{
+	__m512i x = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p));
+
+	return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16));
+}
+
+static inline void
+v_store_f16(void *p, V x)
+{
+	_mm256_storeu_si256(p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static inline V
+v_fma(V x, V y, V z)
+{
+	return _mm512_fmadd_ps(x, y, z);
+}
+
+static inline V
+v_max(V x, V y)
+{
+	return _mm512_max_ps(x, y);
+}
+
+static inline V
+v_min(V x, V y)
+{
+	return _mm512_min_ps(x, y);
+}
+
+static inline V
+v_round(V x)
+{
+	return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT |
+	                                       _MM_FROUND_NO_EXC);
+}
+
+static inline V
+v_less(V x, V y, V a, V b)
+{
+	return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_LT_OQ), b, a);
+}
+
+static inline V
+v_abs(V x)
+{
+	return _mm512_andnot_ps(v_set(-0.0f), x);
+}
+
+static inline V
+v_sign(V x, V y)
+{
+	V bit = v_set(-0.0f);
+
+	return _mm512_or_ps(_mm512_andnot_ps(bit, x), _mm512_and_ps(bit, y));
+}
+
+static inline V
+v_pow2(V n)
+{
+	__m512i e = _mm512_cvtps_epi32(n);
+
+	e = _mm512_slli_epi32(_mm512_add_epi32(e, _mm512_set1_epi32(127)), 23);
+	return _mm512_castsi512_ps(e);
+}
+
+static inline __m256
+v_halves(V x)
+{
+	return _mm256_add_ps(_mm512_castps512_ps256(x),
+	                     _mm512_extractf32x8_ps(x, 1));
+}
+
+static inline void
+v_sum4(V a, V b, V c, V d, float *out)
+{
+	__m256 s = _mm256_hadd_ps(_mm256_hadd_ps(v_halves(a), v_halves(b)),
+	                          _mm256_hadd_ps(v_halves(c), v_halves(d)));
+
+	_mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s),
+	                              _mm256_extractf128_ps(s, 1)));
+}
+
+static inline Dsum
+d_add(Dsum s, V x)
+{
+	s.lo += _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+	s.hi += _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+	return s;
+}
+
+static inline Dsum
+d_square(Dsum s, V x)
+{
+	__m512d lo = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+	__m512d hi = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+
+	s.lo = _mm512_fmadd_pd(lo, lo, s.lo);
+	s.hi = _mm512_fmadd_pd(hi, hi, s.hi);
+	return s;
+}
+
+static inline double
+d_sum(Dsum s)
+{
+	__m512d x = s.lo + s.hi;
+
+	return ((x[0] + x[1]) + (x[2] + x[3])) +
+	       ((x[4] + x[5]) + (x[6] + x[7]));
+}
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vec_neon.h - the vector of *_simd.h as every 64-bit ARM has it; see
+ * vec_avx2.h for the names. */
+
+#ifndef VEC_H
+#define VEC_H
+
+#include <arm_neon.h>
+
+#include "impl.h"
+
+#define ISA(fn) fn##_neon
+
+enum { VL = 4, ACCS = 24, TILE = 6 };
+
+typedef float32x4_t V;
+typedef struct Dsum {
+	float64x2_t lo, hi;
+} Dsum;
+
+static inline V
+v_set(float x)
+{
+	return vdupq_n_f32(x);
+}
+
+static inline V
+v_load(const float *p)
+{
+	return vld1q_f32(p);
+}
+
+static inline void
+v_store(float *p, V x)
+{
+	vst1q_f32(p, x);
+}
+
+static inline V
+v_load_f16(const void *p)
+{
+	return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)));
+}
+
+static inline V
+v_load_bf16(const void *p)
+{
+	uint16x4_t x = vreinterpret_u16_u8(vld1_u8(p));
+
+	return vreinterpretq_f32_u32(vshll_n_u16(x, 16));
+}
+
+static inline void
+v_store_f16(void *p, V x)
+{
+	vst1_u8(p, vreinterpret_u8_f16(vcvt_f16_f32(x)));
+}
+
+static inline V
+v_fma(V x, V y, V z)
+{
+	return vfmaq_f32(z, x, y);
+}
+
+/* The instruction would give NaN where one is: the second operand is asked
+ * for. */
+static inline V
+v_less(V x, V y, V a, V b)
+{
+	return vbslq_f32(vcltq_f32(x, y), a, b);
+}
+
+static inline V
+v_max(V x, V y)
+{
+	return v_less(y, x, x, y);
+}
+
+static inline V
+v_min(V x, V y)
+{
+	return v_less(x, y, x, y);
+}
+
+static inline V
+v_round(V x)
+{
+	return vrndnq_f32(x);
+}
+
+static inline V
+v_abs(V x)
+{
+	return vabsq_f32(x);
+}
+
+static inline V
+v_sign(V x, V y)
+{
+	return vbslq_f32(vdupq_n_u32(0x80000000u), y, x);
+}
+
+static inline V
+v_pow2(V n)
+{
+	int32x4_t e = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+
+	return vreinterpretq_f32_s32(vshlq_n_s32(e, 23));
+}
+
+static inline void
+v_sum4(V a, V b, V c, V d, float *out)
+{
+	vst1q_f32(out, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+}
+
+static inline Dsum
+d_add(Dsum s, V x)
+{
+	s.lo = vaddq_f64(s.lo, vcvt_f64_f32(vget_low_f32(x)));
+	s.hi = vaddq_f64(s.hi, vcvt_high_f64_f32(x));
+	return s;
+}
+
+static inline Dsum
+d_square(Dsum s, V x)
+{
+	float64x2_t lo = vcvt_f64_f32(vget_low_f32(x));
+	float64x2_t hi = vcvt_high_f64_f32(x);
+
+	s.lo = vfmaq_f64(s.lo, lo, lo);
+	s.hi = vfmaq_f64(s.hi, hi, hi);
+	return s;
+}
+
+static inline double
+d_sum(Dsum s)
+{
+	return vaddvq_f64(vaddq_f64(s.lo, s.hi));
+}
+
+#endif
