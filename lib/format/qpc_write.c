@@ -118,11 +118,12 @@ begin(QpcWriter *w, const char *name, int64_t size, bool align)
 static bool
 end(QpcWriter *w, const char *name, int64_t size)
 {
-	Json *e = json_object_new_object();
+	Json *e;
 
 	if (w->left)
 		return fail(w->c, QE_IO, "member '%s': %lld bytes are missing",
 		            name, (long long)w->left);
+	e = json_object_new_object();
 	json_put_str(e, "name", name);
 	json_put_int(e, "size", size);
 	json_put_str(e, "digest", hash_end(w->hash).hex);
