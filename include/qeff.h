@@ -130,6 +130,7 @@ typedef struct qe_compile {
 	int64_t seq_len;            /* tokens of an encoder's row */
 	const char *weights;        /* element format; NULL: as they are */
 	const char *kv_cache_dtype; /* likewise */
+	const char *const *shape;   /* sizes of other symbols: "NAME=N" */
 	int64_t threads;            /* while compiling; 0: one per core */
 } qe_compile;
 #define QE_COMPILE_INIT                                                        \
@@ -169,10 +170,13 @@ typedef struct qe_run {
 
 	bool embed;
 	bool normalize; /* unit length, in any case */
+	const char *pooling; /* where the package's graph does not pool */
 	bool json;      /* one object per prompt, a line each */
-	bool bench;     /* prompt_len and n random tokens, figures to `to` */
-	int64_t iterations; /* of a benchmark */
-	int64_t threads;    /* 0: one per core */
+	bool bench;     /* figures of prompt_tokens and n tokens, to `to` */
+	int64_t prompt_tokens; /* of a benchmark; -1: one prefill step's */
+	int64_t iterations;    /* of a benchmark */
+	int64_t threads;       /* 0: one per core */
+	const char *isa; /* instruction set, at most; NULL: the best here */
 } qe_run;
 #define QE_RUN_INIT                                                            \
 	((qe_run){.n = -1,                                                     \
@@ -181,6 +185,7 @@ typedef struct qe_run {
 	          .top_p = -1,                                                 \
 	          .min_p = -1,                                                 \
 	          .repeat_penalty = -1,                                        \
+	          .prompt_tokens = -1,                                         \
 	          .iterations = 5})
 bool qe_qpc_run(qe_ctx *, const qe_run *);
 

@@ -22,6 +22,10 @@
  * with a digest.  Whatever is listed must have the listed size and digest. */
 bool onnx_read(Ctx *, Arena *a, const char *path, Graph **out);
 
+/* The same from memory, which outlives the graph; nothing outside it is
+ * looked at. */
+bool onnx_read_bytes(Ctx *, Arena *a, Span bytes, Graph **out);
+
 typedef struct OnnxWrite {
 	const char *path;
 	bool materialize;   /* large constants go to PATH.data, in pieces of
@@ -34,5 +38,7 @@ typedef struct OnnxWrite {
  * is made beside it.  Constants in memory go to PATH.data, or inline where
  * path is "-".  Same graph, same bytes. */
 bool onnx_write(Ctx *, Graph *g, const OnnxWrite *);
+/* The same onto the end of out, with all constants inline. */
+bool onnx_write_bytes(Ctx *, Graph *g, Buf *out);
 
 #endif

@@ -607,21 +607,44 @@ check_kind(Onnx *o)
 	       kind_refuse(o->c, "an ONNX model", head);
 }
 
+static bool
+read_model(Onnx *o)
+{
+	Arena tmp = {0};
+	Onnx__ModelProto *p = NULL;
+	bool ok = check_kind(o) &&
+	          (p = pb_unpack(o->c, &tmp, &onnx__model_proto__descriptor,
+	                         o->bytes, true)) &&
+	          get_model(o, p);
+
+	arena_free(&tmp);
+	return ok;
+}
+
 bool
 onnx_read(Ctx *c, Arena *a, const char *path, Graph **out)
 {
 	Onnx o = {.c = c, .mem = a, .path = path, .file = dict_new(a)};
-	Arena tmp = {0};
-	Onnx__ModelProto *p = NULL;
-	bool ok;
 
 	*out = o.g = graph_new(a, "");
 	if (!open_model(&o))
 		return false;
-	ok = check_kind(&o) &&
-	     (p = pb_unpack(c, &tmp, &onnx__model_proto__descriptor, o.bytes,
-	                    true)) &&
-	     get_model(&o, p);
-	arena_free(&tmp);
-	return ok || note(c, "%s", o.piped ? "<stdin>" : path);
+	return read_model(&o) || note(c, "%s", o.piped ? "<stdin>" : path);
+}
+
+bool
+onnx_read_bytes(Ctx *c, Arena *a, Span bytes, Graph **out)
+{
+	Onnx o = {.c = c, .mem = a, .path = "", .file = dict_new(a)};
+
+	*out = o.g = graph_new(a, "");
+	o.bytes = bytes;
+	o.self = graph_source(o.g, "");
+	o.self->size = (int64_t)bytes.n;
+	o.self->map = bytes;
+	if (!read_model(&o))
+		return false;
+	return o.g->nsource == 1 ||
+	       fail(c, QE_INPUT,
+	            "refers to a file, and has no place of its own");
 }

@@ -566,3 +566,28 @@ onnx_write(Ctx *c, Graph *g, const OnnxWrite *how)
 	arena_free(&tmp);
 	return ok || note(c, "%s", w.piped ? "<stdout>" : how->path);
 }
+
+bool
+onnx_write_bytes(Ctx *c, Graph *g, Buf *out)
+{
+	Arena tmp = {0};
+	Writer w = {.c = c,
+	            .tmp = &tmp,
+	            .mem = g->mem,
+	            .path = "-",
+	            .piped = true};
+	Onnx__ModelProto *p;
+
+	w.inline_max = INT64_MAX;
+	w.link = dict_new(&tmp);
+	w.name = dict_new(&tmp);
+	if ((p = put_model(&w, g))) {
+		char *at =
+			arena_alloc(&tmp,
+		                    onnx__model_proto__get_packed_size(p) + 1);
+
+		buf_add(out, at, onnx__model_proto__pack(p, (uint8_t *)at));
+	}
+	arena_free(&tmp);
+	return p != NULL;
+}

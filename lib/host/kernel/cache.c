@@ -87,3 +87,9 @@ load_bf16(const void *row, int64_t dim, float *out)
 	for (int64_t i = 0; i < dim; i++)
 		out[i] = bf16_to_f32(p[i]);
 }
+
+const char *
+cformat_name(CFormat f)
+{
+	return names[f];
+}

@@ -69,6 +69,7 @@ typedef enum CFormat {
 	CF_COUNT
 } CFormat;
 CFormat cformat_by_name(const char *);
+const char *cformat_name(CFormat);
 int64_t cache_row_bytes(CFormat, int64_t dim); /* of one [dim] row */
 
 /* ---- steps ---- */

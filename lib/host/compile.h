@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * compile.h - what the parts of the host compiler share.
+ *
+ * A graph is made concrete (specialise.c), rewritten until most of it is
+ * nodes of domain "host", each one kernel call (fuse*.c; types: the names of
+ * kernels.def), and written out as steps (emit.c) with places in memory
+ * (plan.c) and packed weights (weights.c).  Nodes that stay ONNX operators
+ * run by the reference evaluation. */
+
+#ifndef COMPILE_H
+#define COMPILE_H
+
+#include "host.h"
+#include "program.h"
+
+#define HOST_DOMAIN "host"
+
+/* specialise.c: a copy of g with symbols bound, all values float32 where they
+ * were 16-bit floats, every shape known.  Retained inputs keep their own
+ * type in `cache`'s stead: see State. */
+Graph *specialise(Ctx *, Arena *, const Graph *g, const Spec *);
+
+/* ---- match.c: looking at a graph ---- */
+
+Node *made_by(const Value *, const char *type); /* NULL: by something else */
+Node *made_by_host(const Value *, const char *kernel);
+bool is_op(const Node *, const char *domain, const char *type);
+/* True for an input X that the graph hands back as X_RetainedState. */
+#define RETAINED "_RetainedState"
+bool is_state(const Graph *, const Value *in); /* specialise.c */
+/* A constant, or made from constants alone by pure operators. */
+bool is_weight(const Value *);
+bool is_real(const Value *);
+/* The one element of a constant in memory. */
+bool const_number(const Value *, double *);
+bool const_is(const Value *, double want); /* to 1e-6 relative */
+/* The input of n that is not v, for two-input nodes; NULL if v is neither. */
+Value *other_input(const Node *n, const Value *v);
+/* a op b with one of them the scalar s: the other one. */
+Value *with_const(const Value *, const char *type, double *s);
+/* Product of the dimensions before the last. */
+int64_t rows_of(const Value *);
+int64_t last_dim(const Value *);
+/* A new node of domain "host" whose one output has v's type and shape; it
+ * takes v's place everywhere, and v's name. */
+Node *host_node(Graph *, const char *kernel, int nin, Value *const *in, Value *v);
+bool is_const_ints(const Value *, int n, const int64_t *);
+bool is_perm(const Node *, int n, const int64_t *perm);
+
+/* ---- fuse.c ---- */
+
+typedef bool FuseFn(Ctx *, Graph *, Node *); /* true: it was rewritten */
+typedef struct Fusion {
+	const char *name, *domain, *type; /* of the node it looks at */
+	FuseFn *fn;
+} Fusion;
+bool host_fuse(Ctx *, Graph *);
+#define FUSE(name, domain, type, fn) FuseFn fn;
+#include "fusions.def"
+#undef FUSE
+
+/* ---- weights.c ---- */
+
+/* One packed matrix or one constant as it is, at its place in weights.bin. */
+typedef struct Weight {
+	Value *v;       /* where it comes from, in the graph of */
+	Graph *g;       /* the first program that asked for it */
+	bool packed;    /* else its plain bytes */
+	bool transpose; /* packed: rows are v's columns */
+	WFormat format;
+	DType type; /* plain: of the bytes */
+	int64_t n, k, off, len;
+	const char *key; /* what is equal is stored once */
+} Weight;
+
+typedef struct Weights {
+	Arena *mem;
+	Dict *by_key;
+	Weight **w;
+	int n;
+	size_t cap;
+	int64_t size;
+	const char *formats; /* the option */
+} Weights;
+
+/* The format for a matrix by the option's patterns; false: a bad option. */
+bool weights_format(Ctx *, const Weights *, const char *name, DType, WFormat *);
+/* Asks for v as packed [n, k] (transpose: v is [k, n]) or as plain bytes of
+ * `type`; NULL with a failure. */
+Weight *weights_pack(Ctx *, Weights *, Graph *, Value *v, bool transpose);
+Weight *weights_plain(Ctx *, Weights *, Graph *, Value *v, DType type);
+/* Writes all of them through w, in order. */
+bool weights_write(Ctx *, Weights *, QpcWriter *w, Pool *);
+/* Name of the initializer that a weight comes from, for patterns and -v. */
+const char *weights_source(const Value *);
+
+/* ---- plan.c ---- */
+
+/* One value in an arena, wanted from step `from` to step `to`. */
+typedef struct Life {
+	int64_t size, off;
+	int from, to;
+} Life;
+/* Sets every off; returns the bytes of the arena. */
+int64_t plan_arena(Arena *scratch, Life *life, int n);
+
+/* ---- emit.c ---- */
+
+typedef struct Emit Emit;
+/* Appends g's program, named by spec, to the image. */
+bool emit_program(Ctx *, Image *, Weights *, Graph *g, const Spec *);
+
+#endif

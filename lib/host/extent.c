@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * extent.c - how far each kernel reaches.
+ *
+ * One function for each kernel tells, from the sizes in a step, how many
+ * bytes of each buffer it may touch.  The planner takes sizes from here, and
+ * the reader of programs refuses a step that would reach outside its spaces:
+ * this is all that stands between a hostile package and the kernels. */
+
+#include "program.h"
+
+typedef struct Reach {
+	const int64_t *d;
+	int64_t *bytes;
+	unsigned *written;
+	bool ok;
+} Reach;
+
+/* Product of up to five sizes times bytes of an element, into buffer i. */
+static void
+reach(Reach *r, int i, int64_t elem, int64_t a, int64_t b, int64_t c, int64_t d)
+{
+	int64_t n = mul_size(mul_size(mul_size(mul_size(a, b), c), d), elem);
+
+	r->ok = r->ok && n >= 0;
+	r->bytes[i] = n;
+}
+
+static void
+floats(Reach *r, int i, int64_t a, int64_t b, int64_t c, int64_t d)
+{
+	reach(r, i, sizeof(float), a, b, c, d);
+}
+
+static void
+ints(Reach *r, int i, int64_t a, int64_t b)
+{
+	reach(r, i, sizeof(int64_t), a, b, 1, 1);
+}
+
+static void
+packed(Reach *r, int i, int64_t format, int64_t n, int64_t k)
+{
+	bool known = format >= 0 && format < WF_COUNT && n >= 0 && k >= 0;
+
+	r->bytes[i] = known ? pack_size((WFormat)format, n, k) : -1;
+	r->ok = r->ok && r->bytes[i] >= 0;
+}
+
+static void
+cache(Reach *r, int i, int64_t format, int64_t slots, int64_t heads, int64_t ctx, int64_t dim)
+{
+	bool known = format >= 0 && format < CF_COUNT && dim >= 0;
+
+	if (!known)
+		r->ok = false;
+	else
+		reach(r, i, cache_row_bytes((CFormat)format, dim), slots, heads, ctx, 1);
+}
+
+/* (n - 1) rows of stride ld and one of width w, in floats */
+static void
+strided(Reach *r, int i, int64_t n, int64_t ld, int64_t w)
+{
+	r->ok = r->ok && n >= 0 && ld >= w && w >= 0;
+	floats(r, i, n, MAX(ld, w), 1, 1);
+	if (r->ok && n)
+		r->bytes[i] -= (ld - w) * (int64_t)sizeof(float);
+}
+
+static void
+in_range(Reach *r, int64_t x, int64_t lo, int64_t hi)
+{
+	r->ok = r->ok && x >= lo && x < hi;
+}
+
+static void
+extent_matmul(Reach *r)
+{
+	const int64_t *d = r->d, m = d[MATMUL_M], n = d[MATMUL_N], k = d[MATMUL_K];
+
+	in_range(r, d[MATMUL_ACT], 0, ACT_COUNT);
+	floats(r, MATMUL_Y, m, n, 1, 1);
+	floats(r, MATMUL_X, m, k, 1, 1);
+	packed(r, MATMUL_W, d[MATMUL_FORMAT], n, k);
+	floats(r, MATMUL_BIAS, n, 1, 1, 1);
+	floats(r, MATMUL_RES, m, n, 1, 1);
+	*r->written = 1u << MATMUL_Y;
+}
+
+static void
+extent_gated(Reach *r)
+{
+	const int64_t *d = r->d, m = d[GATED_M], n = d[GATED_N], k = d[GATED_K];
+
+	in_range(r, d[GATED_ACT], 0, ACT_COUNT);
+	floats(r, GATED_Y, m, n, 1, 1);
+	floats(r, GATED_X, m, k, 1, 1);
+	packed(r, GATED_G, d[GATED_FORMAT], n, k);
+	packed(r, GATED_U, d[GATED_FORMAT], n, k);
+	floats(r, GATED_GBIAS, n, 1, 1, 1);
+	floats(r, GATED_UBIAS, n, 1, 1, 1);
+	*r->written = 1u << GATED_Y;
+}
+
+static void
+extent_embed(Reach *r)
+{
+	const int64_t *d = r->d;
+
+	floats(r, EMBED_Y, d[EMBED_ROWS], d[EMBED_WIDTH], 1, 1);
+	ints(r, EMBED_IDS, d[EMBED_ROWS], 1);
+	packed(r, EMBED_TABLE, d[EMBED_FORMAT], d[EMBED_VOCAB], d[EMBED_WIDTH]);
+	*r->written = 1u << EMBED_Y;
+}
+
+static void
+extent_norm(Reach *r)
+{
+	const int64_t *d = r->d, rows = d[NORM_ROWS], width = d[NORM_WIDTH];
+
+	floats(r, NORM_Y, rows, width, 1, 1);
+	floats(r, NORM_X, rows, width, 1, 1);
+	floats(r, NORM_W, width, 1, 1, 1);
+	floats(r, NORM_B, width, 1, 1, 1);
+	floats(r, NORM_RES, rows, width, 1, 1);
+	floats(r, NORM_SUM, rows, width, 1, 1);
+	*r->written = 1u << NORM_Y | 1u << NORM_SUM;
+}
+
+static void
+extent_rope(Reach *r)
+{
+	const int64_t *d = r->d;
+
+	in_range(r, d[ROPE_STYLE], 0, 2);
+	in_range(r, d[ROPE_ROT], 0, d[ROPE_DIM] + 1);
+	in_range(r, d[ROPE_ROT] & 1, 0, 1);
+	in_range(r, d[ROPE_TABLE], 1, INT64_MAX);
+	floats(r, ROPE_Y, d[ROPE_TOKENS], d[ROPE_HEADS], d[ROPE_DIM], 1);
+	strided(r, ROPE_X, d[ROPE_TOKENS], d[ROPE_LDX], mul_size(d[ROPE_HEADS], d[ROPE_DIM]));
+	floats(r, ROPE_COS, d[ROPE_TABLE], d[ROPE_ROT], 1, 1);
+	floats(r, ROPE_SIN, d[ROPE_TABLE], d[ROPE_ROT], 1, 1);
+	ints(r, ROPE_POS, d[ROPE_TOKENS], 1);
+	*r->written = 1u << ROPE_Y;
+}
+
+static void
+extent_write(Reach *r)
+{
+	const int64_t *d = r->d;
+
+	cache(r, WRITE_CACHE, d[WRITE_FORMAT], d[WRITE_SLOTS], d[WRITE_HEADS], d[WRITE_CTX], d[WRITE_DIM]);
+	strided(r, WRITE_X, mul_size(d[WRITE_BATCH], d[WRITE_SEQ]), d[WRITE_LDX], mul_size(d[WRITE_HEADS], d[WRITE_DIM]));
+	ints(r, WRITE_POS, d[WRITE_BATCH], d[WRITE_SEQ]);
+	ints(r, WRITE_SLOT, d[WRITE_BATCH], 1);
+	*r->written = 1u << WRITE_CACHE;
+}
+
+static void
+heads_divide(Reach *r, int64_t heads, int64_t kv)
+{
+	r->ok = r->ok && heads > 0 && kv > 0 && heads % kv == 0;
+}
+
+static void
+extent_attention(Reach *r)
+{
+	const int64_t *d = r->d, tokens = mul_size(d[ATTN_BATCH], d[ATTN_SEQ]);
+
+	heads_divide(r, d[ATTN_HEADS], d[ATTN_KV]);
+	in_range(r, d[ATTN_WINDOW], 0, INT64_MAX);
+	floats(r, ATTN_Y, tokens, d[ATTN_HEADS], d[ATTN_VDIM], 1);
+	strided(r, ATTN_Q, tokens, d[ATTN_LDQ], mul_size(d[ATTN_HEADS], d[ATTN_DIM]));
+	cache(r, ATTN_K, d[ATTN_FORMAT], d[ATTN_SLOTS], d[ATTN_KV], d[ATTN_CTX], d[ATTN_DIM]);
+	cache(r, ATTN_V, d[ATTN_FORMAT], d[ATTN_SLOTS], d[ATTN_KV], d[ATTN_CTX], d[ATTN_VDIM]);
+	ints(r, ATTN_POS, tokens, 1);
+	ints(r, ATTN_SLOT, d[ATTN_BATCH], 1);
+	floats(r, ATTN_SLOPE, d[ATTN_HEADS], 1, 1, 1);
+	floats(r, ATTN_SINK, d[ATTN_HEADS], 1, 1, 1);
+	*r->written = 1u << ATTN_Y;
+}
+
+static void
+extent_dense(Reach *r)
+{
+	const int64_t *d = r->d, q = mul_size(d[DENSE_BATCH], d[DENSE_SEQ]), k = mul_size(d[DENSE_BATCH], d[DENSE_LEN]);
+	int64_t last = -1;
+
+	heads_divide(r, d[DENSE_HEADS], d[DENSE_KV]);
+	floats(r, DENSE_Y, q, d[DENSE_HEADS], d[DENSE_VDIM], 1);
+	strided(r, DENSE_Q, q, d[DENSE_LDQ], mul_size(d[DENSE_HEADS], d[DENSE_DIM]));
+	strided(r, DENSE_K, k, d[DENSE_LDK], mul_size(d[DENSE_KV], d[DENSE_DIM]));
+	strided(r, DENSE_V, k, d[DENSE_LDV], mul_size(d[DENSE_KV], d[DENSE_VDIM]));
+	if (r->ok && q > 0 && d[DENSE_LEN] > 0) {
+		last = add_size(mul_size(d[DENSE_BATCH] - 1, d[DENSE_MB]), mul_size(d[DENSE_HEADS] - 1, d[DENSE_MH]));
+		last = add_size(last, mul_size(d[DENSE_SEQ] - 1, d[DENSE_MS]));
+		last = add_size(last, d[DENSE_LEN]);
+		r->ok = last >= 0;
+	}
+	floats(r, DENSE_MASK, MAX(last, 0), 1, 1, 1);
+	*r->written = 1u << DENSE_Y;
+}
+
+static void
+extent_last(Reach *r)
+{
+	const int64_t *d = r->d;
+
+	in_range(r, d[LAST_SEQ], 1, INT64_MAX);
+	floats(r, LAST_Y, d[LAST_BATCH], d[LAST_WIDTH], 1, 1);
+	floats(r, LAST_X, d[LAST_BATCH], d[LAST_SEQ], d[LAST_WIDTH], 1);
+	ints(r, LAST_POS, d[LAST_BATCH], d[LAST_SEQ]);
+	*r->written = 1u << LAST_Y;
+}
+
+/* Elements from the first to the last one that the strides reach. */
+static int64_t
+span(Reach *r, const int64_t *size, const int64_t *stride)
+{
+	int64_t n = 1;
+
+	for (int i = 0; i < 6; i++) {
+		r->ok = r->ok && size[i] >= 0 && stride[i] >= 0;
+		if (!r->ok || !size[i])
+			return 0;
+	}
+	for (int i = 0; i < 6; i++)
+		n = add_size(n, mul_size(size[i] - 1, stride[i]));
+	r->ok = n >= 0;
+	return n;
+}
+
+static int64_t
+dense(Reach *r, const int64_t *size)
+{
+	int64_t n = 1;
+
+	for (int i = 0; i < 6; i++)
+		n = mul_size(n, size[i]);
+	r->ok = r->ok && n >= 0;
+	return n;
+}
+
+static void
+extent_binary(Reach *r)
+{
+	const int64_t *size = r->d + BINARY_SIZE;
+
+	in_range(r, r->d[BINARY_OP], BIN_ADD, BIN_DIV + 1);
+	floats(r, BINARY_Y, dense(r, size), 1, 1, 1);
+	floats(r, BINARY_A, span(r, size, r->d + BINARY_SA), 1, 1, 1);
+	floats(r, BINARY_B, span(r, size, r->d + BINARY_SB), 1, 1, 1);
+	*r->written = 1u << BINARY_Y;
+}
+
+static void
+extent_unary(Reach *r)
+{
+	in_range(r, r->d[UNARY_ACT], 0, ACT_COUNT);
+	floats(r, UNARY_Y, r->d[UNARY_COUNT], 1, 1, 1);
+	floats(r, UNARY_X, r->d[UNARY_COUNT], 1, 1, 1);
+	*r->written = 1u << UNARY_Y;
+}
+
+static void
+extent_softmax(Reach *r)
+{
+	floats(r, SOFTMAX_Y, r->d[SOFTMAX_ROWS], r->d[SOFTMAX_WIDTH], 1, 1);
+	floats(r, SOFTMAX_X, r->d[SOFTMAX_ROWS], r->d[SOFTMAX_WIDTH], 1, 1);
+	*r->written = 1u << SOFTMAX_Y;
+}
+
+static void
+extent_copy(Reach *r)
+{
+	int64_t elem = r->d[COPY_ELEM];
+
+	r->ok = elem == 1 || elem == 2 || elem == 4 || elem == 8;
+	reach(r, COPY_Y, elem, dense(r, r->d + COPY_SIZE), 1, 1, 1);
+	reach(r, COPY_X, elem, span(r, r->d + COPY_SIZE, r->d + COPY_STRIDE), 1, 1, 1);
+	*r->written = 1u << COPY_Y;
+}
+
+static void (*const extent[K_COUNT])(Reach *) = {
+	[K_MATMUL] = extent_matmul,   [K_GATED] = extent_gated,
+	[K_EMBED] = extent_embed,     [K_RMSNORM] = extent_norm,
+	[K_LAYERNORM] = extent_norm,  [K_ROPE] = extent_rope,
+	[K_WRITE] = extent_write,     [K_ATTENTION] = extent_attention,
+	[K_DENSE] = extent_dense,     [K_LAST] = extent_last,
+	[K_BINARY] = extent_binary,   [K_UNARY] = extent_unary,
+	[K_SOFTMAX] = extent_softmax, [K_COPY] = extent_copy,
+};
+
+#define BUF(i) (1u << (i))
+
+/* The buffers that may not be left out. */
+static const unsigned needed[K_COUNT] = {
+	[K_MATMUL] = BUF(MATMUL_Y) | BUF(MATMUL_X) | BUF(MATMUL_W),
+	[K_GATED] = BUF(GATED_Y) | BUF(GATED_X) | BUF(GATED_G) | BUF(GATED_U),
+	[K_EMBED] = BUF(EMBED_Y) | BUF(EMBED_IDS) | BUF(EMBED_TABLE),
+	[K_RMSNORM] = BUF(NORM_Y) | BUF(NORM_X),
+	[K_LAYERNORM] = BUF(NORM_Y) | BUF(NORM_X),
+	[K_ROPE] = BUF(ROPE_Y) | BUF(ROPE_X) | BUF(ROPE_COS) | BUF(ROPE_SIN) | BUF(ROPE_POS),
+	[K_WRITE] = BUF(WRITE_CACHE) | BUF(WRITE_X) | BUF(WRITE_POS),
+	[K_ATTENTION] = BUF(ATTN_Y) | BUF(ATTN_Q) | BUF(ATTN_K) | BUF(ATTN_V) | BUF(ATTN_POS),
+	[K_DENSE] = BUF(DENSE_Y) | BUF(DENSE_Q) | BUF(DENSE_K) | BUF(DENSE_V),
+	[K_LAST] = BUF(LAST_Y) | BUF(LAST_X) | BUF(LAST_POS),
+	[K_BINARY] = BUF(BINARY_Y) | BUF(BINARY_A) | BUF(BINARY_B),
+	[K_UNARY] = BUF(UNARY_Y) | BUF(UNARY_X),
+	[K_SOFTMAX] = BUF(SOFTMAX_Y) | BUF(SOFTMAX_X),
+	[K_COPY] = BUF(COPY_Y) | BUF(COPY_X),
+};
+
+unsigned
+step_needs(KernelId k)
+{
+	return needed[k];
+}
+
+bool
+step_extent(KernelId k, const Step *s, int64_t bytes[STEP_BUF], unsigned *written)
+{
+	Reach r = {.d = s->dim, .bytes = bytes, .written = written, .ok = true};
+
+	memset(bytes, 0, STEP_BUF * sizeof *bytes);
+	*written = 0;
+	extent[k](&r);
+	return r.ok;
+}

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * fuse_attention.c - softmax(q . k) . v, with or without a retained cache.
+ *
+ * With a cache, the graph scatters new keys and values, gathers every row of
+ * the cache back, repeats heads, masks and multiplies; the kernels write the
+ * rows in place and read the ones that exist.  Values inside are [batch,
+ * heads, seq, dim] in the graph and [batch, seq, heads, dim] in the kernels,
+ * so that the transposes around attention go away (tokens_major).
+ *
+ * host rope: in x, cos table, sin table, positions; style, rot.
+ * host cache_write: in cache, x, positions; out the cache.
+ * host attention: in q, k, v, positions, slope, sink; scale, cap, window.
+ * host attention_dense: in q, k, v, mask; scale, cap. */
+
+#include <math.h>
+
+#include "compile.h"
+
+typedef struct Scores {
+	Value *q, *k;       /* [B,n,S,d], [B,n,T,d] before the transpose */
+	Value *mask, *least; /* bool: where true, the least score stands */
+	Value *bias;         /* added */
+	Value *sink;        /* [n] more scores, whose weights are dropped */
+	Value *slope, *key; /* + slope [n] * (key - query) */
+	Value *query;
+	double scale, cap, slope_scale;
+} Scores;
+
+static Value *
+skip_views(Value *v)
+{
+	while (made_by_host(v, "view"))
+		v = v->from->in[0];
+	return v;
+}
+
+/* ---- rotary embedding ---- */
+
+typedef struct Rope {
+	Value *x, *cos, *sin, *pos;
+	int64_t rot, style;
+} Rope;
+
+/* The table behind cos or sin [B,1,S,rot]: rows of it at the positions. */
+static Value *
+table_of(Value *v, Value **pos)
+{
+	Node *n = made_by(skip_views(v), "Gather");
+
+	if (!n || attr_int(n, "axis", 0) != 0 || n->in[0]->shape.rank != 2 || !is_weight(n->in[0]) ||
+	    n->in[1]->type != DT_I64 || (*pos && *pos != n->in[1]))
+		return NULL;
+	*pos = n->in[1];
+	return n->in[0];
+}
+
+/* v = x[..., from : to) on the last axis */
+static Value *
+last_slice(Value *v, int64_t from, int64_t to)
+{
+	Node *n = made_by(v, "Slice");
+	int64_t axis, rank;
+
+	if (!n || n->nin < 4 || shape_count(&n->in[1]->shape) != 1)
+		return NULL;
+	rank = n->in[0]->shape.rank;
+	if (!is_const_ints(n->in[1], 1, &from) || !n->in[3]->data.mem || n->in[3]->type != DT_I64)
+		return NULL;
+	axis = *(const int64_t *)n->in[3]->data.mem;
+	if ((axis != -1 && axis != rank - 1) || last_dim(v) != to - from ||
+	    (n->nin > 4 && n->in[4] && !const_is(n->in[4], 1)))
+		return NULL;
+	return n->in[0];
+}
+
+/* r = rotate_half(x) = concat(-x[half:], x[:half]) */
+static bool
+is_rotate_half(Value *r, const Value *x)
+{
+	Node *cat = made_by(r, "Concat"), *neg;
+	int64_t d = last_dim(r), half = d / 2;
+
+	if (!cat || cat->nin != 2 || !(neg = made_by(cat->in[0], "Neg")))
+		return false;
+	return last_slice(neg->in[0], half, d) == x && last_slice(cat->in[1], 0, half) == x;
+}
+
+/* x * cos + rotate_half(x) * sin */
+static bool
+match_rotation(Value *v, Rope *r)
+{
+	Node *add = made_by(v, "Add"), *mul[2];
+
+	if (!add)
+		return false;
+	for (int swap = 0; swap < 2; swap++) {
+		mul[0] = made_by(add->in[swap], "Mul");
+		mul[1] = made_by(add->in[1 - swap], "Mul");
+		for (int i = 0; mul[0] && mul[1] && i < 4; i++) {
+			Value *x = mul[0]->in[i & 1], *half = mul[1]->in[i >> 1];
+
+			if (!is_rotate_half(half, x))
+				continue;
+			r->pos = NULL;
+			r->x = x;
+			r->rot = last_dim(x);
+			r->style = 0;
+			r->cos = table_of(other_input(mul[0], x), &r->pos);
+			r->sin = table_of(other_input(mul[1], half), &r->pos);
+			return r->cos && r->sin;
+		}
+	}
+	return false;
+}
+
+/* The same on the first part of the head, the rest passed on. */
+static bool
+match_rope(Value *v, Rope *r)
+{
+	Node *cat = made_by(v, "Concat");
+	Value *whole;
+
+	if (match_rotation(v, r))
+		return true;
+	if (!cat || cat->nin != 2 || !match_rotation(cat->in[0], r))
+		return false;
+	whole = last_slice(r->x, 0, r->rot);
+	if (!whole || last_slice(cat->in[1], r->rot, last_dim(v)) != whole)
+		return false;
+	r->x = whole;
+	return true;
+}
+
+/* ---- layout ---- */
+
+static Shape
+swapped(const Value *v)
+{
+	const int64_t *d = v->shape.dim;
+
+	return (Shape){4, {d[0], d[2], d[1], d[3]}};
+}
+
+static Node *
+add_host(Graph *g, const char *kernel, int nin, Value *const *in, DType type, const Shape *s)
+{
+	Value *out = value_new(g, NULL, type, s);
+
+	return node_new(g, HOST_DOMAIN, kernel, nin, in, 1, &out);
+}
+
+static Value *
+transposed(Graph *g, Value *v)
+{
+	Shape s = swapped(v);
+	const int64_t *d = v->shape.dim;
+	Node *n = add_host(g, "copy", 1, &v, v->type, &s);
+
+	attr_set_ints(g, n, "strides", 4, (int64_t[]){d[1] * d[2] * d[3], d[3], d[2] * d[3], 1});
+	attr_set_int(g, n, "offset", 0);
+	n->name = v->name;
+	return n->out[0];
+}
+
+/* v [B,n,S,d] as [B,S,n,d]; what is done to each row on its own is done in
+ * that layout too. */
+static Value *
+tokens_major(Graph *g, Value *v)
+{
+	static const int64_t perm[] = {0, 2, 1, 3};
+	Node *n = made_by(v, "Transpose"), *h;
+	Shape s = swapped(v);
+	Rope r;
+
+	if (n && is_perm(n, 4, perm))
+		return n->in[0];
+	if (match_rope(v, &r)) {
+		h = add_host(g, "rope", 4, (Value *[]){tokens_major(g, r.x), r.cos, r.sin, r.pos}, DT_F32, &s);
+		attr_set_int(g, h, "rot", r.rot);
+		attr_set_int(g, h, "style", r.style);
+		h->name = v->name;
+		return h->out[0];
+	}
+	if ((n = made_by_host(v, "rmsnorm")) || (n = made_by_host(v, "layernorm"))) {
+		h = add_host(g, n->type, 4, (Value *[]){tokens_major(g, n->in[0]), n->in[1], n->in[2], NULL}, DT_F32, &s);
+		attr_set_float(g, h, "eps", attr_float(n, "eps", 0));
+		h->name = n->name;
+		return h->out[0];
+	}
+	return transposed(g, v);
+}
+
+/* ---- scores ---- */
+
+/* s * number or s / number, taken off v */
+static Value *
+take_scale(Value *v, double *scale)
+{
+	double s;
+	Value *x;
+
+	if ((x = with_const(v, "Mul", &s))) {
+		*scale *= s;
+		return x;
+	}
+	if (made_by(v, "Div") && const_number(v->from->in[1], &s) && s != 0) {
+		*scale /= s;
+		return v->from->in[0];
+	}
+	return v;
+}
+
+/* cap * tanh(s / cap) */
+static Value *
+take_cap(Value *v, double *cap)
+{
+	double outer, inner = 1;
+	Value *t = with_const(v, "Mul", &outer), *x;
+	Node *tanh_ = made_by(t, "Tanh");
+
+	if (!tanh_)
+		return v;
+	x = take_scale(tanh_->in[0], &inner);
+	if (outer <= 0 || fabs(inner * outer - 1) > 1e-5)
+		return v;
+	*cap = outer;
+	return x;
+}
+
+/* v + slope * (key position - query position), taken off v */
+static Value *
+take_slopes(Value *v, Scores *s)
+{
+	Node *add = made_by(v, "Add"), *mul, *sub;
+
+	for (int i = 0; add && i < 2; i++) {
+		mul = made_by(add->in[i], "Mul");
+		for (int k = 0; mul && k < 2; k++) {
+			Value *d = mul->in[k], *slope = mul->in[1 - k];
+
+			while (made_by(d, "Cast"))
+				d = d->from->in[0];
+			if (!(sub = made_by(d, "Sub")) || !is_weight(slope) || slope->shape.rank < 3 ||
+			    shape_count(&slope->shape) != slope->shape.dim[slope->shape.rank - 3] ||
+			    shape_count(&slope->shape) != v->shape.dim[1])
+				continue;
+			s->slope = slope;
+			s->slope_scale = 1;
+			s->key = sub->in[0];
+			s->query = sub->in[1];
+			return add->in[1 - i];
+		}
+	}
+	return v;
+}
+
+/* Scores with one more column that every query sees: softmax, then the
+ * column goes.  The scores without it. */
+static Value *
+take_sink(Node *soft, Value *p, Scores *s)
+{
+	Node *cat = made_by(soft->in[0], "Concat"), *wide;
+
+	if (p == soft->out[0])
+		return soft->in[0];
+	if (!cat || cat->nin != 2 || !(wide = made_by(cat->in[1], "Expand")) || last_dim(cat->in[1]) != 1 ||
+	    last_slice(p, 0, last_dim(cat->in[0])) != soft->out[0] || !is_weight(wide->in[0]) ||
+	    shape_count(&wide->in[0]->shape) != p->shape.dim[1])
+		return NULL;
+	s->sink = wide->in[0];
+	return cat->in[0];
+}
+
+static bool
+match_scores(Value *v, Scores *s)
+{
+	Node *n;
+	double big;
+
+	if ((n = made_by(v, "Where")) && const_number(n->in[1], &big) && big < -1e4) {
+		s->mask = n->in[0];
+		s->least = n->in[1];
+		v = n->in[2];
+	}
+	for (n = made_by(v, "Add"); !s->mask && n && !s->bias; n = NULL) {
+		int i = shape_eq(&n->in[0]->shape, &v->shape) ? 0 : 1;
+
+		s->bias = n->in[1 - i];
+		v = n->in[i];
+	}
+	v = take_cap(v, &s->cap);
+	v = take_slopes(v, s);
+	v = take_scale(v, &s->scale);
+	if (!s->slope && take_slopes(v, s) != v) {
+		v = take_slopes(v, s);
+		s->slope_scale = s->scale;
+	}
+	if (!(n = made_by(v, "MatMul")) || is_weight(n->in[1]))
+		return false;
+	s->q = n->in[0];
+	n = made_by(n->in[1], "Transpose");
+	if (!n || !is_perm(n, 4, (const int64_t[]){0, 1, 3, 2}))
+		return false;
+	s->k = n->in[0];
+	return s->q->shape.rank == 4 && s->k->shape.rank == 4;
+}
+
+/* Undoes view(Expand(view(x))): x [B,kv,T,d] for v [B,kv*r,T,d], r times each
+ * head. */
+static Value *
+unrepeat(Value *v)
+{
+	Node *e = made_by(skip_views(v), "Expand");
+	const Shape *y;
+	Value *x;
+
+	if (!e || !made_by_host(v, "view"))
+		return v;
+	y = &e->out[0]->shape;
+	x = skip_views(e->in[0]);
+	if (y->rank != 5 || e->in[0]->shape.rank != 5 || e->in[0]->shape.dim[2] != 1 || x->shape.rank != 4)
+		return v;
+	for (int i = 0; i < 4; i++)
+		if (x->shape.dim[i] != e->in[0]->shape.dim[i < 2 ? i : i + 1])
+			return v;
+	return x;
+}
+
+/* ---- the retained cache ---- */
+
+/* 0, 1, 2, ... in a constant */
+static bool
+is_iota(const Value *v, int64_t n)
+{
+	const int64_t *x = v->data.mem;
+
+	if (v->type != DT_I64 || !x || shape_count(&v->shape) != n)
+		return false;
+	for (int64_t i = 0; i < n; i++)
+		if (x[i] != i)
+			return false;
+	return true;
+}
+
+/* pos + offset, through views, casts and numbers added */
+static Value *
+position(Value *v, double *offset)
+{
+	double s;
+	Value *x;
+
+	for (*offset = 0;; v = x) {
+		v = skip_views(v);
+		if ((x = with_const(v, "Add", &s)))
+			*offset += s;
+		else if (made_by(v, "Sub") && const_number(v->from->in[1], &s)) {
+			*offset -= s;
+			x = v->from->in[0];
+		} else if (made_by(v, "Cast"))
+			x = v->from->in[0];
+		else
+			return v;
+	}
+}
+
+/* row > position */
+static bool
+is_future(const Node *n, const Value *pos, int64_t len)
+{
+	double off;
+
+	return n && is_iota(n->in[0], len) && position(n->in[1], &off) == pos && off == 0;
+}
+
+/* Hidden rows: those after the position and, with a window, those at
+ * position - window and before. */
+static bool
+match_mask(Value *mask, const Value *pos, int64_t len, int64_t *window)
+{
+	Node *either = made_by(mask, "Or"), *less;
+	double off;
+
+	*window = 0;
+	if (!either)
+		return is_future(made_by(mask, "Greater"), pos, len);
+	for (int i = 0; i < 2; i++) {
+		less = made_by(either->in[i], "Less");
+		if (!less || !is_future(made_by(either->in[1 - i], "Greater"), pos, len))
+			continue;
+		if (!is_iota(less->in[0], len) || position(less->in[1], &off) != pos || off > 0)
+			return false;
+		*window = 1 - (int64_t)off;
+		return true;
+	}
+	return false;
+}
+
+/* The scatter behind rows gathered from the whole cache, or the cache_write
+ * that has taken its place. */
+static Node *
+match_gather(Value *v)
+{
+	Node *n = v ? v->from : NULL, *where;
+
+	if (!is_op(n, "com.qualcomm.cloud", "CtxGather"))
+		return NULL;
+	where = made_by(skip_views(n->in[1]), "Where");
+	if (!where || !is_iota(where->in[2], n->in[0]->shape.dim[2]))
+		return NULL;
+	n = n->in[0]->from;
+	return is_op(n, "com.qualcomm.cloud", "CtxScatter") || is_op(n, HOST_DOMAIN, "cache_write") ? n : NULL;
+}
+
+static Value *
+written_at(const Node *n)
+{
+	return is_op(n, HOST_DOMAIN, "cache_write") ? n->in[2] : n->in[1];
+}
+
+/* Values of rows that hold nothing are zeroed in the graph. */
+static Value *
+unzeroed(Value *v)
+{
+	Node *n = made_by(v, "Where");
+
+	return n && const_is(n->in[1], 0) ? n->in[2] : v;
+}
+
+static Value *
+write_cache(Graph *g, Node *scatter)
+{
+	Value *x;
+
+	if (is_op(scatter, HOST_DOMAIN, "cache_write"))
+		return scatter->out[0];
+	x = tokens_major(g, scatter->in[2]);
+	return host_node(g, "cache_write", 3, (Value *[]){scatter->in[0], x, scatter->in[1]}, scatter->out[0])->out[0];
+}
+
+/* The value that attention's result [B,n,S,d] becomes once it is back in
+ * tokens: what a lone Transpose after it makes, else a transpose of ours. */
+static void
+put_result(Graph *g, Node *h, Value *o)
+{
+	Value *y = h->out[0];
+
+	for (int i = 0; o->mark == 1 && i < g->nnode; i++) {
+		Node *n = g->node[i];
+
+		if (!is_op(n, "", "Transpose") || n->in[0] != o || !is_perm(n, 4, (const int64_t[]){0, 2, 1, 3}))
+			continue;
+		h->name = n->name;
+		graph_replace(g, n->out[0], y);
+		return;
+	}
+	graph_replace(g, o, transposed(g, y));
+}
+
+/* Slopes as the kernel takes them; scaled where the graph scales them too. */
+static Value *
+slopes(Graph *g, const Scores *s)
+{
+	Value *by;
+
+	if (!s->slope || s->slope_scale == 1)
+		return s->slope;
+	by = const_f32(g, NULL, (float)s->slope_scale);
+	by = node_add(g, "Mul", NULL, s->slope, by, NULL);
+	by->type = DT_F32;
+	by->shape = s->slope->shape;
+	return by;
+}
+
+static bool
+slopes_fit(const Scores *s, const Value *pos, int64_t len)
+{
+	double off;
+
+	if (!s->slope)
+		return true;
+	return is_iota(skip_views(s->key), len) && position(s->query, &off) == pos && off == 0;
+}
+
+static bool
+fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
+{
+	Node *ks = match_gather(unrepeat(s->k)), *vs;
+	Value *pos, *in[6] = {NULL};
+	Shape shape = swapped(n->out[0]);
+	int64_t window;
+	Node *h;
+
+	v = unrepeat(v);
+	vs = match_gather(unzeroed(v));
+	if (!ks || !vs || !s->mask || s->bias)
+		return false;
+	pos = written_at(ks);
+	if (written_at(vs) != pos || !match_mask(s->mask, pos, ks->out[0]->shape.dim[2], &window))
+		return false;
+	if (!slopes_fit(s, pos, ks->out[0]->shape.dim[2]))
+		return false;
+	in[0] = tokens_major(g, s->q);
+	in[1] = write_cache(g, ks);
+	in[2] = write_cache(g, vs);
+	in[3] = pos;
+	in[4] = slopes(g, s);
+	in[5] = s->sink;
+	h = add_host(g, "attention", 6, in, DT_F32, &shape);
+	attr_set_float(g, h, "scale", s->scale);
+	attr_set_float(g, h, "cap", s->cap);
+	attr_set_int(g, h, "window", window);
+	put_result(g, h, n->out[0]);
+	return true;
+}
+
+/* mask broadcast to [B,n,S,T] with the last axis in full */
+static bool
+mask_fits(const Value *m, const Value *scores)
+{
+	int lead = 4 - m->shape.rank;
+
+	if (lead < 0 || m->type != DT_F32 || last_dim(m) != last_dim(scores))
+		return false;
+	for (int i = lead; i < 4; i++)
+		if (m->shape.dim[i - lead] != 1 && m->shape.dim[i - lead] != scores->shape.dim[i])
+			return false;
+	return true;
+}
+
+/* A mask as numbers to add, made once. */
+static Value *
+mask_bias(Graph *g, const Scores *s)
+{
+	char *name = arena_str(g->mem, "%s.bias", s->mask->name);
+	Value *v = value_find(g, name);
+
+	if (v)
+		return v;
+	v = node_add(g, "Where", name, s->mask, s->least, const_f32(g, NULL, 0));
+	v->type = DT_F32;
+	v->shape = s->mask->shape;
+	return v;
+}
+
+static bool
+fuse_dense(Graph *g, Node *n, Scores *s, Value *v, const Value *scores)
+{
+	Value *in[4], *k = unrepeat(s->k);
+	Shape shape = swapped(n->out[0]);
+	Node *h;
+
+	v = unrepeat(v);
+	if (s->mask && !s->bias && s->least->type == DT_F32)
+		s->bias = mask_bias(g, s);
+	else if (s->mask)
+		return false;
+	if (s->sink || s->slope || (s->bias && !mask_fits(s->bias, scores)) || k->shape.dim[1] != v->shape.dim[1])
+		return false;
+	in[0] = tokens_major(g, s->q);
+	in[1] = tokens_major(g, k);
+	in[2] = tokens_major(g, v);
+	in[3] = s->bias;
+	h = add_host(g, "attention_dense", 4, in, DT_F32, &shape);
+	attr_set_float(g, h, "scale", s->scale);
+	attr_set_float(g, h, "cap", s->cap);
+	put_result(g, h, n->out[0]);
+	return true;
+}
+
+bool
+fuse_attention(Ctx *c, Graph *g, Node *n)
+{
+	Value *p = n->in[0];
+	Node *soft = made_by(made_by(p, "Slice") ? p->from->in[0] : p, "Softmax");
+	int64_t axis = soft ? attr_int(soft, "axis", -1) : 0;
+	Scores s = {.scale = 1};
+
+	(void)c;
+	if (!soft || (axis != -1 && axis != 3) || n->out[0]->type != DT_F32 || n->in[1]->shape.rank != 4)
+		return false;
+	p = take_sink(soft, p, &s);
+	if (!p || !match_scores(p, &s))
+		return false;
+	return fuse_cached(g, n, &s, n->in[1]) || fuse_dense(g, n, &s, n->in[1], p);
+}

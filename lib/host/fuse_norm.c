@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * fuse_norm.c - normalisations.
+ *
+ * host rmsnorm, layernorm: in x, w, b, residual; out y and, with a residual,
+ * the sum; attribute eps. */
+
+#include "compile.h"
+
+static bool
+is_row_vector(const Value *w, int64_t width)
+{
+	return is_real(w) && is_weight(w) && shape_count(&w->shape) == width && last_dim(w) == width;
+}
+
+bool
+fuse_rms_norm(Ctx *c, Graph *g, Node *n)
+{
+	Value *x = n->in[0], *w = n->in[1];
+	Node *h;
+
+	(void)c;
+	if (x->type != DT_F32 || !is_row_vector(w, last_dim(x)))
+		return false;
+	h = host_node(g, "rmsnorm", 4, (Value *[]){x, w, NULL, NULL}, n->out[0]);
+	attr_set_float(g, h, "eps", attr_float(n, "epsilon", 1e-5));
+	return true;
+}
+
+/* x * x, or Pow(x, 2) */
+static bool
+is_square(const Value *v, const Value *x)
+{
+	Node *mul = made_by(v, "Mul"), *pow = made_by(v, "Pow");
+
+	return (mul && mul->in[0] == x && mul->in[1] == x) || (pow && pow->in[0] == x && const_is(pow->in[1], 2));
+}
+
+/* 1 / sqrt(mean(x^2) + eps), as Reciprocal or division by Sqrt */
+static bool
+is_rsqrt_mean(const Value *v, const Value *x, double *eps)
+{
+	Node *rec = made_by(v, "Reciprocal"), *div = made_by(v, "Div"), *root, *mean;
+	const Value *sum;
+
+	if (rec)
+		root = made_by(rec->in[0], "Sqrt");
+	else if (div && const_is(div->in[0], 1))
+		root = made_by(div->in[1], "Sqrt");
+	else
+		return false;
+	if (!root || !(sum = with_const(root->in[0], "Add", eps)))
+		return false;
+	mean = made_by(sum, "ReduceMean");
+	return mean && is_square(mean->in[0], x) && last_dim(mean->out[0]) == 1 &&
+	       rows_of(mean->out[0]) == rows_of(x);
+}
+
+/* w * (x * rsqrt(mean(x^2) + eps)), spelled out */
+bool
+fuse_rms_norm_ops(Ctx *c, Graph *g, Node *n)
+{
+	(void)c;
+	for (int i = 0; i < 2; i++) {
+		Node *inner = made_by(n->in[i], "Mul"), *h;
+		Value *w = n->in[1 - i];
+		double eps;
+
+		if (!inner || n->out[0]->type != DT_F32)
+			continue;
+		for (int k = 0; k < 2; k++) {
+			Value *x = inner->in[k];
+
+			if (!is_row_vector(w, last_dim(x)) || !is_rsqrt_mean(inner->in[1 - k], x, &eps))
+				continue;
+			h = host_node(g, "rmsnorm", 4, (Value *[]){x, w, NULL, NULL}, n->out[0]);
+			attr_set_float(g, h, "eps", eps);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+fuse_layer_norm(Ctx *c, Graph *g, Node *n)
+{
+	Value *x = n->in[0], *w = n->in[1], *b = n->nin > 2 ? n->in[2] : NULL;
+	int64_t axis = attr_int(n, "axis", -1);
+	Node *h;
+
+	(void)c;
+	if (x->type != DT_F32 || (axis != -1 && axis != x->shape.rank - 1) || !is_row_vector(w, last_dim(x)) ||
+	    (b && !is_row_vector(b, last_dim(x))))
+		return false;
+	for (int i = 1; i < n->nout; i++)
+		if (n->out[i] && n->out[i]->mark)
+			return false;
+	h = host_node(g, "layernorm", 4, (Value *[]){x, w, b, NULL}, n->out[0]);
+	attr_set_float(g, h, "eps", attr_float(n, "epsilon", 1e-5));
+	return true;
+}
+
+/* norm(a + b): the sum is made on the way, for whoever else reads it. */
+bool
+fuse_norm_sum(Ctx *c, Graph *g, Node *n)
+{
+	Node *add = made_by_host(n->in[0], "binary"), *h;
+	Value *out[2], *sum = n->in[0];
+
+	(void)c;
+	if (!add || attr_int(add, "op", -1) != BIN_ADD || n->in[3] || !shape_eq(&add->in[0]->shape, &sum->shape) ||
+	    !shape_eq(&add->in[1]->shape, &sum->shape))
+		return false;
+	out[0] = value_new(g, NULL, DT_F32, &n->out[0]->shape);
+	out[1] = value_new(g, NULL, DT_F32, &sum->shape);
+	h = node_new(g, HOST_DOMAIN, n->type, 4, (Value *[]){add->in[0], n->in[1], n->in[2], add->in[1]}, 2, out);
+	h->name = n->name;
+	attr_set_float(g, h, "eps", attr_float(n, "eps", 1e-5));
+	graph_replace(g, n->out[0], out[0]);
+	graph_replace(g, sum, out[1]);
+	return true;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * match.c - looking at a graph: who makes a value, is it constant, what is
+ * the other factor. */
+
+#include <math.h>
+
+#include "compile.h"
+
+bool
+is_op(const Node *n, const char *domain, const char *type)
+{
+	return n && strcmp(n->type, type) == 0 && strcmp(n->domain, domain) == 0;
+}
+
+Node *
+made_by(const Value *v, const char *type)
+{
+	return v && is_op(v->from, "", type) ? v->from : NULL;
+}
+
+Node *
+made_by_host(const Value *v, const char *kernel)
+{
+	return v && is_op(v->from, HOST_DOMAIN, kernel) ? v->from : NULL;
+}
+
+static bool
+constant(const Value *v, int depth)
+{
+	const Node *n = v->from;
+
+	if (value_is_const(v))
+		return true;
+	if (!n || !n->op || !(n->op->flags & PURE) || n->op->flags & DYNAMIC || depth > 32)
+		return false;
+	for (int i = 0; i < n->nin; i++)
+		if (n->in[i] && !constant(n->in[i], depth + 1))
+			return false;
+	return true;
+}
+
+bool
+is_weight(const Value *v)
+{
+	return v && constant(v, 0);
+}
+
+bool
+is_real(const Value *v)
+{
+	return v->type == DT_F32 || v->type == DT_F16 || v->type == DT_BF16;
+}
+
+bool
+const_number(const Value *v, double *x)
+{
+	if (!v || !v->data.mem || shape_count(&v->shape) != 1)
+		return false;
+	switch (v->type) {
+	case DT_F32:
+		*x = (double)*(const float *)v->data.mem;
+		return true;
+	case DT_F64:
+		*x = *(const double *)v->data.mem;
+		return true;
+	case DT_F16:
+		*x = (double)f16_to_f32(*(const uint16_t *)v->data.mem);
+		return true;
+	case DT_BF16:
+		*x = (double)bf16_to_f32(*(const uint16_t *)v->data.mem);
+		return true;
+	case DT_I64:
+		*x = (double)*(const int64_t *)v->data.mem;
+		return true;
+	case DT_I32:
+		*x = *(const int32_t *)v->data.mem;
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool
+const_is(const Value *v, double want)
+{
+	double x;
+
+	return const_number(v, &x) && fabs(x - want) <= 1e-6 * fabs(want);
+}
+
+Value *
+other_input(const Node *n, const Value *v)
+{
+	if (n->nin != 2)
+		return NULL;
+	return n->in[0] == v ? n->in[1] : n->in[1] == v ? n->in[0] : NULL;
+}
+
+Value *
+with_const(const Value *v, const char *type, double *s)
+{
+	Node *n = made_by(v, type);
+
+	if (!n || n->nin != 2)
+		return NULL;
+	if (const_number(n->in[1], s))
+		return n->in[0];
+	return const_number(n->in[0], s) ? n->in[1] : NULL;
+}
+
+int64_t
+rows_of(const Value *v)
+{
+	Shape s = v->shape;
+
+	s.rank = s.rank > 0 ? s.rank - 1 : 0;
+	return shape_count(&s);
+}
+
+int64_t
+last_dim(const Value *v)
+{
+	return v->shape.rank > 0 ? v->shape.dim[v->shape.rank - 1] : 1;
+}
+
+Node *
+host_node(Graph *g, const char *kernel, int nin, Value *const *in, Value *v)
+{
+	Value *out = value_new(g, NULL, v->type, &v->shape);
+	Node *n = node_new(g, HOST_DOMAIN, kernel, nin, in, 1, &out);
+	const char *name = v->name;
+
+	n->name = v->from && *v->from->name ? v->from->name : name;
+	graph_replace(g, v, out);
+	value_rename(g, v, arena_str(g->mem, "%s.was", name));
+	value_rename(g, out, name);
+	return n;
+}
+
+bool
+is_const_ints(const Value *v, int n, const int64_t *want)
+{
+	if (!v || v->type != DT_I64 || !v->data.mem || shape_count(&v->shape) != n)
+		return false;
+	return memcmp(v->data.mem, want, (size_t)n * sizeof *want) == 0;
+}
+
+bool
+is_perm(const Node *n, int rank, const int64_t *want)
+{
+	const int64_t *perm;
+
+	return attr_ints(n, "perm", &perm) == rank &&
+	       memcmp(perm, want, (size_t)rank * sizeof *want) == 0;
+}

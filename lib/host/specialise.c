@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * specialise.c - one graph for one set of sizes.
+ *
+ * Symbols become numbers, shapes are inferred and integer arithmetic on them
+ * is folded.  Kernels compute in float32, so 16-bit float values become
+ * float32 on the way: constants through a Cast that the packing of weights
+ * sees through, inputs and outputs through a Cast at the border; retained
+ * inputs are float32 here and stored as State says. */
+
+#include "compile.h"
+#include "op.h"
+
+static bool
+half(DType t)
+{
+	return t == DT_F16 || t == DT_BF16;
+}
+
+bool
+is_state(const Graph *g, const Value *in)
+{
+	for (int i = 0; i < g->nout; i++)
+		if (str_starts(g->out[i]->name, in->name) &&
+		    strcmp(g->out[i]->name + strlen(in->name), RETAINED) == 0)
+			return true;
+	return false;
+}
+
+static int64_t
+bound(const Spec *s, const char *sym)
+{
+	for (int i = 0; i < s->nbind; i++)
+		if (strcmp(s->bind[i].sym, sym) == 0)
+			return s->bind[i].n;
+	return -1;
+}
+
+static bool
+bind_input(Ctx *c, Value *v, const Spec *s)
+{
+	if (v->kind != VALUE_TENSOR || v->shape.rank < 0)
+		return fail(c, QE_INPUT, "input '%s': its rank is not known", v->name);
+	for (int i = 0; i < v->shape.rank; i++) {
+		const char *sym = v->sym ? v->sym[i] : NULL;
+
+		if (v->shape.dim[i] >= 0)
+			continue;
+		if (!sym)
+			return fail(c, QE_INPUT, "input '%s': dimension %d is not known and has no name", v->name, i);
+		if ((v->shape.dim[i] = bound(s, sym)) < 0)
+			return fail(c, QE_INPUT, "input '%s': no size given for '%s'", v->name, sym);
+	}
+	v->sym = NULL;
+	return true;
+}
+
+/* Everything a node makes is inferred anew. */
+static void
+forget_shapes(Graph *g)
+{
+	for (int i = 0; i < g->nnode; i++)
+		for (int k = 0; k < g->node[i]->nout; k++) {
+			Value *v = g->node[i]->out[k];
+
+			if (!v)
+				continue;
+			v->shape = (Shape){.rank = -1};
+			v->type = DT_NONE;
+			v->sym = NULL;
+		}
+}
+
+static Value *
+cast(Graph *g, Value *v, DType to)
+{
+	Value *out = node_add(g, "Cast", NULL, v, NULL, NULL);
+
+	attr_set_int(g, out->from, "to", dtypes[to].onnx);
+	return out;
+}
+
+/* The uses that v had before w was made from it. */
+static void
+reroute(Graph *g, Value *v, Value *w)
+{
+	graph_replace(g, v, w);
+	w->from->in[0] = v;
+}
+
+static void
+widen_attributes(Graph *g, Node *n)
+{
+	Attr *a = n->nattr ? (Attr *)(uintptr_t)attr_find(n, is_op(n, "", "Cast") ? "to" : "value") : NULL;
+	float *f;
+	int64_t count;
+
+	if (a && a->type == ATTR_INT && half(dtype_by_onnx((int)a->i)))
+		a->i = dtypes[DT_F32].onnx;
+	if (!a || a->type != ATTR_TENSOR || !half(a->t->type) || !a->t->data.mem)
+		return;
+	count = shape_count(&a->t->shape);
+	f = NEWV(g->mem, float, count);
+	for (int64_t i = 0; i < count; i++) {
+		uint16_t h = ((const uint16_t *)a->t->data.mem)[i];
+
+		f[i] = a->t->type == DT_F16 ? f16_to_f32(h) : bf16_to_f32(h);
+	}
+	a->t = arena_copy(g->mem, a->t, sizeof *a->t);
+	a->t->type = DT_F32;
+	a->t->data = (Blob){.mem = f, .len = count * (int64_t)sizeof *f};
+}
+
+static void
+widen(Graph *g)
+{
+	int nnode = g->nnode;
+	size_t nvalue = g->value->n;
+	Value *v;
+
+	for (int i = 0; i < nnode; i++)
+		widen_attributes(g, g->node[i]);
+	for (size_t i = 0; i < nvalue; i++)
+		if ((v = g->value->item[i].value) && value_is_const(v) && half(v->type))
+			reroute(g, v, cast(g, v, DT_F32));
+	for (int i = 0; i < g->nin; i++) {
+		if (!half(g->in[i]->type))
+			continue;
+		if (is_state(g, g->in[i]))
+			g->in[i]->type = DT_F32;
+		else
+			reroute(g, g->in[i], cast(g, g->in[i], DT_F32));
+	}
+}
+
+/* Outputs keep the type they were declared with. */
+static void
+narrow_outputs(Graph *g, const DType *declared)
+{
+	for (int i = 0; i < g->nout; i++) {
+		Value *v = g->out[i], *w;
+		const char *name = v->name;
+
+		if (!half(declared[i]) || str_ends(name, RETAINED) || !v->from)
+			continue;
+		w = cast(g, v, declared[i]);
+		value_rename(g, v, arena_str(g->mem, "%s.wide", name));
+		value_rename(g, w, name);
+		g->out[i] = w;
+	}
+}
+
+static bool
+is_idle(const Graph *g, const Node *n)
+{
+	if (is_op(n, "", "Identity") || is_op(n, "", "Dropout"))
+		return true;
+	(void)g;
+	return is_op(n, "", "Cast") && n->in[0]->type == n->out[0]->type;
+}
+
+/* Nodes that hand their input on; an output of the graph keeps its node if
+ * the input is not made by one that can take its name. */
+static void
+drop_idle(Graph *g)
+{
+	for (int i = 0; i < g->nnode; i++) {
+		Node *n = g->node[i];
+		bool is_out = false;
+
+		if (!is_idle(g, n) || (n->nout > 1 && n->out[1]))
+			continue;
+		for (int k = 0; k < g->nout; k++)
+			is_out = is_out || g->out[k] == n->out[0];
+		if (!is_out)
+			graph_replace(g, n->out[0], n->in[0]);
+	}
+	graph_prune(g);
+}
+
+Graph *
+specialise(Ctx *c, Arena *a, const Graph *src, const Spec *s)
+{
+	Graph *g = graph_clone(a, src);
+	DType *declared = NEWV(a, DType, g->nout + 1);
+
+	for (int i = 0; i < g->nin; i++)
+		if (!bind_input(c, g->in[i], s))
+			return NULL;
+	for (int i = 0; i < g->nout; i++)
+		declared[i] = g->out[i]->type;
+	forget_shapes(g);
+	widen(g);
+	narrow_outputs(g, declared);
+	if (!graph_sort(c, g) || !graph_infer(c, g, true))
+		return NULL;
+	drop_idle(g);
+	for (int i = 0; i < g->nnode; i++)
+		if (!g->node[i]->op)
+			return fail(c, QE_INPUT, "node '%s': operator '%s' is not supported", g->node[i]->name, g->node[i]->type), NULL;
+	return g;
+}

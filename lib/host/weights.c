@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * weights.c - which constants the programs need, and their packed bytes.
+ *
+ * A weight is an initializer seen through Cast, Transpose and Slice where
+ * that is only another way to walk its bytes; anything else that is made
+ * from constants is evaluated when its turn to be packed comes, so at most
+ * one tensor is in memory at a time. */
+
+#include <stdio.h>
+
+#include "compile.h"
+#include "op.h"
+
+enum { WALIGN = 64, CHUNK = 4 << 20 };
+
+/* A matrix as it lies in a file or in memory: strides in elements. */
+typedef struct Seen {
+	Value *base;
+	int64_t off, sn, sk; /* of rows, of columns */
+} Seen;
+
+static bool look(Value *v, Seen *s);
+
+/* Rows or columns from a constant start on, one after the other. */
+static bool
+look_slice(Node *n, Seen *s)
+{
+	const Shape *in = &n->in[0]->shape;
+	int64_t count = n->nin > 3 ? shape_count(&n->in[1]->shape) : -1;
+
+	for (int i = 1; i < n->nin; i++)
+		if (!n->in[i] || n->in[i]->type != DT_I64 || !n->in[i]->data.mem)
+			return false;
+	if (count < 0 || !look(n->in[0], s))
+		return false;
+	for (int64_t i = 0; i < count; i++) {
+		int64_t from = ((const int64_t *)n->in[1]->data.mem)[i];
+		int64_t axis = ((const int64_t *)n->in[3]->data.mem)[i];
+
+		axis += axis < 0 ? 2 : 0;
+		from += from < 0 ? in->dim[axis] : 0;
+		if (from < 0 || from > in->dim[axis] || (n->nin > 4 && ((const int64_t *)n->in[4]->data.mem)[i] != 1))
+			return false;
+		s->off += from * (axis ? s->sk : s->sn);
+	}
+	return true;
+}
+
+/* Looks through v [r, c] down to the bytes. */
+static bool
+look(Value *v, Seen *s)
+{
+	Node *n = v->from;
+
+	if (value_is_const(v)) {
+		*s = (Seen){v, 0, v->shape.dim[1], 1};
+		return v->shape.rank == 2 && is_real(v);
+	}
+	if (is_op(n, "", "Cast") && is_real(n->in[0]) && is_real(v))
+		return look(n->in[0], s);
+	if (is_op(n, "", "Transpose") && v->shape.rank == 2) {
+		int64_t t;
+
+		if (!look(n->in[0], s))
+			return false;
+		t = s->sn;
+		s->sn = s->sk;
+		s->sk = t;
+		return true;
+	}
+	return is_op(n, "", "Slice") && v->shape.rank == 2 && look_slice(n, s);
+}
+
+static Value *
+root(Value *v)
+{
+	while (!value_is_const(v) && v->from && v->from->nin && v->from->in[0])
+		v = v->from->in[0];
+	return v;
+}
+
+const char *
+weights_source(const Value *v)
+{
+	return root((Value *)(uintptr_t)v)->name;
+}
+
+bool
+weights_format(Ctx *c, const Weights *ws, const char *name, DType type, WFormat *f)
+{
+	Arena a = {0};
+	char **rule = str_split(&a, ws->formats ? ws->formats : "", ',');
+	bool ok = true;
+
+	*f = type == DT_F16 ? WF_F16 : type == DT_BF16 ? WF_BF16 : WF_F32;
+	for (; *rule && ok; rule++) {
+		char *eq = strchr(*rule, '='), *fmt = eq ? eq + 1 : *rule;
+
+		if (eq)
+			*eq = '\0';
+		if (eq && !str_glob(*rule, name) && !str_glob(arena_str(&a, "*%s*", *rule), name))
+			continue;
+		if (strcmp(fmt, "as-is") != 0 && (*f = wformat_by_name(fmt)) == WF_COUNT)
+			ok = fail(c, QE_USAGE, "--weights: '%s' is not a format of weights", fmt);
+		break;
+	}
+	arena_free(&a);
+	return ok;
+}
+
+static const char *
+place_key(Arena *a, const Value *v, const Seen *s)
+{
+	const Blob *b = &v->data;
+
+	if (b->src)
+		return arena_str(a, "%s@%lld+%lld/%lld,%lld,%lld", b->src->path, (long long)b->off, (long long)b->len,
+		                 s ? (long long)s->off : 0LL, s ? (long long)s->sn : 0LL, s ? (long long)s->sk : 0LL);
+	return arena_str(a, "%s:%s/%lld,%lld,%lld", v->name, hash_bytes(b->mem, (size_t)b->len).hex,
+	                 s ? (long long)s->off : 0LL, s ? (long long)s->sn : 0LL, s ? (long long)s->sk : 0LL);
+}
+
+static Weight *
+add(Weights *ws, Weight w)
+{
+	Weight *p = dict_get(ws->by_key, w.key);
+
+	if (p)
+		return p;
+	p = arena_copy(ws->mem, &w, sizeof w);
+	p->off = ws->size;
+	ws->size = (ws->size + w.len + WALIGN - 1) / WALIGN * WALIGN;
+	dict_set(ws->by_key, p->key, p);
+	PUSH(ws->mem, ws->w, ws->n, ws->cap, p);
+	return p;
+}
+
+Weight *
+weights_pack(Ctx *c, Weights *ws, Graph *g, Value *v, bool transpose)
+{
+	Weight w = {.v = v, .g = g, .packed = true, .transpose = transpose, .type = DT_F32};
+	Seen s;
+	bool seen = look(v, &s);
+
+	if (v->shape.rank != 2)
+		return fail(c, QE_INPUT, "weight '%s': rank %d, wanted 2", v->name, v->shape.rank), NULL;
+	w.n = v->shape.dim[transpose ? 1 : 0];
+	w.k = v->shape.dim[transpose ? 0 : 1];
+	if (!weights_format(c, ws, weights_source(v), seen ? s.base->type : DT_F32, &w.format))
+		return NULL;
+	w.len = pack_size(w.format, w.n, w.k);
+	if (w.len < 0)
+		return fail(c, QE_INPUT, "weight '%s': too large", v->name), NULL;
+	if (seen && transpose)
+		s = (Seen){s.base, s.off, s.sk, s.sn};
+	w.key = arena_str(ws->mem, "%d %lldx%lld %s", w.format, (long long)w.n, (long long)w.k,
+	                  seen ? place_key(ws->mem, s.base, &s) : arena_str(ws->mem, "%s%d", v->name, transpose));
+	return add(ws, w);
+}
+
+Weight *
+weights_plain(Ctx *c, Weights *ws, Graph *g, Value *v, DType type)
+{
+	Weight w = {.v = v, .g = g, .type = type, .n = 1};
+	Value *base = root(v);
+	bool direct = value_is_const(v) || (is_op(v->from, "", "Cast") && v->from->in[0] == base);
+
+	w.k = shape_count(&v->shape);
+	w.len = dtype_bytes(type, w.k);
+	if (w.len < 0)
+		return fail(c, QE_INPUT, "constant '%s': too large", v->name), NULL;
+	w.key = arena_str(ws->mem, "=%d %s", (int)type, direct ? place_key(ws->mem, base, NULL) : v->name);
+	return add(ws, w);
+}
+
+/* The value's bytes as they would be computed: by evaluating what makes it,
+ * depth first. */
+static bool
+evaluate(Ctx *c, const Weights *ws, Arena *a, Value *v)
+{
+	if (value_is_const(v)) {
+		const void *p = blob_data(c, ws->mem, &v->data);
+
+		if (p && !v->data.mem) /* evaluation wants aligned memory */
+			v->data = (Blob){.mem = arena_copy(a, p, (size_t)v->data.len), .len = v->data.len};
+		return p != NULL;
+	}
+	for (int i = 0; i < v->from->nin; i++)
+		if (v->from->in[i] && !evaluate(c, ws, a, v->from->in[i]))
+			return false;
+	return node_eval(c, a, v->from);
+}
+
+/* Undoes evaluate(): what was read is forgotten again. */
+typedef struct Saved {
+	Value *v;
+	Blob data;
+	struct Saved *next;
+} Saved;
+
+static Saved *
+save(Arena *a, Value *v, Saved *list)
+{
+	Saved *s = NEW(a, Saved);
+
+	*s = (Saved){v, v->data, list};
+	for (int i = 0; !value_is_const(v) && i < v->from->nin; i++)
+		if (v->from->in[i])
+			s = save(a, v->from->in[i], s);
+	return s;
+}
+
+typedef struct Job {
+	const Weight *w;
+	PackSource src;
+	char *out;
+	int64_t first; /* panel of out's start */
+} Job;
+
+static void
+pack_range(void *arg, int64_t begin, int64_t end, int thread)
+{
+	Job *j = arg;
+	int64_t panel = pack_size(j->w->format, PANEL, j->w->k);
+
+	(void)thread;
+	pack_panels(j->w->format, &j->src, j->first + begin, j->first + end, j->out + begin * panel);
+}
+
+static bool
+write_packed(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out, Pool *pool)
+{
+	int64_t panel = pack_size(w->format, PANEL, w->k), panels = (w->n + PANEL - 1) / PANEL;
+	int64_t step = MAX((int64_t)CHUNK / MAX(panel, 1), 1), n;
+	Seen s;
+	Job j = {.w = w};
+	const char *p;
+
+	if (!look(w->v, &s)) {
+		if (!evaluate(c, ws, a, w->v))
+			return false;
+		s = (Seen){w->v, 0, w->v->shape.dim[1], 1};
+	}
+	if (!(p = blob_data(c, ws->mem, &s.base->data)))
+		return false;
+	p += s.off * (int64_t)dtypes[s.base->type].size;
+	j.src = (PackSource){p, s.base->type, w->n, w->k, w->transpose ? s.sk : s.sn, w->transpose ? s.sn : s.sk};
+	j.out = arena_alloc(a, (size_t)(step * panel));
+	for (int64_t i = 0; i < panels; i += n) {
+		n = MIN(step, panels - i);
+		j.first = i;
+		pool_run(pool, pack_range, &j, n, 1);
+		if (!go_on(c) || !qpc_write(c, out, j.out, (size_t)(n * panel)))
+			return false;
+	}
+	return true;
+}
+
+static float
+as_f32(DType t, const char *p)
+{
+	float f = 0;
+	uint16_t h;
+
+	if (t == DT_F32)
+		memcpy(&f, p, sizeof f);
+	if (t != DT_F16 && t != DT_BF16)
+		return f;
+	memcpy(&h, p, sizeof h);
+	return t == DT_F16 ? f16_to_f32(h) : bf16_to_f32(h);
+}
+
+static bool
+write_plain(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out)
+{
+	Value *v = w->v;
+	const char *p;
+	float *f;
+
+	if (is_op(v->from, "", "Cast") && value_is_const(v->from->in[0]) && is_real(v->from->in[0]) && is_real(v))
+		v = v->from->in[0];
+	if (!evaluate(c, ws, a, v) || !(p = v->data.mem))
+		return false;
+	if (v->type == w->type)
+		return qpc_write(c, out, p, (size_t)w->len);
+	if (w->type != DT_F32 || !is_real(v))
+		return fail(c, QE_INPUT, "constant '%s': %s, wanted %s", v->name, dtypes[v->type].name, dtypes[w->type].name);
+	f = NEWV(a, float, w->k);
+	for (int64_t i = 0; i < w->k; i++)
+		f[i] = as_f32(v->type, p + i * (int64_t)dtypes[v->type].size);
+	return qpc_write(c, out, f, (size_t)w->len);
+}
+
+bool
+weights_write(Ctx *c, Weights *ws, QpcWriter *out, Pool *pool)
+{
+	static const char zero[WALIGN];
+	int64_t at = 0;
+	bool ok = true;
+
+	for (int i = 0; ok && i < ws->n; i++) {
+		Weight *w = ws->w[i];
+		Arena a = {0};
+		Saved *s = save(&a, w->v, NULL);
+
+		ok = qpc_write(c, out, zero, (size_t)(w->off - at)) &&
+		     (w->packed ? write_packed(c, ws, &a, w, out, pool) : write_plain(c, ws, &a, w, out));
+		if (!ok)
+			note(c, "weight '%s'", weights_source(w->v));
+		at = w->off + w->len;
+		for (; s; s = s->next)
+			s->v->data = s->data;
+		arena_free(&a);
+	}
+	return ok && qpc_write(c, out, zero, (size_t)(ws->size - at));
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * run.h - a package at work: sessions, generation, sampling, embeddings.
+ *
+ * A Session is one opened package: the programs of the host backend with
+ * their retained state, the tokenizer, and what the model's own files say
+ * about generating.  One session serves one caller at a time. */
+
+#ifndef RUN_H
+#define RUN_H
+
+#include "host.h"
+#include "json.h"
+#include "tokenizer.h"
+
+typedef struct Session {
+	Qpc *qpc;
+	HostModel *model;
+	const Tokenizer *tok; /* NULL: the package has none */
+	Json *generation;     /* generation_config, or NULL */
+	/* of a decoder; NULL and 0 otherwise: */
+	HostProgram *prefill, *decode;
+	int64_t batch, prompt_len, ctx_len, vocab;
+	int64_t prefill_time, decode_time, decoded; /* ns, ns, steps */
+} Session;
+
+/* Opens a package ("-": standard input).  threads 0: one per core. */
+Session *session_open(Ctx *, Arena *, const char *path, int threads, const char *isa);
+/* Text of a member of the package, empty if there is none. */
+Span session_member(Ctx *, const Session *, const char *name);
+
+/* ---- decoder steps: session.c ---- */
+
+typedef struct Prompt {
+	const int32_t *id;
+	size_t n;
+} Prompt;
+
+/* Feeds up to `batch` prompts from position 0 on, in chunks, and copies the
+ * logits [vocab] after the last token of each into logits[i]. */
+bool session_prefill(Ctx *, Session *, const Prompt *, int n, float *const *logits);
+/* One step: token id[i] at position pos[i] of row i, pos -1: an idle row. */
+bool session_decode(Ctx *, Session *, const int32_t *id, const int64_t *pos, int n, float *const *logits);
+
+/* ---- choosing tokens: sample.c ---- */
+
+typedef struct Sampling {
+	double temp; /* 0: the most likely one */
+	int64_t top_k;
+	double top_p, min_p, repeat_penalty;
+	uint64_t seed;
+} Sampling;
+
+typedef struct Sampler Sampler;
+/* One row's sampler: rows with the same seed and number choose alike. */
+Sampler *sampler_new(Arena *, const Sampling *, int64_t vocab, uint64_t row);
+/* Tells it of a token that stands in the text (for the penalty). */
+void sampler_saw(Sampler *, int32_t id);
+/* logits [vocab] are changed in place. */
+int32_t sampler_next(Sampler *, float *logits);
+/* The first of the largest. */
+int32_t argmax(const float *x, int64_t n);
+
+/* ---- text: generate.c ---- */
+
+typedef struct GenRequest {
+	Prompt prompt;
+	const char *text; /* the prompt as given, or NULL */
+} GenRequest;
+
+typedef struct GenOptions {
+	Sampling sampling;
+	int64_t n; /* tokens at most; -1: to the end of the cache */
+	const char *const *stop;
+	bool ignore_eos, skip_special;
+	/* Gets text as soon as it is certain; row tells whose.  May be NULL. */
+	bool (*emit)(Ctx *, void *arg, int row, Span text);
+	void *arg;
+	bool logits; /* keep the row that chose each token */
+} GenOptions;
+
+typedef struct Generated {
+	int32_t *id;
+	size_t n;
+	Buf *text;          /* without the stop string; NULL: no tokenizer */
+	const char *finish; /* "stop" or "length" */
+	float *logits;      /* [n, vocab] */
+} Generated;
+
+/* Continues all requests, batch by batch; out[i] lives in a. */
+bool generate(Ctx *, Arena *a, Session *, const GenRequest *, int n, const GenOptions *, Generated *out);
+/* Whether id ends a text by the model's own files. */
+bool is_eos(const Session *, int32_t id);
+
+/* ---- encoders: encode.c ---- */
+
+enum Pooling { POOL_NONE, POOL_MEAN, POOL_CLS, POOL_MAX, POOL_LAST, POOL_COUNT };
+enum Pooling pool_by_name(const char *); /* POOL_COUNT: none */
+
+/* Sentence vectors [n, *width] of n texts, in a. */
+bool encode_texts(Ctx *, Arena *a, Session *, const Span *text, int n, enum Pooling, bool normalize, float **out, int64_t *width);
+
+/* ---- named tensors: tensors.c ---- */
+
+/* Runs the program that takes inputs of these shapes on files, "NAME=FILE",
+ * and writes each output to DIR/NAME.npy. */
+bool run_tensors(Ctx *, Session *, const char *const *input, const char *dir);
+
+/* ---- figures: bench.c ---- */
+
+typedef struct BenchOptions {
+	int64_t prompt, n, iterations;
+} BenchOptions;
+/* An object with medians and extremes; keys end in their unit. */
+Json *bench(Ctx *, Arena *, Session *, const BenchOptions *);
+int64_t peak_rss(void); /* bytes */
+int64_t nanoseconds(void);
+
+#endif
