@@ -25,15 +25,19 @@ cache_is_fused(const Graph *g)
 	for (int i = 0; i < g->nnode; i++) {
 		const Node *n = g->node[i];
 
-		if (is_op(n, HOST_DOMAIN, "cache_write") || is_op(n, HOST_DOMAIN, "attention"))
+		if (is_op(n, HOST_DOMAIN, "cache_write") ||
+		    is_op(n, HOST_DOMAIN, "attention"))
 			continue;
 		for (int k = 0; k < n->nin; k++)
-			if (n->in[k] && ((!n->in[k]->from && !value_is_const(n->in[k]) && is_state(g, n->in[k])) ||
-			                 made_by_host(n->in[k], "cache_write")))
+			if (n->in[k] &&
+			    ((!n->in[k]->from && !value_is_const(n->in[k]) &&
+			      is_state(g, n->in[k])) ||
+			     made_by_host(n->in[k], "cache_write")))
 				return false;
 	}
 	for (int i = 0; i < g->nout; i++)
-		if (str_ends(g->out[i]->name, RETAINED) && !made_by_host(g->out[i], "cache_write"))
+		if (str_ends(g->out[i]->name, RETAINED) &&
+		    !made_by_host(g->out[i], "cache_write"))
 			return false;
 	return true;
 }
@@ -51,16 +55,23 @@ declared_cache(const Graph *g)
 static bool
 choose_cache(Compile *k)
 {
-	const char *name = k->o->cache ? k->o->cache : dtypes[declared_cache(k->src)].name;
+	const char *name =
+		k->o->cache ? k->o->cache : dtypes[declared_cache(k->src)].name;
 	CFormat f = cformat_by_name(name);
 
 	if (f == CF_COUNT)
-		return fail(k->c, QE_USAGE, "--kv-cache-dtype: '%s' is not a format of the cache", name);
+		return fail(
+			k->c, QE_USAGE,
+			"--kv-cache-dtype: '%s' is not a format of the cache",
+			name);
 	for (int i = 0; i < k->o->nspec; i++) {
 		if (cache_is_fused(k->g[i]))
 			continue;
 		if (k->o->cache && f != CF_F32)
-			return fail(k->c, QE_INPUT, "--kv-cache-dtype %s: attention of this graph is not of a form that the host backend keeps in other formats than float32", name);
+			return fail(
+				k->c, QE_INPUT,
+				"--kv-cache-dtype %s: attention of this graph is not of a form that the host backend keeps in other formats than float32",
+				name);
 		f = CF_F32;
 	}
 	k->image->cache = f;
@@ -76,7 +87,8 @@ make_graphs(Compile *k)
 
 		say(k->c, 1, "specialization %s", s->name);
 		k->g[i] = specialise(k->c, k->a, k->src, s);
-		if (!k->g[i] || !host_fuse(k->c, k->g[i]) || !graph_verify(k->c, k->g[i]))
+		if (!k->g[i] || !host_fuse(k->c, k->g[i]) ||
+		    !graph_verify(k->c, k->g[i]))
 			return note(k->c, "specialization %s", s->name);
 	}
 	return true;
@@ -87,8 +99,10 @@ static void
 tell_refs(Ctx *c, const Graph *g)
 {
 	for (int i = 0; i < g->nnode; i++)
-		if (strcmp(g->node[i]->domain, HOST_DOMAIN) != 0 && !is_weight(g->node[i]->nout ? g->node[i]->out[0] : NULL))
-			say(c, 2, "by reference: node '%s' (%s)", g->node[i]->name, g->node[i]->type);
+		if (strcmp(g->node[i]->domain, HOST_DOMAIN) != 0 &&
+		    !is_weight(g->node[i]->nout ? g->node[i]->out[0] : NULL))
+			say(c, 2, "by reference: node '%s' (%s)",
+			    g->node[i]->name, g->node[i]->type);
 }
 
 static bool
@@ -96,8 +110,10 @@ make_programs(Compile *k)
 {
 	for (int i = 0; i < k->o->nspec; i++) {
 		tell_refs(k->c, k->g[i]);
-		if (!emit_program(k->c, k->image, k->weights, k->g[i], &k->o->spec[i]))
-			return note(k->c, "specialization %s", k->o->spec[i].name);
+		if (!emit_program(k->c, k->image, k->weights, k->g[i],
+		                  &k->o->spec[i]))
+			return note(k->c, "specialization %s",
+			            k->o->spec[i].name);
 	}
 	k->image->weights = k->weights->size;
 	return true;
@@ -120,7 +136,8 @@ static Json *
 spec_json(Compile *k, int i)
 {
 	const Spec *s = &k->o->spec[i];
-	Json *o = json_new(k->a), *sym = json_new(k->a), *in = json_new_array(k->a), *out = json_new_array(k->a);
+	Json *o = json_new(k->a), *sym = json_new(k->a),
+	     *in = json_new_array(k->a), *out = json_new_array(k->a);
 
 	json_put_str(o, "name", s->name);
 	for (int b = 0; b < s->nbind; b++)
@@ -140,7 +157,8 @@ spec_json(Compile *k, int i)
 static void
 describe(Compile *k)
 {
-	Json *m = k->o->manifest, *mem = json_new(k->a), *specs = json_new_array(k->a);
+	Json *m = k->o->manifest, *mem = json_new(k->a),
+	     *specs = json_new_array(k->a);
 
 	json_put_str(m, "backend", "host");
 	json_put_int(m, "panel", PANEL);
@@ -148,12 +166,16 @@ describe(Compile *k)
 	json_put_int(mem, "arena", k->image->arena);
 	json_put_int(mem, "retained_state", k->image->state);
 	json_put(m, "memory_bytes", json_share(mem));
-	json_put_str(m, "kv_cache_dtype", k->image->states->n ? cformat_name(k->image->cache) : NULL);
+	json_put_str(m, "kv_cache_dtype",
+	             k->image->states->n ? cformat_name(k->image->cache)
+	                                 : NULL);
 	for (int i = 0; i < k->o->nspec; i++)
 		json_push(specs, spec_json(k, i));
 	json_put(m, "specializations", json_share(specs));
-	say(k->c, 1, "memory: weights %.1f MB, retained state %.1f MB, arena %.1f MB",
-	    (double)k->image->weights / 1e6, (double)k->image->state / 1e6, (double)k->image->arena / 1e6);
+	say(k->c, 1,
+	    "memory: weights %.1f MB, retained state %.1f MB, arena %.1f MB",
+	    (double)k->image->weights / 1e6, (double)k->image->state / 1e6,
+	    (double)k->image->arena / 1e6);
 }
 
 static bool
@@ -163,7 +185,8 @@ write_member(Compile *k, QpcWriter *w, const char *name, Span bytes)
 }
 
 static bool
-write_all(Compile *k, const char *out, const Buf *program, Buf *const *refs, Pool *pool)
+write_all(Compile *k, const char *out, const Buf *program, Buf *const *refs,
+          Pool *pool)
 {
 	int n = 2 + k->image->nref + k->o->nextra, i = 0;
 	QpcMember *m = NEWV(k->a, QpcMember, n);
@@ -172,26 +195,37 @@ write_all(Compile *k, const char *out, const Buf *program, Buf *const *refs, Poo
 
 	for (int e = 0; e < k->o->nextra; e++)
 		m[i++] = k->o->extra[e];
-	m[i++] = (QpcMember){.name = "program.bin", .size = (int64_t)program->n};
+	m[i++] =
+		(QpcMember){.name = "program.bin", .size = (int64_t)program->n};
 	for (int r = 0; r < k->image->nref; r++)
-		m[i++] = (QpcMember){.name = arena_str(k->a, "refs-%d.onnx", r + 1), .size = (int64_t)refs[r]->n};
+		m[i++] = (QpcMember){.name = arena_str(k->a, "refs-%d.onnx",
+		                                       r + 1),
+		                     .size = (int64_t)refs[r]->n};
 	m[i++] = (QpcMember){.name = "weights.bin", .size = k->image->weights};
 	if (!(w = qpc_create(k->c, k->a, out, k->o->manifest, m, n)))
 		return false;
 	ok = true;
 	for (int e = 0; ok && e < k->o->nextra; e++)
 		ok = write_member(k, w, m[e].name, k->o->extra_data[e]);
-	ok = ok && write_member(k, w, "program.bin", (Span){program->p, program->n});
+	ok = ok &&
+	     write_member(k, w, "program.bin", (Span){program->p, program->n});
 	for (int r = 0; ok && r < k->image->nref; r++)
-		ok = write_member(k, w, m[k->o->nextra + 1 + r].name, (Span){refs[r]->p, refs[r]->n});
-	return ok && qpc_begin(k->c, w, "weights.bin") && weights_write(k->c, k->weights, w, pool) && qpc_finish(k->c, w);
+		ok = write_member(k, w, m[k->o->nextra + 1 + r].name,
+		                  (Span){refs[r]->p, refs[r]->n});
+	return ok && qpc_begin(k->c, w, "weights.bin") &&
+	       weights_write(k->c, k->weights, w, pool) && qpc_finish(k->c, w);
 }
 
 bool
 host_compile(Ctx *c, const Graph *g, const HostOptions *o, const char *out)
 {
 	Arena a = {0};
-	Compile k = {.c = c, .a = &a, .src = g, .o = o, .image = image_new(&a), .weights = NEW(&a, Weights)};
+	Compile k = {.c = c,
+	             .a = &a,
+	             .src = g,
+	             .o = o,
+	             .image = image_new(&a),
+	             .weights = NEW(&a, Weights)};
 	Buf *program = buf_new(&a), **refs;
 	bool ok;
 
@@ -201,11 +235,13 @@ host_compile(Ctx *c, const Graph *g, const HostOptions *o, const char *out)
 	ok = make_graphs(&k) && choose_cache(&k) && make_programs(&k);
 	refs = NEWV(&a, Buf *, k.image->nref + 1);
 	for (int i = 0; ok && i < k.image->nref; i++)
-		ok = onnx_write_bytes(c, k.image->ref[i], refs[i] = buf_new(&a));
+		ok = onnx_write_bytes(c, k.image->ref[i],
+		                      refs[i] = buf_new(&a));
 	if (ok) {
 		image_write(k.image, program);
 		describe(&k);
-		ok = write_all(&k, out, program, refs, pool_open(&a, o->threads));
+		ok = write_all(&k, out, program, refs,
+		               pool_open(&a, o->threads));
 	}
 	arena_free(&a);
 	return ok;

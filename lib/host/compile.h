@@ -43,7 +43,8 @@ int64_t rows_of(const Value *);
 int64_t last_dim(const Value *);
 /* A new node of domain "host" whose one output has v's type and shape; it
  * takes v's place everywhere, and v's name. */
-Node *host_node(Graph *, const char *kernel, int nin, Value *const *in, Value *v);
+Node *host_node(Graph *, const char *kernel, int nin, Value *const *in,
+                Value *v);
 bool is_const_ints(const Value *, int n, const int64_t *);
 bool is_perm(const Node *, int n, const int64_t *perm);
 

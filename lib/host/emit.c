@@ -80,7 +80,9 @@ home_of(Emit *e, Value *v)
 	Home *h = &e->home[v->mark];
 
 	if (h->space == SPACE_NONE)
-		*h = weight_home(e, weights_plain(e->c, e->weights, e->g, v, is_real(v) ? DT_F32 : v->type));
+		*h = weight_home(e,
+		                 weights_plain(e->c, e->weights, e->g, v,
+		                               is_real(v) ? DT_F32 : v->type));
 	return *h;
 }
 
@@ -125,7 +127,8 @@ emit_matmul(Emit *e, Node *n)
 	int64_t *d = e->row->dim;
 
 	reads(e, MATMUL_X, n->in[0]);
-	d[MATMUL_FORMAT] = reads_packed(e, MATMUL_W, n->in[1], !attr_int(n, "transb", 0));
+	d[MATMUL_FORMAT] =
+		reads_packed(e, MATMUL_W, n->in[1], !attr_int(n, "transb", 0));
 	reads(e, MATMUL_BIAS, n->in[2]);
 	reads(e, MATMUL_RES, n->in[3]);
 	writes(e, MATMUL_Y, n->out[0]);
@@ -142,10 +145,14 @@ emit_gated(Emit *e, Node *n)
 	WFormat up;
 
 	reads(e, GATED_X, n->in[0]);
-	d[GATED_FORMAT] = reads_packed(e, GATED_G, n->in[1], !attr_int(n, "transg", 0));
+	d[GATED_FORMAT] =
+		reads_packed(e, GATED_G, n->in[1], !attr_int(n, "transg", 0));
 	up = reads_packed(e, GATED_U, n->in[2], !attr_int(n, "transu", 0));
 	if (up != (WFormat)d[GATED_FORMAT])
-		e->ok = fail(e->c, QE_INPUT, "gate and up projections have different formats: %s and %s", wformats[d[GATED_FORMAT]].name, wformats[up].name);
+		e->ok = fail(
+			e->c, QE_INPUT,
+			"gate and up projections have different formats: %s and %s",
+			wformats[d[GATED_FORMAT]].name, wformats[up].name);
 	reads(e, GATED_GBIAS, n->in[3]);
 	reads(e, GATED_UBIAS, n->in[4]);
 	writes(e, GATED_Y, n->out[0]);
@@ -232,7 +239,8 @@ emit_write(Emit *e, Node *n)
 static void
 emit_attention(Emit *e, Node *n)
 {
-	static const int slot[] = {ATTN_Q, ATTN_K, ATTN_V, ATTN_POS, ATTN_SLOPE, ATTN_SINK};
+	static const int slot[] = {ATTN_Q,   ATTN_K,     ATTN_V,
+	                           ATTN_POS, ATTN_SLOPE, ATTN_SINK};
 	const int64_t *q = n->in[0]->shape.dim, *k = n->in[1]->shape.dim;
 	int64_t *d = e->row->dim;
 
@@ -272,7 +280,8 @@ static void
 emit_dense(Emit *e, Node *n)
 {
 	static const int slot[] = {DENSE_Q, DENSE_K, DENSE_V, DENSE_MASK};
-	const int64_t *q = n->in[0]->shape.dim, *k = n->in[1]->shape.dim, *v = n->in[2]->shape.dim;
+	const int64_t *q = n->in[0]->shape.dim, *k = n->in[1]->shape.dim,
+		      *v = n->in[2]->shape.dim;
 	int64_t *d = e->row->dim;
 
 	for (int i = 0; i < (int)LEN(slot); i++)
@@ -317,7 +326,8 @@ stretch(const Value *x, const Value *y, int64_t *d)
 	for (int i = 1; i <= x->shape.rank; i++) {
 		int64_t n = x->shape.dim[x->shape.rank - i];
 
-		d[6 - i] = n == 1 && y->shape.dim[y->shape.rank - i] != 1 ? 0 : k;
+		d[6 - i] =
+			n == 1 && y->shape.dim[y->shape.rank - i] != 1 ? 0 : k;
 		k *= n;
 	}
 }
@@ -326,7 +336,8 @@ static void
 sizes(const Value *y, int64_t *d)
 {
 	for (int i = 1; i <= 6; i++)
-		d[6 - i] = i <= y->shape.rank ? y->shape.dim[y->shape.rank - i] : 1;
+		d[6 - i] = i <= y->shape.rank ? y->shape.dim[y->shape.rank - i]
+		                              : 1;
 }
 
 static void
@@ -437,13 +448,18 @@ emit_ref(Emit *e, Node *n)
 	if (!e->ref) {
 		e->ref = graph_new(m->mem, "refs");
 		for (int i = 0; i < e->g->nopset; i++)
-			graph_import(e->ref, e->g->opset[i].domain, e->g->opset[i].version);
+			graph_import(e->ref, e->g->opset[i].domain,
+			             e->g->opset[i].version);
 	}
 	for (int i = 0; i < n->nin + n->nout; i++) {
 		Value *v = i < n->nin ? n->in[i] : n->out[i - n->nin];
 
 		if (v && (v->kind != VALUE_TENSOR || v->type == DT_STRING))
-			e->ok = fail(e->c, QE_INPUT, "node '%s' (%s): the host backend has no %s values", n->name, n->type, v->type == DT_STRING ? "string" : "sequence");
+			e->ok = fail(
+				e->c, QE_INPUT,
+				"node '%s' (%s): the host backend has no %s values",
+				n->name, n->type,
+				v->type == DT_STRING ? "string" : "sequence");
 		io[i] = ref_value(e, v, i >= n->nin);
 	}
 	e->row->kernel = STEP_REF;
@@ -451,7 +467,8 @@ emit_ref(Emit *e, Node *n)
 	e->row->dim[1] = n->nin;
 	e->row->dim[2] = n->nout;
 	e->row->dim[3] = (int64_t)(m->refs->n / sizeof(RefRow));
-	r = node_new(e->ref, n->domain, n->type, n->nin, io, n->nout, io + n->nin);
+	r = node_new(e->ref, n->domain, n->type, n->nin, io, n->nout,
+	             io + n->nin);
 	r->name = n->name;
 	r->attr = n->attr;
 	r->nattr = n->nattr;
@@ -512,9 +529,13 @@ state_of(Emit *e, const Value *v)
 	s = NEW(e->image->mem, State);
 	s->shape = v->shape;
 	s->type = v->type;
-	s->format = v->shape.rank == 4 && v->type == DT_F32 ? e->image->cache : CF_COUNT;
+	s->format = v->shape.rank == 4 && v->type == DT_F32 ? e->image->cache
+	                                                    : CF_COUNT;
 	row = last_dim(v);
-	s->len = s->format == CF_COUNT ? bytes_of(v) : mul_size(rows_of(v), cache_row_bytes(s->format, row));
+	s->len =
+		s->format == CF_COUNT
+			? bytes_of(v)
+			: mul_size(rows_of(v), cache_row_bytes(s->format, row));
 	s->off = e->image->state;
 	e->image->state += (s->len + 63) / 64 * 64;
 	dict_set(e->image->states, v->name, s);
@@ -525,10 +546,14 @@ static void
 add_io(Emit *e, const Value *v, bool output, int *nio)
 {
 	Home h = e->home[v->mark];
-	IORow row = {.name = image_text(e->image, v->name), .type = (uint32_t)v->type, .rank = (uint32_t)v->shape.rank, .output = output};
+	IORow row = {.name = image_text(e->image, v->name),
+	             .type = (uint32_t)v->type,
+	             .rank = (uint32_t)v->shape.rank,
+	             .output = output};
 
 	memcpy(row.dim, v->shape.dim, sizeof row.dim);
-	row.at = (Place){.space = h.space, .off = h.space == SPACE_ARENA ? -1 - h.life : h.off};
+	row.at = (Place){.space = h.space,
+	                 .off = h.space == SPACE_ARENA ? -1 - h.life : h.off};
 	buf_add(e->image->ios, &row, sizeof row);
 	++*nio;
 }
@@ -545,7 +570,10 @@ begin_inputs(Emit *e)
 			continue;
 		}
 		if (!(s = state_of(e, v)))
-			return fail(e->c, QE_INPUT, "retained '%s': other shape than in another specialization", v->name);
+			return fail(
+				e->c, QE_INPUT,
+				"retained '%s': other shape than in another specialization",
+				v->name);
 		e->home[v->mark] = (Home){.space = SPACE_STATE, .off = s->off};
 	}
 	return true;
@@ -588,7 +616,8 @@ static void
 stretch_io(Emit *e)
 {
 	for (int i = 0; i < e->g->nin + e->g->nout; i++) {
-		Value *v = i < e->g->nin ? e->g->in[i] : e->g->out[i - e->g->nin];
+		Value *v =
+			i < e->g->nin ? e->g->in[i] : e->g->out[i - e->g->nin];
 		Home h = e->home[v->mark];
 
 		if (h.space != SPACE_ARENA)
@@ -609,7 +638,8 @@ patch(Emit *e, size_t step0, size_t ref0, size_t io0)
 	for (int i = 0; i < e->step; i++)
 		for (int k = 0; k < STEP_BUF; k++)
 			if (e->patch[i][k])
-				s[i].buf[k].off += e->life[e->patch[i][k] - 1].off;
+				s[i].buf[k].off +=
+					e->life[e->patch[i][k] - 1].off;
 	for (size_t i = ref0; i < e->image->refs->n / sizeof *r; i++)
 		if (r[i].at.space == SPACE_ARENA)
 			r[i].at.off = e->life[-1 - r[i].at.off].off;
@@ -632,14 +662,20 @@ static bool
 emit_all(Emit *e, const Spec *spec)
 {
 	Image *m = e->image;
-	size_t step0 = m->steps->n / sizeof(StepRow), ref0 = m->refs->n / sizeof(RefRow), io0 = m->ios->n / sizeof(IORow);
-	ProgramRow row = {.name = image_text(m, spec->name), .step = (uint32_t)step0, .io = (uint32_t)io0};
+	size_t step0 = m->steps->n / sizeof(StepRow),
+	       ref0 = m->refs->n / sizeof(RefRow),
+	       io0 = m->ios->n / sizeof(IORow);
+	ProgramRow row = {.name = image_text(m, spec->name),
+	                  .step = (uint32_t)step0,
+	                  .io = (uint32_t)io0};
 	int nio = 0;
 
 	if (!begin_inputs(e))
 		return false;
 	for (int i = 0; i < e->g->nnode; i++)
-		if (!is_weight(e->g->node[i]->nout ? e->g->node[i]->out[0] : NULL) && !emit_node(e, e->g->node[i]))
+		if (!is_weight(e->g->node[i]->nout ? e->g->node[i]->out[0]
+		                                   : NULL) &&
+		    !emit_node(e, e->g->node[i]))
 			return false;
 	if (!keep_states(e))
 		return false;
@@ -665,12 +701,17 @@ emit_all(Emit *e, const Spec *spec)
 bool
 emit_program(Ctx *c, Image *image, Weights *weights, Graph *g, const Spec *spec)
 {
-	Emit e = {.c = c, .image = image, .weights = weights, .g = g, .ok = true};
+	Emit e = {.c = c,
+	          .image = image,
+	          .weights = weights,
+	          .g = g,
+	          .ok = true};
 	bool ok;
 
 	number_values(g);
 	e.home = NEWV(&e.mem, Home, g->value->n + 1);
-	e.patch = arena_array(&e.mem, (size_t)(g->nnode + g->nout + 1), sizeof *e.patch);
+	e.patch = arena_array(&e.mem, (size_t)(g->nnode + g->nout + 1),
+	                      sizeof *e.patch);
 	ok = emit_all(&e, spec);
 	arena_free(&e.mem);
 	return ok;

@@ -47,14 +47,16 @@ packed(Reach *r, int i, int64_t format, int64_t n, int64_t k)
 }
 
 static void
-cache(Reach *r, int i, int64_t format, int64_t slots, int64_t heads, int64_t ctx, int64_t dim)
+cache(Reach *r, int i, int64_t format, int64_t slots, int64_t heads,
+      int64_t ctx, int64_t dim)
 {
 	bool known = format >= 0 && format < CF_COUNT && dim >= 0;
 
 	if (!known)
 		r->ok = false;
 	else
-		reach(r, i, cache_row_bytes((CFormat)format, dim), slots, heads, ctx, 1);
+		reach(r, i, cache_row_bytes((CFormat)format, dim), slots, heads,
+		      ctx, 1);
 }
 
 /* (n - 1) rows of stride ld and one of width w, in floats */
@@ -76,7 +78,8 @@ in_range(Reach *r, int64_t x, int64_t lo, int64_t hi)
 static void
 extent_matmul(Reach *r)
 {
-	const int64_t *d = r->d, m = d[MATMUL_M], n = d[MATMUL_N], k = d[MATMUL_K];
+	const int64_t *d = r->d, m = d[MATMUL_M], n = d[MATMUL_N],
+		      k = d[MATMUL_K];
 
 	in_range(r, d[MATMUL_ACT], 0, ACT_COUNT);
 	floats(r, MATMUL_Y, m, n, 1, 1);
@@ -137,7 +140,8 @@ extent_rope(Reach *r)
 	in_range(r, d[ROPE_ROT] & 1, 0, 1);
 	in_range(r, d[ROPE_TABLE], 1, INT64_MAX);
 	floats(r, ROPE_Y, d[ROPE_TOKENS], d[ROPE_HEADS], d[ROPE_DIM], 1);
-	strided(r, ROPE_X, d[ROPE_TOKENS], d[ROPE_LDX], mul_size(d[ROPE_HEADS], d[ROPE_DIM]));
+	strided(r, ROPE_X, d[ROPE_TOKENS], d[ROPE_LDX],
+	        mul_size(d[ROPE_HEADS], d[ROPE_DIM]));
 	floats(r, ROPE_COS, d[ROPE_TABLE], d[ROPE_ROT], 1, 1);
 	floats(r, ROPE_SIN, d[ROPE_TABLE], d[ROPE_ROT], 1, 1);
 	ints(r, ROPE_POS, d[ROPE_TOKENS], 1);
@@ -149,8 +153,10 @@ extent_write(Reach *r)
 {
 	const int64_t *d = r->d;
 
-	cache(r, WRITE_CACHE, d[WRITE_FORMAT], d[WRITE_SLOTS], d[WRITE_HEADS], d[WRITE_CTX], d[WRITE_DIM]);
-	strided(r, WRITE_X, mul_size(d[WRITE_BATCH], d[WRITE_SEQ]), d[WRITE_LDX], mul_size(d[WRITE_HEADS], d[WRITE_DIM]));
+	cache(r, WRITE_CACHE, d[WRITE_FORMAT], d[WRITE_SLOTS], d[WRITE_HEADS],
+	      d[WRITE_CTX], d[WRITE_DIM]);
+	strided(r, WRITE_X, mul_size(d[WRITE_BATCH], d[WRITE_SEQ]),
+	        d[WRITE_LDX], mul_size(d[WRITE_HEADS], d[WRITE_DIM]));
 	ints(r, WRITE_POS, d[WRITE_BATCH], d[WRITE_SEQ]);
 	ints(r, WRITE_SLOT, d[WRITE_BATCH], 1);
 	*r->written = 1u << WRITE_CACHE;
@@ -170,9 +176,12 @@ extent_attention(Reach *r)
 	heads_divide(r, d[ATTN_HEADS], d[ATTN_KV]);
 	in_range(r, d[ATTN_WINDOW], 0, INT64_MAX);
 	floats(r, ATTN_Y, tokens, d[ATTN_HEADS], d[ATTN_VDIM], 1);
-	strided(r, ATTN_Q, tokens, d[ATTN_LDQ], mul_size(d[ATTN_HEADS], d[ATTN_DIM]));
-	cache(r, ATTN_K, d[ATTN_FORMAT], d[ATTN_SLOTS], d[ATTN_KV], d[ATTN_CTX], d[ATTN_DIM]);
-	cache(r, ATTN_V, d[ATTN_FORMAT], d[ATTN_SLOTS], d[ATTN_KV], d[ATTN_CTX], d[ATTN_VDIM]);
+	strided(r, ATTN_Q, tokens, d[ATTN_LDQ],
+	        mul_size(d[ATTN_HEADS], d[ATTN_DIM]));
+	cache(r, ATTN_K, d[ATTN_FORMAT], d[ATTN_SLOTS], d[ATTN_KV], d[ATTN_CTX],
+	      d[ATTN_DIM]);
+	cache(r, ATTN_V, d[ATTN_FORMAT], d[ATTN_SLOTS], d[ATTN_KV], d[ATTN_CTX],
+	      d[ATTN_VDIM]);
 	ints(r, ATTN_POS, tokens, 1);
 	ints(r, ATTN_SLOT, d[ATTN_BATCH], 1);
 	floats(r, ATTN_SLOPE, d[ATTN_HEADS], 1, 1, 1);
@@ -183,16 +192,21 @@ extent_attention(Reach *r)
 static void
 extent_dense(Reach *r)
 {
-	const int64_t *d = r->d, q = mul_size(d[DENSE_BATCH], d[DENSE_SEQ]), k = mul_size(d[DENSE_BATCH], d[DENSE_LEN]);
+	const int64_t *d = r->d, q = mul_size(d[DENSE_BATCH], d[DENSE_SEQ]),
+		      k = mul_size(d[DENSE_BATCH], d[DENSE_LEN]);
 	int64_t last = -1;
 
 	heads_divide(r, d[DENSE_HEADS], d[DENSE_KV]);
 	floats(r, DENSE_Y, q, d[DENSE_HEADS], d[DENSE_VDIM], 1);
-	strided(r, DENSE_Q, q, d[DENSE_LDQ], mul_size(d[DENSE_HEADS], d[DENSE_DIM]));
-	strided(r, DENSE_K, k, d[DENSE_LDK], mul_size(d[DENSE_KV], d[DENSE_DIM]));
-	strided(r, DENSE_V, k, d[DENSE_LDV], mul_size(d[DENSE_KV], d[DENSE_VDIM]));
+	strided(r, DENSE_Q, q, d[DENSE_LDQ],
+	        mul_size(d[DENSE_HEADS], d[DENSE_DIM]));
+	strided(r, DENSE_K, k, d[DENSE_LDK],
+	        mul_size(d[DENSE_KV], d[DENSE_DIM]));
+	strided(r, DENSE_V, k, d[DENSE_LDV],
+	        mul_size(d[DENSE_KV], d[DENSE_VDIM]));
 	if (r->ok && q > 0 && d[DENSE_LEN] > 0) {
-		last = add_size(mul_size(d[DENSE_BATCH] - 1, d[DENSE_MB]), mul_size(d[DENSE_HEADS] - 1, d[DENSE_MH]));
+		last = add_size(mul_size(d[DENSE_BATCH] - 1, d[DENSE_MB]),
+		                mul_size(d[DENSE_HEADS] - 1, d[DENSE_MH]));
 		last = add_size(last, mul_size(d[DENSE_SEQ] - 1, d[DENSE_MS]));
 		last = add_size(last, d[DENSE_LEN]);
 		r->ok = last >= 0;
@@ -277,7 +291,8 @@ extent_copy(Reach *r)
 
 	r->ok = elem == 1 || elem == 2 || elem == 4 || elem == 8;
 	reach(r, COPY_Y, elem, dense(r, r->d + COPY_SIZE), 1, 1, 1);
-	reach(r, COPY_X, elem, span(r, r->d + COPY_SIZE, r->d + COPY_STRIDE), 1, 1, 1);
+	reach(r, COPY_X, elem, span(r, r->d + COPY_SIZE, r->d + COPY_STRIDE), 1,
+	      1, 1);
 	*r->written = 1u << COPY_Y;
 }
 
@@ -300,9 +315,11 @@ static const unsigned needed[K_COUNT] = {
 	[K_EMBED] = BUF(EMBED_Y) | BUF(EMBED_IDS) | BUF(EMBED_TABLE),
 	[K_RMSNORM] = BUF(NORM_Y) | BUF(NORM_X),
 	[K_LAYERNORM] = BUF(NORM_Y) | BUF(NORM_X),
-	[K_ROPE] = BUF(ROPE_Y) | BUF(ROPE_X) | BUF(ROPE_COS) | BUF(ROPE_SIN) | BUF(ROPE_POS),
+	[K_ROPE] = BUF(ROPE_Y) | BUF(ROPE_X) | BUF(ROPE_COS) | BUF(ROPE_SIN) |
+                   BUF(ROPE_POS),
 	[K_WRITE] = BUF(WRITE_CACHE) | BUF(WRITE_X) | BUF(WRITE_POS),
-	[K_ATTENTION] = BUF(ATTN_Y) | BUF(ATTN_Q) | BUF(ATTN_K) | BUF(ATTN_V) | BUF(ATTN_POS),
+	[K_ATTENTION] = BUF(ATTN_Y) | BUF(ATTN_Q) | BUF(ATTN_K) | BUF(ATTN_V) |
+                        BUF(ATTN_POS),
 	[K_DENSE] = BUF(DENSE_Y) | BUF(DENSE_Q) | BUF(DENSE_K) | BUF(DENSE_V),
 	[K_LAST] = BUF(LAST_Y) | BUF(LAST_X) | BUF(LAST_POS),
 	[K_BINARY] = BUF(BINARY_Y) | BUF(BINARY_A) | BUF(BINARY_B),
@@ -318,7 +335,8 @@ step_needs(KernelId k)
 }
 
 bool
-step_extent(KernelId k, const Step *s, int64_t bytes[STEP_BUF], unsigned *written)
+step_extent(KernelId k, const Step *s, int64_t bytes[STEP_BUF],
+            unsigned *written)
 {
 	Reach r = {.d = s->dim, .bytes = bytes, .written = written, .ok = true};
 

@@ -18,7 +18,8 @@ run(Ctx *c, Graph *g, const Fusion *f, int *hits)
 	*hits = 0;
 	graph_count_uses(g);
 	for (int i = g->nnode - 1; i >= 0; i--) {
-		if (!is_op(g->node[i], f->domain, f->type) || !f->fn(c, g, g->node[i]))
+		if (!is_op(g->node[i], f->domain, f->type) ||
+		    !f->fn(c, g, g->node[i]))
 			continue;
 		++*hits;
 		graph_count_uses(g);

@@ -17,11 +17,11 @@
 #include "compile.h"
 
 typedef struct Scores {
-	Value *q, *k;       /* [B,n,S,d], [B,n,T,d] before the transpose */
+	Value *q, *k;        /* [B,n,S,d], [B,n,T,d] before the transpose */
 	Value *mask, *least; /* bool: where true, the least score stands */
 	Value *bias;         /* added */
-	Value *sink;        /* [n] more scores, whose weights are dropped */
-	Value *slope, *key; /* + slope [n] * (key - query) */
+	Value *sink;         /* [n] more scores, whose weights are dropped */
+	Value *slope, *key;  /* + slope [n] * (key - query) */
 	Value *query;
 	double scale, cap, slope_scale;
 } Scores;
@@ -47,8 +47,9 @@ table_of(Value *v, Value **pos)
 {
 	Node *n = made_by(skip_views(v), "Gather");
 
-	if (!n || attr_int(n, "axis", 0) != 0 || n->in[0]->shape.rank != 2 || !is_weight(n->in[0]) ||
-	    n->in[1]->type != DT_I64 || (*pos && *pos != n->in[1]))
+	if (!n || attr_int(n, "axis", 0) != 0 || n->in[0]->shape.rank != 2 ||
+	    !is_weight(n->in[0]) || n->in[1]->type != DT_I64 ||
+	    (*pos && *pos != n->in[1]))
 		return NULL;
 	*pos = n->in[1];
 	return n->in[0];
@@ -64,7 +65,8 @@ last_slice(Value *v, int64_t from, int64_t to)
 	if (!n || n->nin < 4 || shape_count(&n->in[1]->shape) != 1)
 		return NULL;
 	rank = n->in[0]->shape.rank;
-	if (!is_const_ints(n->in[1], 1, &from) || !n->in[3]->data.mem || n->in[3]->type != DT_I64)
+	if (!is_const_ints(n->in[1], 1, &from) || !n->in[3]->data.mem ||
+	    n->in[3]->type != DT_I64)
 		return NULL;
 	axis = *(const int64_t *)n->in[3]->data.mem;
 	if ((axis != -1 && axis != rank - 1) || last_dim(v) != to - from ||
@@ -82,7 +84,8 @@ is_rotate_half(Value *r, const Value *x)
 
 	if (!cat || cat->nin != 2 || !(neg = made_by(cat->in[0], "Neg")))
 		return false;
-	return last_slice(neg->in[0], half, d) == x && last_slice(cat->in[1], 0, half) == x;
+	return last_slice(neg->in[0], half, d) == x &&
+	       last_slice(cat->in[1], 0, half) == x;
 }
 
 /* x * cos + rotate_half(x) * sin */
@@ -97,7 +100,8 @@ match_rotation(Value *v, Rope *r)
 		mul[0] = made_by(add->in[swap], "Mul");
 		mul[1] = made_by(add->in[1 - swap], "Mul");
 		for (int i = 0; mul[0] && mul[1] && i < 4; i++) {
-			Value *x = mul[0]->in[i & 1], *half = mul[1]->in[i >> 1];
+			Value *x = mul[0]->in[i & 1],
+			      *half = mul[1]->in[i >> 1];
 
 			if (!is_rotate_half(half, x))
 				continue;
@@ -142,7 +146,8 @@ swapped(const Value *v)
 }
 
 static Node *
-add_host(Graph *g, const char *kernel, int nin, Value *const *in, DType type, const Shape *s)
+add_host(Graph *g, const char *kernel, int nin, Value *const *in, DType type,
+         const Shape *s)
 {
 	Value *out = value_new(g, NULL, type, s);
 
@@ -156,7 +161,8 @@ transposed(Graph *g, Value *v)
 	const int64_t *d = v->shape.dim;
 	Node *n = add_host(g, "copy", 1, &v, v->type, &s);
 
-	attr_set_ints(g, n, "strides", 4, (int64_t[]){d[1] * d[2] * d[3], d[3], d[2] * d[3], 1});
+	attr_set_ints(g, n, "strides", 4,
+	              (int64_t[]){d[1] * d[2] * d[3], d[3], d[2] * d[3], 1});
 	attr_set_int(g, n, "offset", 0);
 	n->name = v->name;
 	return n->out[0];
@@ -175,14 +181,21 @@ tokens_major(Graph *g, Value *v)
 	if (n && is_perm(n, 4, perm))
 		return n->in[0];
 	if (match_rope(v, &r)) {
-		h = add_host(g, "rope", 4, (Value *[]){tokens_major(g, r.x), r.cos, r.sin, r.pos}, DT_F32, &s);
+		h = add_host(g, "rope", 4,
+		             (Value *[]){tokens_major(g, r.x), r.cos, r.sin,
+		                         r.pos},
+		             DT_F32, &s);
 		attr_set_int(g, h, "rot", r.rot);
 		attr_set_int(g, h, "style", r.style);
 		h->name = v->name;
 		return h->out[0];
 	}
-	if ((n = made_by_host(v, "rmsnorm")) || (n = made_by_host(v, "layernorm"))) {
-		h = add_host(g, n->type, 4, (Value *[]){tokens_major(g, n->in[0]), n->in[1], n->in[2], NULL}, DT_F32, &s);
+	if ((n = made_by_host(v, "rmsnorm")) ||
+	    (n = made_by_host(v, "layernorm"))) {
+		h = add_host(g, n->type, 4,
+		             (Value *[]){tokens_major(g, n->in[0]), n->in[1],
+		                         n->in[2], NULL},
+		             DT_F32, &s);
 		attr_set_float(g, h, "eps", attr_float(n, "eps", 0));
 		h->name = n->name;
 		return h->out[0];
@@ -240,8 +253,10 @@ take_slopes(Value *v, Scores *s)
 
 			while (made_by(d, "Cast"))
 				d = d->from->in[0];
-			if (!(sub = made_by(d, "Sub")) || !is_weight(slope) || slope->shape.rank < 3 ||
-			    shape_count(&slope->shape) != slope->shape.dim[slope->shape.rank - 3] ||
+			if (!(sub = made_by(d, "Sub")) || !is_weight(slope) ||
+			    slope->shape.rank < 3 ||
+			    shape_count(&slope->shape) !=
+			            slope->shape.dim[slope->shape.rank - 3] ||
 			    shape_count(&slope->shape) != v->shape.dim[1])
 				continue;
 			s->slope = slope;
@@ -263,8 +278,10 @@ take_sink(Node *soft, Value *p, Scores *s)
 
 	if (p == soft->out[0])
 		return soft->in[0];
-	if (!cat || cat->nin != 2 || !(wide = made_by(cat->in[1], "Expand")) || last_dim(cat->in[1]) != 1 ||
-	    last_slice(p, 0, last_dim(cat->in[0])) != soft->out[0] || !is_weight(wide->in[0]) ||
+	if (!cat || cat->nin != 2 || !(wide = made_by(cat->in[1], "Expand")) ||
+	    last_dim(cat->in[1]) != 1 ||
+	    last_slice(p, 0, last_dim(cat->in[0])) != soft->out[0] ||
+	    !is_weight(wide->in[0]) ||
 	    shape_count(&wide->in[0]->shape) != p->shape.dim[1])
 		return NULL;
 	s->sink = wide->in[0];
@@ -277,7 +294,8 @@ match_scores(Value *v, Scores *s)
 	Node *n;
 	double big;
 
-	if ((n = made_by(v, "Where")) && const_number(n->in[1], &big) && big < -1e4) {
+	if ((n = made_by(v, "Where")) && const_number(n->in[1], &big) &&
+	    big < -1e4) {
 		s->mask = n->in[0];
 		s->least = n->in[1];
 		v = n->in[2];
@@ -318,7 +336,8 @@ unrepeat(Value *v)
 		return v;
 	y = &e->out[0]->shape;
 	x = skip_views(e->in[0]);
-	if (y->rank != 5 || e->in[0]->shape.rank != 5 || e->in[0]->shape.dim[2] != 1 || x->shape.rank != 4)
+	if (y->rank != 5 || e->in[0]->shape.rank != 5 ||
+	    e->in[0]->shape.dim[2] != 1 || x->shape.rank != 4)
 		return v;
 	for (int i = 0; i < 4; i++)
 		if (x->shape.dim[i] != e->in[0]->shape.dim[i < 2 ? i : i + 1])
@@ -353,7 +372,8 @@ position(Value *v, double *offset)
 		v = skip_views(v);
 		if ((x = with_const(v, "Add", &s)))
 			*offset += s;
-		else if (made_by(v, "Sub") && const_number(v->from->in[1], &s)) {
+		else if (made_by(v, "Sub") &&
+		         const_number(v->from->in[1], &s)) {
 			*offset -= s;
 			x = v->from->in[0];
 		} else if (made_by(v, "Cast"))
@@ -369,7 +389,8 @@ is_future(const Node *n, const Value *pos, int64_t len)
 {
 	double off;
 
-	return n && is_iota(n->in[0], len) && position(n->in[1], &off) == pos && off == 0;
+	return n && is_iota(n->in[0], len) && position(n->in[1], &off) == pos &&
+	       off == 0;
 }
 
 /* Hidden rows: those after the position and, with a window, those at
@@ -385,9 +406,11 @@ match_mask(Value *mask, const Value *pos, int64_t len, int64_t *window)
 		return is_future(made_by(mask, "Greater"), pos, len);
 	for (int i = 0; i < 2; i++) {
 		less = made_by(either->in[i], "Less");
-		if (!less || !is_future(made_by(either->in[1 - i], "Greater"), pos, len))
+		if (!less ||
+		    !is_future(made_by(either->in[1 - i], "Greater"), pos, len))
 			continue;
-		if (!is_iota(less->in[0], len) || position(less->in[1], &off) != pos || off > 0)
+		if (!is_iota(less->in[0], len) ||
+		    position(less->in[1], &off) != pos || off > 0)
 			return false;
 		*window = 1 - (int64_t)off;
 		return true;
@@ -408,7 +431,10 @@ match_gather(Value *v)
 	if (!where || !is_iota(where->in[2], n->in[0]->shape.dim[2]))
 		return NULL;
 	n = n->in[0]->from;
-	return is_op(n, "com.qualcomm.cloud", "CtxScatter") || is_op(n, HOST_DOMAIN, "cache_write") ? n : NULL;
+	return is_op(n, "com.qualcomm.cloud", "CtxScatter") ||
+	                       is_op(n, HOST_DOMAIN, "cache_write")
+	               ? n
+	               : NULL;
 }
 
 static Value *
@@ -434,7 +460,10 @@ write_cache(Graph *g, Node *scatter)
 	if (is_op(scatter, HOST_DOMAIN, "cache_write"))
 		return scatter->out[0];
 	x = tokens_major(g, scatter->in[2]);
-	return host_node(g, "cache_write", 3, (Value *[]){scatter->in[0], x, scatter->in[1]}, scatter->out[0])->out[0];
+	return host_node(g, "cache_write", 3,
+	                 (Value *[]){scatter->in[0], x, scatter->in[1]},
+	                 scatter->out[0])
+	        ->out[0];
 }
 
 /* The value that attention's result [B,n,S,d] becomes once it is back in
@@ -447,7 +476,8 @@ put_result(Graph *g, Node *h, Value *o)
 	for (int i = 0; o->mark == 1 && i < g->nnode; i++) {
 		Node *n = g->node[i];
 
-		if (!is_op(n, "", "Transpose") || n->in[0] != o || !is_perm(n, 4, (const int64_t[]){0, 2, 1, 3}))
+		if (!is_op(n, "", "Transpose") || n->in[0] != o ||
+		    !is_perm(n, 4, (const int64_t[]){0, 2, 1, 3}))
 			continue;
 		h->name = n->name;
 		graph_replace(g, n->out[0], y);
@@ -478,7 +508,8 @@ slopes_fit(const Scores *s, const Value *pos, int64_t len)
 
 	if (!s->slope)
 		return true;
-	return is_iota(skip_views(s->key), len) && position(s->query, &off) == pos && off == 0;
+	return is_iota(skip_views(s->key), len) &&
+	       position(s->query, &off) == pos && off == 0;
 }
 
 static bool
@@ -495,7 +526,8 @@ fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 	if (!ks || !vs || !s->mask || s->bias)
 		return false;
 	pos = written_at(ks);
-	if (written_at(vs) != pos || !match_mask(s->mask, pos, ks->out[0]->shape.dim[2], &window))
+	if (written_at(vs) != pos ||
+	    !match_mask(s->mask, pos, ks->out[0]->shape.dim[2], &window))
 		return false;
 	if (!slopes_fit(s, pos, ks->out[0]->shape.dim[2]))
 		return false;
@@ -522,7 +554,8 @@ mask_fits(const Value *m, const Value *scores)
 	if (lead < 0 || m->type != DT_F32 || last_dim(m) != last_dim(scores))
 		return false;
 	for (int i = lead; i < 4; i++)
-		if (m->shape.dim[i - lead] != 1 && m->shape.dim[i - lead] != scores->shape.dim[i])
+		if (m->shape.dim[i - lead] != 1 &&
+		    m->shape.dim[i - lead] != scores->shape.dim[i])
 			return false;
 	return true;
 }
@@ -536,7 +569,8 @@ mask_bias(Graph *g, const Scores *s)
 
 	if (v)
 		return v;
-	v = node_add(g, "Where", name, s->mask, s->least, const_f32(g, NULL, 0));
+	v = node_add(g, "Where", name, s->mask, s->least,
+	             const_f32(g, NULL, 0));
 	v->type = DT_F32;
 	v->shape = s->mask->shape;
 	return v;
@@ -554,7 +588,8 @@ fuse_dense(Graph *g, Node *n, Scores *s, Value *v, const Value *scores)
 		s->bias = mask_bias(g, s);
 	else if (s->mask)
 		return false;
-	if (s->sink || s->slope || (s->bias && !mask_fits(s->bias, scores)) || k->shape.dim[1] != v->shape.dim[1])
+	if (s->sink || s->slope || (s->bias && !mask_fits(s->bias, scores)) ||
+	    k->shape.dim[1] != v->shape.dim[1])
 		return false;
 	in[0] = tokens_major(g, s->q);
 	in[1] = tokens_major(g, k);
@@ -571,15 +606,18 @@ bool
 fuse_attention(Ctx *c, Graph *g, Node *n)
 {
 	Value *p = n->in[0];
-	Node *soft = made_by(made_by(p, "Slice") ? p->from->in[0] : p, "Softmax");
+	Node *soft =
+		made_by(made_by(p, "Slice") ? p->from->in[0] : p, "Softmax");
 	int64_t axis = soft ? attr_int(soft, "axis", -1) : 0;
 	Scores s = {.scale = 1};
 
 	(void)c;
-	if (!soft || (axis != -1 && axis != 3) || n->out[0]->type != DT_F32 || n->in[1]->shape.rank != 4)
+	if (!soft || (axis != -1 && axis != 3) || n->out[0]->type != DT_F32 ||
+	    n->in[1]->shape.rank != 4)
 		return false;
 	p = take_sink(soft, p, &s);
 	if (!p || !match_scores(p, &s))
 		return false;
-	return fuse_cached(g, n, &s, n->in[1]) || fuse_dense(g, n, &s, n->in[1], p);
+	return fuse_cached(g, n, &s, n->in[1]) ||
+	       fuse_dense(g, n, &s, n->in[1], p);
 }

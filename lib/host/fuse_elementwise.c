@@ -28,7 +28,8 @@ factors(Value *v, Product *p, int depth)
 		return true;
 	}
 	if (depth < 4 && mul)
-		return factors(mul->in[0], p, depth + 1) && factors(mul->in[1], p, depth + 1);
+		return factors(mul->in[0], p, depth + 1) &&
+		       factors(mul->in[1], p, depth + 1);
 	if (depth < 4 && div && const_number(div->in[1], &s) && s != 0) {
 		p->number /= s;
 		return factors(div->in[0], p, depth + 1);
@@ -53,7 +54,8 @@ is_scaled(Value *v, const Value *x, double number)
 
 	if (v == x)
 		return near(number, 1);
-	return factors(v, &p, 0) && p.n == 1 && p.factor[0] == x && near(p.number, number);
+	return factors(v, &p, 0) && p.n == 1 && p.factor[0] == x &&
+	       near(p.number, number);
 }
 
 static bool
@@ -77,7 +79,8 @@ is_tanh_inner(Value *v, const Value *x)
 	Product p = {.number = 1};
 	Node *add;
 
-	if (!factors(v, &p, 0) || p.n != 1 || !near(p.number, sqrt(2 / acos(-1))))
+	if (!factors(v, &p, 0) || p.n != 1 ||
+	    !near(p.number, sqrt(2 / acos(-1))))
 		return false;
 	if (!(add = made_by(p.factor[0], "Add")))
 		return false;
@@ -94,8 +97,11 @@ kind(Value *f, const Value *x, double number)
 	Value *v;
 
 	if (sig && number == 1)
-		return is_scaled(sig->in[0], x, 1) ? ACT_SILU : is_scaled(sig->in[0], x, 1.702) ? ACT_QUICK_GELU : ACT_NONE;
-	if (!add || !near(number, 0.5) || !(v = with_const(f, "Add", &one)) || one != 1)
+		return is_scaled(sig->in[0], x, 1)       ? ACT_SILU
+		       : is_scaled(sig->in[0], x, 1.702) ? ACT_QUICK_GELU
+		                                         : ACT_NONE;
+	if (!add || !near(number, 0.5) || !(v = with_const(f, "Add", &one)) ||
+	    one != 1)
 		return ACT_NONE;
 	if ((in = made_by(v, "Erf")) && is_scaled(in->in[0], x, sqrt(0.5)))
 		return ACT_GELU;
@@ -136,7 +142,11 @@ fuse_unary(Ctx *c, Graph *g, Node *n)
 	static const struct {
 		const char *type;
 		Act act;
-	} map[] = {{"Relu", ACT_RELU}, {"Sigmoid", ACT_SIGMOID}, {"Tanh", ACT_TANH}, {"Erf", ACT_ERF}, {"Exp", ACT_EXP}};
+	} map[] = {{"Relu", ACT_RELU},
+	           {"Sigmoid", ACT_SIGMOID},
+	           {"Tanh", ACT_TANH},
+	           {"Erf", ACT_ERF},
+	           {"Exp", ACT_EXP}};
 
 	(void)c;
 	if (n->in[0]->type != DT_F32)
@@ -155,7 +165,8 @@ fuse_softmax(Ctx *c, Graph *g, Node *n)
 	int64_t axis = attr_int(n, "axis", -1), rank = n->in[0]->shape.rank;
 
 	(void)c;
-	if (n->in[0]->type != DT_F32 || rank < 1 || (axis != -1 && axis != rank - 1))
+	if (n->in[0]->type != DT_F32 || rank < 1 ||
+	    (axis != -1 && axis != rank - 1))
 		return false;
 	host_node(g, "softmax", 1, n->in, n->out[0]);
 	return true;
@@ -164,7 +175,10 @@ fuse_softmax(Ctx *c, Graph *g, Node *n)
 static int
 binary_op(const char *type)
 {
-	static const char *const name[] = {[BIN_ADD] = "Add", [BIN_SUB] = "Sub", [BIN_MUL] = "Mul", [BIN_DIV] = "Div"};
+	static const char *const name[] = {[BIN_ADD] = "Add",
+	                                   [BIN_SUB] = "Sub",
+	                                   [BIN_MUL] = "Mul",
+	                                   [BIN_DIV] = "Div"};
 
 	for (int i = 0; i < (int)LEN(name); i++)
 		if (strcmp(name[i], type) == 0)
@@ -178,7 +192,8 @@ fuse_binary(Ctx *c, Graph *g, Node *n)
 	int op = binary_op(n->type);
 
 	(void)c;
-	if (n->out[0]->type != DT_F32 || n->out[0]->shape.rank > 6 || is_weight(n->out[0]))
+	if (n->out[0]->type != DT_F32 || n->out[0]->shape.rank > 6 ||
+	    is_weight(n->out[0]))
 		return false;
 	attr_set_int(g, host_node(g, "binary", 2, n->in, n->out[0]), "op", op);
 	return true;
@@ -191,7 +206,8 @@ make_copy(Graph *g, Value *x, Value *out, const int64_t *stride, int64_t offset)
 {
 	Node *h;
 
-	if (out->shape.rank > 6 || is_weight(out) || dtypes[out->type].bits < 8 || dtypes[out->type].class == 'S')
+	if (out->shape.rank > 6 || is_weight(out) ||
+	    dtypes[out->type].bits < 8 || dtypes[out->type].class == 'S')
 		return false;
 	h = host_node(g, "copy", 1, &x, out);
 	attr_set_ints(g, h, "strides", out->shape.rank, stride);
@@ -237,7 +253,8 @@ fuse_pick(Ctx *c, Graph *g, Node *n)
 
 	(void)c;
 	axis += axis < 0 ? s->rank : 0;
-	if (n->in[1]->shape.rank != 0 || !const_number(n->in[1], &at) || axis >= s->rank)
+	if (n->in[1]->shape.rank != 0 || !const_number(n->in[1], &at) ||
+	    axis >= s->rank)
 		return false;
 	at += at < 0 ? (double)s->dim[axis] : 0;
 	if (at < 0 || at >= (double)s->dim[axis])
@@ -246,7 +263,8 @@ fuse_pick(Ctx *c, Graph *g, Node *n)
 	for (int i = 0; i < s->rank; i++)
 		if (i != axis)
 			out[k++] = stride[i];
-	return make_copy(g, n->in[0], n->out[0], out, (int64_t)at * stride[axis]);
+	return make_copy(g, n->in[0], n->out[0], out,
+	                 (int64_t)at * stride[axis]);
 }
 
 /* Slice with constant bounds (opset 10 on); the shape already tells lengths. */
@@ -261,7 +279,8 @@ fuse_slice(Ctx *c, Graph *g, Node *n)
 	if (n->nin < 3)
 		return false;
 	for (int i = 1; i < n->nin; i++)
-		if (n->in[i] && (n->in[i]->type != DT_I64 || !n->in[i]->data.mem))
+		if (n->in[i] &&
+		    (n->in[i]->type != DT_I64 || !n->in[i]->data.mem))
 			return false;
 	count = shape_count(&n->in[1]->shape);
 	start = n->in[1]->data.mem;

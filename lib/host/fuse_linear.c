@@ -15,7 +15,8 @@ fuse_linear(Ctx *c, Graph *g, Node *n)
 	Node *h;
 
 	(void)c;
-	if (!is_real(x) || w->shape.rank != 2 || x->shape.rank < 2 || !is_weight(w) || is_weight(x))
+	if (!is_real(x) || w->shape.rank != 2 || x->shape.rank < 2 ||
+	    !is_weight(w) || is_weight(x))
 		return false;
 	h = host_node(g, "matmul", 4, (Value *[]){x, w, NULL, NULL}, out);
 	attr_set_int(g, h, "transb", 0);
@@ -29,10 +30,12 @@ fuse_gemm(Ctx *c, Graph *g, Node *n)
 	Node *h;
 
 	(void)c;
-	if (!is_real(x) || !is_weight(w) || is_weight(x) || attr_int(n, "transA", 0) ||
-	    attr_float(n, "alpha", 1) != 1 || (b && attr_float(n, "beta", 1) != 1))
+	if (!is_real(x) || !is_weight(w) || is_weight(x) ||
+	    attr_int(n, "transA", 0) || attr_float(n, "alpha", 1) != 1 ||
+	    (b && attr_float(n, "beta", 1) != 1))
 		return false;
-	if (b && (!is_weight(b) || shape_count(&b->shape) != last_dim(n->out[0])))
+	if (b &&
+	    (!is_weight(b) || shape_count(&b->shape) != last_dim(n->out[0])))
 		return false;
 	h = host_node(g, "matmul", 4, (Value *[]){x, w, b, NULL}, n->out[0]);
 	attr_set_int(g, h, "transb", attr_int(n, "transB", 0));
@@ -49,11 +52,16 @@ fuse_bias(Ctx *c, Graph *g, Node *n)
 		Value *b = n->in[1 - i];
 		Node *h;
 
-		if (!m || m->in[2] || m->in[3] || attr_find(m, "act") || m->out[0]->mark != 1 ||
-		    !is_weight(b) || b->shape.rank < 1 || shape_count(&b->shape) != last_dim(m->out[0]) ||
-		    last_dim(b) != last_dim(m->out[0]) || b->shape.rank > n->out[0]->shape.rank)
+		if (!m || m->in[2] || m->in[3] || attr_find(m, "act") ||
+		    m->out[0]->mark != 1 || !is_weight(b) ||
+		    b->shape.rank < 1 ||
+		    shape_count(&b->shape) != last_dim(m->out[0]) ||
+		    last_dim(b) != last_dim(m->out[0]) ||
+		    b->shape.rank > n->out[0]->shape.rank)
 			continue;
-		h = host_node(g, "matmul", 4, (Value *[]){m->in[0], m->in[1], b, NULL}, n->out[0]);
+		h = host_node(g, "matmul", 4,
+		              (Value *[]){m->in[0], m->in[1], b, NULL},
+		              n->out[0]);
 		attr_set_int(g, h, "transb", attr_int(m, "transb", 0));
 		return true;
 	}
@@ -65,7 +73,8 @@ plain_matmul(const Value *v)
 {
 	Node *m = made_by_host(v, "matmul");
 
-	return m && !m->in[3] && !attr_find(m, "act") && v->mark == 1 ? m : NULL;
+	return m && !m->in[3] && !attr_find(m, "act") && v->mark == 1 ? m
+	                                                              : NULL;
 }
 
 /* act(x . G) * (x . U) */
@@ -83,7 +92,10 @@ fuse_gated(Ctx *c, Graph *g, Node *n)
 		if (!gate || !up || gate->in[0] != up->in[0] ||
 		    !shape_eq(&gate->out[0]->shape, &up->out[0]->shape))
 			continue;
-		h = host_node(g, "gated", 5, (Value *[]){gate->in[0], gate->in[1], up->in[1], gate->in[2], up->in[2]}, n->out[0]);
+		h = host_node(g, "gated", 5,
+		              (Value *[]){gate->in[0], gate->in[1], up->in[1],
+		                          gate->in[2], up->in[2]},
+		              n->out[0]);
 		attr_set_int(g, h, "transg", attr_int(gate, "transb", 0));
 		attr_set_int(g, h, "transu", attr_int(up, "transb", 0));
 		attr_set_int(g, h, "act", attr_int(a, "act", ACT_NONE));
@@ -100,7 +112,9 @@ fuse_matmul_act(Ctx *c, Graph *g, Node *n)
 	(void)c;
 	if (!m)
 		return false;
-	h = host_node(g, "matmul", 4, (Value *[]){m->in[0], m->in[1], m->in[2], NULL}, n->out[0]);
+	h = host_node(g, "matmul", 4,
+	              (Value *[]){m->in[0], m->in[1], m->in[2], NULL},
+	              n->out[0]);
 	attr_set_int(g, h, "transb", attr_int(m, "transb", 0));
 	attr_set_int(g, h, "act", attr_int(n, "act", ACT_NONE));
 	return true;
@@ -115,11 +129,14 @@ fuse_residual(Ctx *c, Graph *g, Node *n)
 		Node *m = made_by_host(n->in[i], "matmul"), *h;
 		Value *r = n->in[1 - i];
 
-		if (!m || m->in[3] || n->in[i]->mark != 1 || r->type != DT_F32 || is_weight(r) ||
+		if (!m || m->in[3] || n->in[i]->mark != 1 ||
+		    r->type != DT_F32 || is_weight(r) ||
 		    shape_count(&r->shape) != shape_count(&n->out[0]->shape) ||
 		    shape_count(&m->out[0]->shape) != shape_count(&r->shape))
 			continue;
-		h = host_node(g, "matmul", 4, (Value *[]){m->in[0], m->in[1], m->in[2], r}, n->out[0]);
+		h = host_node(g, "matmul", 4,
+		              (Value *[]){m->in[0], m->in[1], m->in[2], r},
+		              n->out[0]);
 		attr_set_int(g, h, "transb", attr_int(m, "transb", 0));
 		if (attr_find(m, "act"))
 			attr_set_int(g, h, "act", attr_int(m, "act", ACT_NONE));
@@ -135,8 +152,9 @@ fuse_embed(Ctx *c, Graph *g, Node *n)
 	Value *table = n->in[0], *ids = n->in[1];
 
 	(void)c;
-	if (!is_real(table) || table->shape.rank != 2 || !is_weight(table) || is_weight(ids) ||
-	    ids->type != DT_I64 || attr_int(n, "axis", 0) != 0)
+	if (!is_real(table) || table->shape.rank != 2 || !is_weight(table) ||
+	    is_weight(ids) || ids->type != DT_I64 ||
+	    attr_int(n, "axis", 0) != 0)
 		return false;
 	host_node(g, "embed", 2, (Value *[]){ids, table}, n->out[0]);
 	return true;
@@ -151,19 +169,22 @@ fuse_last_token(Ctx *c, Graph *g, Node *n)
 	Node *arg;
 
 	(void)c;
-	if (x->type != DT_F32 || x->shape.rank != 3 || attr_int(n, "batch_dims", 0) != 1)
+	if (x->type != DT_F32 || x->shape.rank != 3 ||
+	    attr_int(n, "batch_dims", 0) != 1)
 		return false;
 	while (!(arg = made_by(idx, "ArgMax"))) {
 		if (!made_by_host(idx, "view") && !made_by(idx, "Cast"))
 			return false;
 		idx = idx->from->in[0];
 	}
-	if (!arg || attr_int(arg, "axis", 0) != 1 || attr_int(arg, "select_last_index", 0))
+	if (!arg || attr_int(arg, "axis", 0) != 1 ||
+	    attr_int(arg, "select_last_index", 0))
 		return false;
 	pos = arg->in[0];
 	while (made_by(pos, "Cast"))
 		pos = pos->from->in[0];
-	if (pos->type != DT_I64 || pos->shape.rank != 2 || pos->shape.dim[0] != x->shape.dim[0] ||
+	if (pos->type != DT_I64 || pos->shape.rank != 2 ||
+	    pos->shape.dim[0] != x->shape.dim[0] ||
 	    pos->shape.dim[1] != x->shape.dim[1] ||
 	    shape_count(&n->out[0]->shape) != x->shape.dim[0] * x->shape.dim[2])
 		return false;

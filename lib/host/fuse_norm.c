@@ -9,7 +9,8 @@
 static bool
 is_row_vector(const Value *w, int64_t width)
 {
-	return is_real(w) && is_weight(w) && shape_count(&w->shape) == width && last_dim(w) == width;
+	return is_real(w) && is_weight(w) && shape_count(&w->shape) == width &&
+	       last_dim(w) == width;
 }
 
 bool
@@ -21,7 +22,8 @@ fuse_rms_norm(Ctx *c, Graph *g, Node *n)
 	(void)c;
 	if (x->type != DT_F32 || !is_row_vector(w, last_dim(x)))
 		return false;
-	h = host_node(g, "rmsnorm", 4, (Value *[]){x, w, NULL, NULL}, n->out[0]);
+	h = host_node(g, "rmsnorm", 4, (Value *[]){x, w, NULL, NULL},
+	              n->out[0]);
 	attr_set_float(g, h, "eps", attr_float(n, "epsilon", 1e-5));
 	return true;
 }
@@ -32,14 +34,16 @@ is_square(const Value *v, const Value *x)
 {
 	Node *mul = made_by(v, "Mul"), *pow = made_by(v, "Pow");
 
-	return (mul && mul->in[0] == x && mul->in[1] == x) || (pow && pow->in[0] == x && const_is(pow->in[1], 2));
+	return (mul && mul->in[0] == x && mul->in[1] == x) ||
+	       (pow && pow->in[0] == x && const_is(pow->in[1], 2));
 }
 
 /* 1 / sqrt(mean(x^2) + eps), as Reciprocal or division by Sqrt */
 static bool
 is_rsqrt_mean(const Value *v, const Value *x, double *eps)
 {
-	Node *rec = made_by(v, "Reciprocal"), *div = made_by(v, "Div"), *root, *mean;
+	Node *rec = made_by(v, "Reciprocal"), *div = made_by(v, "Div"), *root,
+	     *mean;
 	const Value *sum;
 
 	if (rec)
@@ -51,7 +55,8 @@ is_rsqrt_mean(const Value *v, const Value *x, double *eps)
 	if (!root || !(sum = with_const(root->in[0], "Add", eps)))
 		return false;
 	mean = made_by(sum, "ReduceMean");
-	return mean && is_square(mean->in[0], x) && last_dim(mean->out[0]) == 1 &&
+	return mean && is_square(mean->in[0], x) &&
+	       last_dim(mean->out[0]) == 1 &&
 	       rows_of(mean->out[0]) == rows_of(x);
 }
 
@@ -70,9 +75,11 @@ fuse_rms_norm_ops(Ctx *c, Graph *g, Node *n)
 		for (int k = 0; k < 2; k++) {
 			Value *x = inner->in[k];
 
-			if (!is_row_vector(w, last_dim(x)) || !is_rsqrt_mean(inner->in[1 - k], x, &eps))
+			if (!is_row_vector(w, last_dim(x)) ||
+			    !is_rsqrt_mean(inner->in[1 - k], x, &eps))
 				continue;
-			h = host_node(g, "rmsnorm", 4, (Value *[]){x, w, NULL, NULL}, n->out[0]);
+			h = host_node(g, "rmsnorm", 4,
+			              (Value *[]){x, w, NULL, NULL}, n->out[0]);
 			attr_set_float(g, h, "eps", eps);
 			return true;
 		}
@@ -88,7 +95,8 @@ fuse_layer_norm(Ctx *c, Graph *g, Node *n)
 	Node *h;
 
 	(void)c;
-	if (x->type != DT_F32 || (axis != -1 && axis != x->shape.rank - 1) || !is_row_vector(w, last_dim(x)) ||
+	if (x->type != DT_F32 || (axis != -1 && axis != x->shape.rank - 1) ||
+	    !is_row_vector(w, last_dim(x)) ||
 	    (b && !is_row_vector(b, last_dim(x))))
 		return false;
 	for (int i = 1; i < n->nout; i++)
@@ -107,12 +115,15 @@ fuse_norm_sum(Ctx *c, Graph *g, Node *n)
 	Value *out[2], *sum = n->in[0];
 
 	(void)c;
-	if (!add || attr_int(add, "op", -1) != BIN_ADD || n->in[3] || !shape_eq(&add->in[0]->shape, &sum->shape) ||
+	if (!add || attr_int(add, "op", -1) != BIN_ADD || n->in[3] ||
+	    !shape_eq(&add->in[0]->shape, &sum->shape) ||
 	    !shape_eq(&add->in[1]->shape, &sum->shape))
 		return false;
 	out[0] = value_new(g, NULL, DT_F32, &n->out[0]->shape);
 	out[1] = value_new(g, NULL, DT_F32, &sum->shape);
-	h = node_new(g, HOST_DOMAIN, n->type, 4, (Value *[]){add->in[0], n->in[1], n->in[2], add->in[1]}, 2, out);
+	h = node_new(g, HOST_DOMAIN, n->type, 4,
+	             (Value *[]){add->in[0], n->in[1], n->in[2], add->in[1]}, 2,
+	             out);
 	h->name = n->name;
 	attr_set_float(g, h, "eps", attr_float(n, "eps", 1e-5));
 	graph_replace(g, n->out[0], out[0]);

@@ -36,7 +36,8 @@ image_text(Image *m, const char *s)
 static TableHead
 table(Buf *out, const Buf *rows, size_t size)
 {
-	TableHead h = {.count = (uint32_t)(rows->n / size), .size = (uint32_t)size};
+	TableHead h = {.count = (uint32_t)(rows->n / size),
+	               .size = (uint32_t)size};
 
 	while (out->n % 64)
 		buf_char(out, '\0');
@@ -49,7 +50,11 @@ void
 image_write(Image *m, Buf *out)
 {
 	const Kernel *all = kernels_for("generic");
-	ImageHead h = {.version = PROGRAM_VERSION, .panel = PANEL, .arena = m->arena, .weights = m->weights, .state = m->state};
+	ImageHead h = {.version = PROGRAM_VERSION,
+	               .panel = PANEL,
+	               .arena = m->arena,
+	               .weights = m->weights,
+	               .state = m->state};
 
 	for (int i = 0; i < K_COUNT; i++) {
 		KernelRow row = {image_text(m, all[i].name)};

@@ -9,7 +9,8 @@
 bool
 is_op(const Node *n, const char *domain, const char *type)
 {
-	return n && strcmp(n->type, type) == 0 && strcmp(n->domain, domain) == 0;
+	return n && strcmp(n->type, type) == 0 &&
+	       strcmp(n->domain, domain) == 0;
 }
 
 Node *
@@ -31,7 +32,8 @@ constant(const Value *v, int depth)
 
 	if (value_is_const(v))
 		return true;
-	if (!n || !n->op || !(n->op->flags & PURE) || n->op->flags & DYNAMIC || depth > 32)
+	if (!n || !n->op || !(n->op->flags & PURE) || n->op->flags & DYNAMIC ||
+	    depth > 32)
 		return false;
 	for (int i = 0; i < n->nin; i++)
 		if (n->in[i] && !constant(n->in[i], depth + 1))
@@ -140,7 +142,8 @@ host_node(Graph *g, const char *kernel, int nin, Value *const *in, Value *v)
 bool
 is_const_ints(const Value *v, int n, const int64_t *want)
 {
-	if (!v || v->type != DT_I64 || !v->data.mem || shape_count(&v->shape) != n)
+	if (!v || v->type != DT_I64 || !v->data.mem ||
+	    shape_count(&v->shape) != n)
 		return false;
 	return memcmp(v->data.mem, want, (size_t)n * sizeof *want) == 0;
 }

@@ -47,7 +47,8 @@ lowest(const Life *l, Life **with, int n)
 int64_t
 plan_arena(Arena *scratch, Life *life, int n)
 {
-	Life **order = NEWV(scratch, Life *, n + 1), **with = NEWV(scratch, Life *, n + 1);
+	Life **order = NEWV(scratch, Life *, n + 1),
+	     **with = NEWV(scratch, Life *, n + 1);
 	int64_t total = 0;
 
 	for (int i = 0; i < n; i++) {
@@ -59,7 +60,8 @@ plan_arena(Arena *scratch, Life *life, int n)
 		int k = 0;
 
 		for (int j = 0; j < i; j++)
-			if (order[j]->from <= order[i]->to && order[i]->from <= order[j]->to && order[j]->size)
+			if (order[j]->from <= order[i]->to &&
+			    order[i]->from <= order[j]->to && order[j]->size)
 				with[k++] = order[j];
 		order[i]->off = lowest(order[i], with, k);
 		total = MAX(total, order[i]->off + order[i]->size);

@@ -67,7 +67,8 @@ check_table(Reader *r, const TableHead *t, size_t size, const char *what)
 {
 	int64_t len = mul_size(t->count, (int64_t)size);
 
-	if (t->size != size || t->off % 8 != 0 || t->off > r->file.n || (uint64_t)len > r->file.n - t->off)
+	if (t->size != size || t->off % 8 != 0 || t->off > r->file.n ||
+	    (uint64_t)len > r->file.n - t->off)
 		return bad(r, what);
 	return true;
 }
@@ -81,7 +82,8 @@ row(const Reader *r, const TableHead *t, size_t i)
 static const char *
 text(const Reader *r, uint32_t off)
 {
-	return off < r->h->text.count ? (const char *)row(r, &r->h->text, off) : "";
+	return off < r->h->text.count ? (const char *)row(r, &r->h->text, off)
+	                              : "";
 }
 
 static bool
@@ -90,20 +92,30 @@ check_head(Reader *r)
 	const ImageHead *h = (const ImageHead *)(const void *)r->file.p;
 
 	r->h = h;
-	if (r->file.n < sizeof *h || memcmp(h->magic, PROGRAM_MAGIC, sizeof h->magic) != 0)
+	if (r->file.n < sizeof *h ||
+	    memcmp(h->magic, PROGRAM_MAGIC, sizeof h->magic) != 0)
 		return bad(r, "not a compiled form");
 	if (h->version != PROGRAM_VERSION || h->panel != PANEL)
-		return fail(r->c, QE_INPUT, "program.bin: version %u, panels of %u; this program reads version %d, panels of %d: compile again", h->version, h->panel, PROGRAM_VERSION, PANEL);
-	if (!check_table(r, &h->programs, sizeof(ProgramRow), "bad table of programs") ||
-	    !check_table(r, &h->ios, sizeof(IORow), "bad table of inputs and outputs") ||
+		return fail(
+			r->c, QE_INPUT,
+			"program.bin: version %u, panels of %u; this program reads version %d, panels of %d: compile again",
+			h->version, h->panel, PROGRAM_VERSION, PANEL);
+	if (!check_table(r, &h->programs, sizeof(ProgramRow),
+	                 "bad table of programs") ||
+	    !check_table(r, &h->ios, sizeof(IORow),
+	                 "bad table of inputs and outputs") ||
 	    !check_table(r, &h->steps, sizeof(StepRow), "bad table of steps") ||
-	    !check_table(r, &h->refs, sizeof(RefRow), "bad table of references") ||
-	    !check_table(r, &h->kernels, sizeof(KernelRow), "bad table of kernels") ||
+	    !check_table(r, &h->refs, sizeof(RefRow),
+	                 "bad table of references") ||
+	    !check_table(r, &h->kernels, sizeof(KernelRow),
+	                 "bad table of kernels") ||
 	    !check_table(r, &h->text, 1, "bad text"))
 		return false;
-	if (!h->text.count || *(const char *)row(r, &h->text, h->text.count - 1))
+	if (!h->text.count ||
+	    *(const char *)row(r, &h->text, h->text.count - 1))
 		return bad(r, "text does not end");
-	if (h->arena < 0 || h->state < 0 || h->arena > INT64_MAX / 4 || h->state > INT64_MAX / 4)
+	if (h->arena < 0 || h->state < 0 || h->arena > INT64_MAX / 4 ||
+	    h->state > INT64_MAX / 4)
 		return bad(r, "sizes of memory out of range");
 	return true;
 }
@@ -116,7 +128,8 @@ match_kernels(Reader *r)
 		const KernelRow *k = row(r, &r->h->kernels, i);
 		int id = 0;
 
-		while (id < K_COUNT && strcmp(r->m->kernels[id].name, text(r, k->name)) != 0)
+		while (id < K_COUNT &&
+		       strcmp(r->m->kernels[id].name, text(r, k->name)) != 0)
 			id++;
 		r->kernel[i] = (KernelId)id; /* K_COUNT: refused if used */
 	}
@@ -138,9 +151,12 @@ map_area(Ctx *c, HostModel *m, enum Space s, int64_t n)
 	Area *a = &m->space[s];
 
 	a->n = MAX(n, 64);
-	a->p = mmap(NULL, (size_t)a->n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	a->p = mmap(NULL, (size_t)a->n, PROT_READ | PROT_WRITE,
+	            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (a->p == MAP_FAILED)
-		return fail(c, QE_NOMEM, "%lld bytes for the %s: not to be had", (long long)n, s == SPACE_ARENA ? "arena" : "retained state");
+		return fail(c, QE_NOMEM, "%lld bytes for the %s: not to be had",
+		            (long long)n,
+		            s == SPACE_ARENA ? "arena" : "retained state");
 	madvise(a->p, (size_t)a->n, MADV_HUGEPAGE);
 	arena_defer(m->mem, unmap, a);
 	return true;
@@ -172,7 +188,8 @@ read_kernel_step(Reader *r, const StepRow *s, Run *run)
 	unsigned written, needs;
 	KernelId id;
 
-	if (s->kernel >= r->h->kernels.count || (id = r->kernel[s->kernel]) == K_COUNT)
+	if (s->kernel >= r->h->kernels.count ||
+	    (id = r->kernel[s->kernel]) == K_COUNT)
 		return bad(r, "a kernel that this program does not have");
 	memcpy(run->step.dim, s->dim, sizeof run->step.dim);
 	memcpy(run->step.num, s->num, sizeof run->step.num);
@@ -180,7 +197,8 @@ read_kernel_step(Reader *r, const StepRow *s, Run *run)
 		return bad(r, "sizes of a step out of range");
 	needs = step_needs(id);
 	for (int i = 0; i < STEP_BUF; i++) {
-		if (!resolve(r, &s->buf[i], bytes[i], written >> i & 1, &run->step.buf[i]))
+		if (!resolve(r, &s->buf[i], bytes[i], written >> i & 1,
+		             &run->step.buf[i]))
 			return false;
 		if (needs >> i & 1 && !run->step.buf[i])
 			return bad(r, "a buffer is missing");
@@ -201,18 +219,23 @@ read_ref_value(Reader *r, size_t i, Value *v, bool made)
 
 	if (!v)
 		return true;
-	if (row_->rank > MAXRANK || row_->type == DT_NONE || row_->type >= DT_COUNT)
+	if (row_->rank > MAXRANK || row_->type == DT_NONE ||
+	    row_->type >= DT_COUNT)
 		return bad(r, "bad type of a value");
 	memcpy(s.dim, row_->dim, sizeof s.dim);
-	if (shape_count(&s) < 0 || dtype_bytes((DType)row_->type, shape_count(&s)) < 0)
+	if (shape_count(&s) < 0 ||
+	    dtype_bytes((DType)row_->type, shape_count(&s)) < 0)
 		return bad(r, "bad shape of a value");
 	v->type = (DType)row_->type;
 	v->shape = s;
-	if (!resolve(r, &row_->at, dtype_bytes(v->type, shape_count(&s)), made, &p))
+	if (!resolve(r, &row_->at, dtype_bytes(v->type, shape_count(&s)), made,
+	             &p))
 		return false;
 	if (p)
-		v->data = (Blob){.mem = p, .len = dtype_bytes(v->type, shape_count(&s))};
-	else if (!v->data.mem || dtype_bytes(v->type, shape_count(&s)) > v->data.len)
+		v->data = (Blob){.mem = p,
+		                 .len = dtype_bytes(v->type, shape_count(&s))};
+	else if (!v->data.mem ||
+	         dtype_bytes(v->type, shape_count(&s)) > v->data.len)
 		return bad(r, "a value without memory");
 	return true;
 }
@@ -225,7 +248,8 @@ check_ref(Reader *r, Node *n)
 	DType type[8];
 
 	if (!n->op || n->op->flags & (DYNAMIC | CONTROL) || n->nout > 8)
-		return fail(r->c, QE_INPUT, "operator '%s' cannot be run", n->type);
+		return fail(r->c, QE_INPUT, "operator '%s' cannot be run",
+		            n->type);
 	for (int i = 0; i < n->nout; i++)
 		if (n->out[i]) {
 			planned[i] = n->out[i]->shape;
@@ -234,8 +258,12 @@ check_ref(Reader *r, Node *n)
 	if (!n->op->infer(r->c, n))
 		return note(r->c, "node '%s' (%s)", n->name, n->type);
 	for (int i = 0; i < n->nout; i++)
-		if (n->out[i] && (!shape_eq(&planned[i], &n->out[i]->shape) || type[i] != n->out[i]->type))
-			return fail(r->c, QE_INPUT, "node '%s' (%s): planned with another shape", n->name, n->type);
+		if (n->out[i] && (!shape_eq(&planned[i], &n->out[i]->shape) ||
+		                  type[i] != n->out[i]->type))
+			return fail(
+				r->c, QE_INPUT,
+				"node '%s' (%s): planned with another shape",
+				n->name, n->type);
 	return true;
 }
 
@@ -248,13 +276,15 @@ read_ref_step(Reader *r, const StepRow *s, const Graph *refs, Run *run)
 	if (!refs || s->dim[0] < 0 || s->dim[0] >= refs->nnode)
 		return bad(r, "a reference operator that is not there");
 	n = refs->node[s->dim[0]];
-	if (s->dim[1] != n->nin || s->dim[2] != n->nout || at < 0 || at > (int64_t)r->h->refs.count - n->nin - n->nout)
+	if (s->dim[1] != n->nin || s->dim[2] != n->nout || at < 0 ||
+	    at > (int64_t)r->h->refs.count - n->nin - n->nout)
 		return bad(r, "values of a reference operator out of range");
 	for (int i = 0; i < n->nin; i++)
 		if (!read_ref_value(r, (size_t)(at + i), n->in[i], false))
 			return false;
 	for (int i = 0; i < n->nout; i++)
-		if (!read_ref_value(r, (size_t)(at + n->nin + i), n->out[i], true))
+		if (!read_ref_value(r, (size_t)(at + n->nin + i), n->out[i],
+		                    true))
 			return false;
 	run->node = n;
 	return check_ref(r, n);
@@ -268,10 +298,16 @@ read_io(Reader *r, const IORow *io, HostIO *out)
 	if (io->rank > MAXRANK || io->type == DT_NONE || io->type >= DT_COUNT)
 		return bad(r, "bad type of an input or output");
 	memcpy(s.dim, io->dim, sizeof s.dim);
-	if (shape_count(&s) < 0 || dtype_bytes((DType)io->type, shape_count(&s)) < 0 || io->at.space == SPACE_NONE)
+	if (shape_count(&s) < 0 ||
+	    dtype_bytes((DType)io->type, shape_count(&s)) < 0 ||
+	    io->at.space == SPACE_NONE)
 		return bad(r, "bad shape of an input or output");
-	*out = (HostIO){.name = text(r, io->name), .type = (DType)io->type, .shape = s, .output = io->output != 0};
-	return resolve(r, &io->at, dtype_bytes(out->type, shape_count(&s)), !out->output, &out->data);
+	*out = (HostIO){.name = text(r, io->name),
+	                .type = (DType)io->type,
+	                .shape = s,
+	                .output = io->output != 0};
+	return resolve(r, &io->at, dtype_bytes(out->type, shape_count(&s)),
+	               !out->output, &out->data);
 }
 
 static bool
@@ -281,13 +317,19 @@ read_program(Reader *r, const ProgramRow *p, HostProgram *out)
 	Graph *refs = NULL;
 	Span bytes;
 
-	if (p->step > h->steps.count || p->nstep > h->steps.count - p->step || p->io > h->ios.count || p->nio > h->ios.count - p->io)
+	if (p->step > h->steps.count || p->nstep > h->steps.count - p->step ||
+	    p->io > h->ios.count || p->nio > h->ios.count - p->io)
 		return bad(r, "a program out of range");
-	*out = (HostProgram){.name = text(r, p->name), .model = r->m, .nrun = (int)p->nstep, .nio = (int)p->nio};
+	*out = (HostProgram){.name = text(r, p->name),
+	                     .model = r->m,
+	                     .nrun = (int)p->nstep,
+	                     .nio = (int)p->nio};
 	out->run = NEWV(r->m->mem, Run, p->nstep + 1);
 	out->io = NEWV(r->m->mem, HostIO, p->nio + 1);
 	out->figures = NEWV(r->m->mem, HostStep, p->nstep + 1);
-	if (p->ref && (!qpc_member(r->c, r->qpc, arena_str(r->m->mem, "refs-%u.onnx", p->ref), &bytes) ||
+	if (p->ref && (!qpc_member(r->c, r->qpc,
+	                           arena_str(r->m->mem, "refs-%u.onnx", p->ref),
+	                           &bytes) ||
 	               !onnx_read_bytes(r->c, r->m->mem, bytes, &refs)))
 		return false;
 	for (uint32_t i = 0; i < p->nio; i++)
@@ -297,9 +339,14 @@ read_program(Reader *r, const ProgramRow *p, HostProgram *out)
 		const StepRow *s = row(r, &h->steps, p->step + i);
 		bool ref = s->kernel == STEP_REF;
 
-		if (!(ref ? read_ref_step(r, s, refs, &out->run[i]) : read_kernel_step(r, s, &out->run[i])))
+		if (!(ref ? read_ref_step(r, s, refs, &out->run[i])
+		          : read_kernel_step(r, s, &out->run[i])))
 			return note(r->c, "step %u '%s'", i, text(r, s->name));
-		out->figures[i] = (HostStep){.kernel = ref ? out->run[i].node->type : out->run[i].k->name, .name = text(r, s->name), .bytes = out->run[i].bytes};
+		out->figures[i] =
+			(HostStep){.kernel = ref ? out->run[i].node->type
+		                                 : out->run[i].k->name,
+		                   .name = text(r, s->name),
+		                   .bytes = out->run[i].bytes};
 	}
 	return true;
 }
@@ -336,19 +383,30 @@ host_open(Ctx *c, Arena *a, const Qpc *qpc, int threads, const char *isa)
 
 	m->mem = a;
 	if (!(m->kernels = kernels_for(isa)))
-		return fail(c, QE_USAGE, "'%s' is not an instruction set known here", isa), NULL;
-	if (!qpc_member(c, qpc, "program.bin", &r.file) || !qpc_member(c, qpc, "weights.bin", &weights) || !check_head(&r))
+		return fail(c, QE_USAGE,
+		            "'%s' is not an instruction set known here", isa),
+		       NULL;
+	if (!qpc_member(c, qpc, "program.bin", &r.file) ||
+	    !qpc_member(c, qpc, "weights.bin", &weights) || !check_head(&r))
 		return NULL;
-	m->space[SPACE_WEIGHTS] = (Area){(char *)(uintptr_t)weights.p, (int64_t)weights.n};
+	m->space[SPACE_WEIGHTS] =
+		(Area){(char *)(uintptr_t)weights.p, (int64_t)weights.n};
 	if (r.h->weights > (int64_t)weights.n)
-		return fail(c, QE_INPUT, "weights.bin: %zu bytes, wanted %lld", weights.n, (long long)r.h->weights), NULL;
-	if (!map_area(c, m, SPACE_ARENA, r.h->arena) || !map_area(c, m, SPACE_STATE, r.h->state) || !match_kernels(&r))
+		return fail(c, QE_INPUT, "weights.bin: %zu bytes, wanted %lld",
+		            weights.n, (long long)r.h->weights),
+		       NULL;
+	if (!map_area(c, m, SPACE_ARENA, r.h->arena) ||
+	    !map_area(c, m, SPACE_STATE, r.h->state) || !match_kernels(&r))
 		return NULL;
 	m->nprogram = (int)r.h->programs.count;
 	m->program = NEWV(a, HostProgram, m->nprogram + 1);
 	for (int i = 0; i < m->nprogram; i++)
-		if (!read_program(&r, row(&r, &r.h->programs, (size_t)i), &m->program[i]))
-			return note(c, "program '%s'", m->program[i].name ? m->program[i].name : ""), NULL;
+		if (!read_program(&r, row(&r, &r.h->programs, (size_t)i),
+		                  &m->program[i]))
+			return note(c, "program '%s'",
+			            m->program[i].name ? m->program[i].name
+			                               : ""),
+			       NULL;
 	m->pool = pool_open(a, threads);
 	give_scratch(m);
 	return m;
@@ -408,7 +466,8 @@ host_run(Ctx *c, HostProgram *p)
 void
 host_reset(HostModel *m)
 {
-	madvise(m->space[SPACE_STATE].p, (size_t)m->space[SPACE_STATE].n, MADV_DONTNEED);
+	madvise(m->space[SPACE_STATE].p, (size_t)m->space[SPACE_STATE].n,
+	        MADV_DONTNEED);
 }
 
 int

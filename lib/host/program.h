@@ -47,10 +47,10 @@ typedef struct ImageHead {
 } ImageHead;
 
 typedef struct ProgramRow {
-	uint32_t name;            /* offset in text */
-	uint32_t step, nstep;     /* in steps */
-	uint32_t io, nio;         /* in ios */
-	uint32_t ref;             /* member refs-<ref>.onnx, 0: none */
+	uint32_t name;        /* offset in text */
+	uint32_t step, nstep; /* in steps */
+	uint32_t io, nio;     /* in ios */
+	uint32_t ref;         /* member refs-<ref>.onnx, 0: none */
 } ProgramRow;
 
 typedef struct IORow {
@@ -87,7 +87,7 @@ typedef struct Image {
 	Buf *programs, *ios, *steps, *refs, *kernels, *text;
 	int64_t arena, state; /* bytes, of all programs */
 	Dict *states;         /* name -> State */
-	Graph **ref;          /* reference graphs, one a program that needs one */
+	Graph **ref; /* reference graphs, one a program that needs one */
 	int nref;
 	size_t capref;
 	int64_t weights; /* set at the end */
@@ -110,7 +110,8 @@ void image_write(Image *, Buf *out);
 /* extent.c: how many bytes from each buffer a kernel may touch, by the sizes
  * in the step; false if the sizes make no sense (negative, overflow, rank).
  * written: bit i set if buffer i is written to. */
-bool step_extent(KernelId, const Step *, int64_t bytes[STEP_BUF], unsigned *written);
+bool step_extent(KernelId, const Step *, int64_t bytes[STEP_BUF],
+                 unsigned *written);
 unsigned step_needs(KernelId); /* bit i: buffer i may not be left out */
 
 #endif

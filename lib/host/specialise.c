@@ -39,16 +39,22 @@ static bool
 bind_input(Ctx *c, Value *v, const Spec *s)
 {
 	if (v->kind != VALUE_TENSOR || v->shape.rank < 0)
-		return fail(c, QE_INPUT, "input '%s': its rank is not known", v->name);
+		return fail(c, QE_INPUT, "input '%s': its rank is not known",
+		            v->name);
 	for (int i = 0; i < v->shape.rank; i++) {
 		const char *sym = v->sym ? v->sym[i] : NULL;
 
 		if (v->shape.dim[i] >= 0)
 			continue;
 		if (!sym)
-			return fail(c, QE_INPUT, "input '%s': dimension %d is not known and has no name", v->name, i);
+			return fail(
+				c, QE_INPUT,
+				"input '%s': dimension %d is not known and has no name",
+				v->name, i);
 		if ((v->shape.dim[i] = bound(s, sym)) < 0)
-			return fail(c, QE_INPUT, "input '%s': no size given for '%s'", v->name, sym);
+			return fail(c, QE_INPUT,
+			            "input '%s': no size given for '%s'",
+			            v->name, sym);
 	}
 	v->sym = NULL;
 	return true;
@@ -90,13 +96,18 @@ reroute(Graph *g, Value *v, Value *w)
 static void
 widen_attributes(Graph *g, Node *n)
 {
-	Attr *a = n->nattr ? (Attr *)(uintptr_t)attr_find(n, is_op(n, "", "Cast") ? "to" : "value") : NULL;
+	Attr *a = n->nattr
+	                  ? (Attr *)(uintptr_t)attr_find(n, is_op(n, "", "Cast")
+	                                                            ? "to"
+	                                                            : "value")
+	                  : NULL;
 	float *f;
 	int64_t count;
 
 	if (a && a->type == ATTR_INT && half(dtype_by_onnx((int)a->i)))
 		a->i = dtypes[DT_F32].onnx;
-	if (!a || a->type != ATTR_TENSOR || !half(a->t->type) || !a->t->data.mem)
+	if (!a || a->type != ATTR_TENSOR || !half(a->t->type) ||
+	    !a->t->data.mem)
 		return;
 	count = shape_count(&a->t->shape);
 	f = NEWV(g->mem, float, count);
@@ -120,7 +131,8 @@ widen(Graph *g)
 	for (int i = 0; i < nnode; i++)
 		widen_attributes(g, g->node[i]);
 	for (size_t i = 0; i < nvalue; i++)
-		if ((v = g->value->item[i].value) && value_is_const(v) && half(v->type))
+		if ((v = g->value->item[i].value) && value_is_const(v) &&
+		    half(v->type))
 			reroute(g, v, cast(g, v, DT_F32));
 	for (int i = 0; i < g->nin; i++) {
 		if (!half(g->in[i]->type))
@@ -196,6 +208,9 @@ specialise(Ctx *c, Arena *a, const Graph *src, const Spec *s)
 	drop_idle(g);
 	for (int i = 0; i < g->nnode; i++)
 		if (!g->node[i]->op)
-			return fail(c, QE_INPUT, "node '%s': operator '%s' is not supported", g->node[i]->name, g->node[i]->type), NULL;
+			return fail(c, QE_INPUT,
+			            "node '%s': operator '%s' is not supported",
+			            g->node[i]->name, g->node[i]->type),
+			       NULL;
 	return g;
 }

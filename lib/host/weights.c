@@ -29,7 +29,8 @@ look_slice(Node *n, Seen *s)
 	int64_t count = n->nin > 3 ? shape_count(&n->in[1]->shape) : -1;
 
 	for (int i = 1; i < n->nin; i++)
-		if (!n->in[i] || n->in[i]->type != DT_I64 || !n->in[i]->data.mem)
+		if (!n->in[i] || n->in[i]->type != DT_I64 ||
+		    !n->in[i]->data.mem)
 			return false;
 	if (count < 0 || !look(n->in[0], s))
 		return false;
@@ -39,7 +40,9 @@ look_slice(Node *n, Seen *s)
 
 		axis += axis < 0 ? 2 : 0;
 		from += from < 0 ? in->dim[axis] : 0;
-		if (from < 0 || from > in->dim[axis] || (n->nin > 4 && ((const int64_t *)n->in[4]->data.mem)[i] != 1))
+		if (from < 0 || from > in->dim[axis] ||
+		    (n->nin > 4 &&
+		     ((const int64_t *)n->in[4]->data.mem)[i] != 1))
 			return false;
 		s->off += from * (axis ? s->sk : s->sn);
 	}
@@ -86,7 +89,8 @@ weights_source(const Value *v)
 }
 
 bool
-weights_format(Ctx *c, const Weights *ws, const char *name, DType type, WFormat *f)
+weights_format(Ctx *c, const Weights *ws, const char *name, DType type,
+               WFormat *f)
 {
 	Arena a = {0};
 	char **rule = str_split(&a, ws->formats ? ws->formats : "", ',');
@@ -98,10 +102,14 @@ weights_format(Ctx *c, const Weights *ws, const char *name, DType type, WFormat 
 
 		if (eq)
 			*eq = '\0';
-		if (eq && !str_glob(*rule, name) && !str_glob(arena_str(&a, "*%s*", *rule), name))
+		if (eq && !str_glob(*rule, name) &&
+		    !str_glob(arena_str(&a, "*%s*", *rule), name))
 			continue;
-		if (strcmp(fmt, "as-is") != 0 && (*f = wformat_by_name(fmt)) == WF_COUNT)
-			ok = fail(c, QE_USAGE, "--weights: '%s' is not a format of weights", fmt);
+		if (strcmp(fmt, "as-is") != 0 &&
+		    (*f = wformat_by_name(fmt)) == WF_COUNT)
+			ok = fail(c, QE_USAGE,
+			          "--weights: '%s' is not a format of weights",
+			          fmt);
 		break;
 	}
 	arena_free(&a);
@@ -114,10 +122,16 @@ place_key(Arena *a, const Value *v, const Seen *s)
 	const Blob *b = &v->data;
 
 	if (b->src)
-		return arena_str(a, "%s@%lld+%lld/%lld,%lld,%lld", b->src->path, (long long)b->off, (long long)b->len,
-		                 s ? (long long)s->off : 0LL, s ? (long long)s->sn : 0LL, s ? (long long)s->sk : 0LL);
-	return arena_str(a, "%s:%s/%lld,%lld,%lld", v->name, hash_bytes(b->mem, (size_t)b->len).hex,
-	                 s ? (long long)s->off : 0LL, s ? (long long)s->sn : 0LL, s ? (long long)s->sk : 0LL);
+		return arena_str(a, "%s@%lld+%lld/%lld,%lld,%lld", b->src->path,
+		                 (long long)b->off, (long long)b->len,
+		                 s ? (long long)s->off : 0LL,
+		                 s ? (long long)s->sn : 0LL,
+		                 s ? (long long)s->sk : 0LL);
+	return arena_str(a, "%s:%s/%lld,%lld,%lld", v->name,
+	                 hash_bytes(b->mem, (size_t)b->len).hex,
+	                 s ? (long long)s->off : 0LL,
+	                 s ? (long long)s->sn : 0LL,
+	                 s ? (long long)s->sk : 0LL);
 }
 
 static Weight *
@@ -138,23 +152,34 @@ add(Weights *ws, Weight w)
 Weight *
 weights_pack(Ctx *c, Weights *ws, Graph *g, Value *v, bool transpose)
 {
-	Weight w = {.v = v, .g = g, .packed = true, .transpose = transpose, .type = DT_F32};
+	Weight w = {.v = v,
+	            .g = g,
+	            .packed = true,
+	            .transpose = transpose,
+	            .type = DT_F32};
 	Seen s;
 	bool seen = look(v, &s);
 
 	if (v->shape.rank != 2)
-		return fail(c, QE_INPUT, "weight '%s': rank %d, wanted 2", v->name, v->shape.rank), NULL;
+		return fail(c, QE_INPUT, "weight '%s': rank %d, wanted 2",
+		            v->name, v->shape.rank),
+		       NULL;
 	w.n = v->shape.dim[transpose ? 1 : 0];
 	w.k = v->shape.dim[transpose ? 0 : 1];
-	if (!weights_format(c, ws, weights_source(v), seen ? s.base->type : DT_F32, &w.format))
+	if (!weights_format(c, ws, weights_source(v),
+	                    seen ? s.base->type : DT_F32, &w.format))
 		return NULL;
 	w.len = pack_size(w.format, w.n, w.k);
 	if (w.len < 0)
-		return fail(c, QE_INPUT, "weight '%s': too large", v->name), NULL;
+		return fail(c, QE_INPUT, "weight '%s': too large", v->name),
+		       NULL;
 	if (seen && transpose)
 		s = (Seen){s.base, s.off, s.sk, s.sn};
-	w.key = arena_str(ws->mem, "%d %lldx%lld %s", w.format, (long long)w.n, (long long)w.k,
-	                  seen ? place_key(ws->mem, s.base, &s) : arena_str(ws->mem, "%s%d", v->name, transpose));
+	w.key = arena_str(ws->mem, "%d %lldx%lld %s", w.format, (long long)w.n,
+	                  (long long)w.k,
+	                  seen ? place_key(ws->mem, s.base, &s)
+	                       : arena_str(ws->mem, "%s%d", v->name,
+	                                   transpose));
 	return add(ws, w);
 }
 
@@ -163,13 +188,16 @@ weights_plain(Ctx *c, Weights *ws, Graph *g, Value *v, DType type)
 {
 	Weight w = {.v = v, .g = g, .type = type, .n = 1};
 	Value *base = root(v);
-	bool direct = value_is_const(v) || (is_op(v->from, "", "Cast") && v->from->in[0] == base);
+	bool direct = value_is_const(v) ||
+	              (is_op(v->from, "", "Cast") && v->from->in[0] == base);
 
 	w.k = shape_count(&v->shape);
 	w.len = dtype_bytes(type, w.k);
 	if (w.len < 0)
-		return fail(c, QE_INPUT, "constant '%s': too large", v->name), NULL;
-	w.key = arena_str(ws->mem, "=%d %s", (int)type, direct ? place_key(ws->mem, base, NULL) : v->name);
+		return fail(c, QE_INPUT, "constant '%s': too large", v->name),
+		       NULL;
+	w.key = arena_str(ws->mem, "=%d %s", (int)type,
+	                  direct ? place_key(ws->mem, base, NULL) : v->name);
 	return add(ws, w);
 }
 
@@ -182,7 +210,9 @@ evaluate(Ctx *c, const Weights *ws, Arena *a, Value *v)
 		const void *p = blob_data(c, ws->mem, &v->data);
 
 		if (p && !v->data.mem) /* evaluation wants aligned memory */
-			v->data = (Blob){.mem = arena_copy(a, p, (size_t)v->data.len), .len = v->data.len};
+			v->data = (Blob){.mem = arena_copy(a, p,
+			                                   (size_t)v->data.len),
+			                 .len = v->data.len};
 		return p != NULL;
 	}
 	for (int i = 0; i < v->from->nin; i++)
@@ -224,13 +254,16 @@ pack_range(void *arg, int64_t begin, int64_t end, int thread)
 	int64_t panel = pack_size(j->w->format, PANEL, j->w->k);
 
 	(void)thread;
-	pack_panels(j->w->format, &j->src, j->first + begin, j->first + end, j->out + begin * panel);
+	pack_panels(j->w->format, &j->src, j->first + begin, j->first + end,
+	            j->out + begin * panel);
 }
 
 static bool
-write_packed(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out, Pool *pool)
+write_packed(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out,
+             Pool *pool)
 {
-	int64_t panel = pack_size(w->format, PANEL, w->k), panels = (w->n + PANEL - 1) / PANEL;
+	int64_t panel = pack_size(w->format, PANEL, w->k),
+		panels = (w->n + PANEL - 1) / PANEL;
 	int64_t step = MAX((int64_t)CHUNK / MAX(panel, 1), 1), n;
 	Seen s;
 	Job j = {.w = w};
@@ -244,7 +277,12 @@ write_packed(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out, Poo
 	if (!(p = blob_data(c, ws->mem, &s.base->data)))
 		return false;
 	p += s.off * (int64_t)dtypes[s.base->type].size;
-	j.src = (PackSource){p, s.base->type, w->n, w->k, w->transpose ? s.sk : s.sn, w->transpose ? s.sn : s.sk};
+	j.src = (PackSource){p,
+	                     s.base->type,
+	                     w->n,
+	                     w->k,
+	                     w->transpose ? s.sk : s.sn,
+	                     w->transpose ? s.sn : s.sk};
 	j.out = arena_alloc(a, (size_t)(step * panel));
 	for (int64_t i = 0; i < panels; i += n) {
 		n = MIN(step, panels - i);
@@ -277,14 +315,17 @@ write_plain(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out)
 	const char *p;
 	float *f;
 
-	if (is_op(v->from, "", "Cast") && value_is_const(v->from->in[0]) && is_real(v->from->in[0]) && is_real(v))
+	if (is_op(v->from, "", "Cast") && value_is_const(v->from->in[0]) &&
+	    is_real(v->from->in[0]) && is_real(v))
 		v = v->from->in[0];
 	if (!evaluate(c, ws, a, v) || !(p = v->data.mem))
 		return false;
 	if (v->type == w->type)
 		return qpc_write(c, out, p, (size_t)w->len);
 	if (w->type != DT_F32 || !is_real(v))
-		return fail(c, QE_INPUT, "constant '%s': %s, wanted %s", v->name, dtypes[v->type].name, dtypes[w->type].name);
+		return fail(c, QE_INPUT, "constant '%s': %s, wanted %s",
+		            v->name, dtypes[v->type].name,
+		            dtypes[w->type].name);
 	f = NEWV(a, float, w->k);
 	for (int64_t i = 0; i < w->k; i++)
 		f[i] = as_f32(v->type, p + i * (int64_t)dtypes[v->type].size);
@@ -304,7 +345,8 @@ weights_write(Ctx *c, Weights *ws, QpcWriter *out, Pool *pool)
 		Saved *s = save(&a, w->v, NULL);
 
 		ok = qpc_write(c, out, zero, (size_t)(w->off - at)) &&
-		     (w->packed ? write_packed(c, ws, &a, w, out, pool) : write_plain(c, ws, &a, w, out));
+		     (w->packed ? write_packed(c, ws, &a, w, out, pool)
+		                : write_plain(c, ws, &a, w, out));
 		if (!ok)
 			note(c, "weight '%s'", weights_source(w->v));
 		at = w->off + w->len;
