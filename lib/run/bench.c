@@ -21,7 +21,8 @@ peak_rss(void)
 {
 	struct rusage u;
 
-	return getrusage(RUSAGE_SELF, &u) == 0 ? (int64_t)u.ru_maxrss * 1024 : 0;
+	return getrusage(RUSAGE_SELF, &u) == 0 ? (int64_t)u.ru_maxrss * 1024
+	                                       : 0;
 }
 
 static int
@@ -49,7 +50,8 @@ typedef struct Round {
 /* The prompt's ids are fixed and spread over the vocabulary: which ones does
  * not change the work. */
 static bool
-one_round(Ctx *c, Session *s, const BenchOptions *o, Prompt *prompt, float **logits, int32_t *id, int64_t *pos, Round *r)
+one_round(Ctx *c, Session *s, const BenchOptions *o, Prompt *prompt,
+          float **logits, int32_t *id, int64_t *pos, Round *r)
 {
 	host_reset(s->model);
 	s->prefill_time = s->decode_time = s->decoded = 0;
@@ -63,8 +65,12 @@ one_round(Ctx *c, Session *s, const BenchOptions *o, Prompt *prompt, float **log
 		if (!session_decode(c, s, id, pos, (int)s->batch, logits))
 			return false;
 	}
-	r->prefill = s->prefill_time ? (double)(o->prompt * s->batch) * 1e9 / (double)s->prefill_time : 0;
-	r->decode = s->decode_time ? (double)(o->n * s->batch) * 1e9 / (double)s->decode_time : 0;
+	r->prefill = s->prefill_time ? (double)(o->prompt * s->batch) * 1e9 /
+	                                       (double)s->prefill_time
+	                             : 0;
+	r->decode = s->decode_time ? (double)(o->n * s->batch) * 1e9 /
+	                                     (double)s->decode_time
+	                           : 0;
 	return true;
 }
 
@@ -86,7 +92,8 @@ put_package(Json *o, const Session *s, const BenchOptions *b)
 Json *
 bench(Ctx *c, Arena *a, Session *s, const BenchOptions *o)
 {
-	double *prefill = NEWV(a, double, o->iterations), *decode = NEWV(a, double, o->iterations);
+	double *prefill = NEWV(a, double, o->iterations),
+	       *decode = NEWV(a, double, o->iterations);
 	Prompt *prompt = NEWV(a, Prompt, MAX(s->batch, 1));
 	float **logits = NEWV(a, float *, MAX(s->batch, 1));
 	int32_t *id = NEWV(a, int32_t, o->prompt + s->batch + 1);
@@ -95,9 +102,15 @@ bench(Ctx *c, Arena *a, Session *s, const BenchOptions *o)
 	Round r;
 
 	if (!s->decode)
-		return fail(c, QE_INPUT, "the package holds no decoder to measure"), NULL;
+		return fail(c, QE_INPUT,
+		            "the package holds no decoder to measure"),
+		       NULL;
 	if (o->prompt + o->n > s->ctx_len)
-		return fail(c, QE_INPUT, "%lld + %lld tokens, the package has room for %lld (qnn-compile --ctx-len)", (long long)o->prompt, (long long)o->n, (long long)s->ctx_len), NULL;
+		return fail(c, QE_INPUT,
+		            "%lld + %lld tokens, the package has room for %lld (qnn-compile --ctx-len)",
+		            (long long)o->prompt, (long long)o->n,
+		            (long long)s->ctx_len),
+		       NULL;
 	for (int64_t i = 0; i < o->prompt; i++)
 		id[s->batch + i] = (int32_t)((i * 7919 + 3) % s->vocab);
 	for (int64_t b = 0; b < s->batch; b++) {

@@ -8,7 +8,11 @@
 
 #include "run.h"
 
-static const char *const pools[POOL_COUNT] = {[POOL_NONE] = "none", [POOL_MEAN] = "mean", [POOL_CLS] = "cls", [POOL_MAX] = "max", [POOL_LAST] = "last"};
+static const char *const pools[POOL_COUNT] = {[POOL_NONE] = "none",
+                                              [POOL_MEAN] = "mean",
+                                              [POOL_CLS] = "cls",
+                                              [POOL_MAX] = "max",
+                                              [POOL_LAST] = "last"};
 
 enum Pooling
 pool_by_name(const char *name)
@@ -30,7 +34,9 @@ typedef struct Encoder {
 static bool
 same_shape(const HostIO *io, const Encoder *e)
 {
-	return !io || (io->type == DT_I64 && io->shape.rank == 2 && io->shape.dim[0] == e->batch && io->shape.dim[1] == e->len);
+	return !io ||
+	       (io->type == DT_I64 && io->shape.rank == 2 &&
+	        io->shape.dim[0] == e->batch && io->shape.dim[1] == e->len);
 }
 
 static bool
@@ -42,14 +48,19 @@ fits(HostProgram *p, Encoder *e)
 	e->type = host_io(p, "token_type_ids");
 	if (!(e->out = host_io(p, "output")))
 		e->out = host_io(p, "last_hidden_state");
-	if (!e->ids || e->ids->shape.rank != 2 || !e->mask || !e->out || e->out->type != DT_F32)
+	if (!e->ids || e->ids->shape.rank != 2 || !e->mask || !e->out ||
+	    e->out->type != DT_F32)
 		return false;
 	e->batch = e->ids->shape.dim[0];
 	e->len = e->ids->shape.dim[1];
 	e->pooled = e->out->shape.rank == 2;
-	e->width = e->out->shape.rank ? e->out->shape.dim[e->out->shape.rank - 1] : 0;
-	return same_shape(e->ids, e) && same_shape(e->mask, e) && same_shape(e->type, e) && e->out->shape.dim[0] == e->batch &&
-	       (e->pooled || (e->out->shape.rank == 3 && e->out->shape.dim[1] == e->len));
+	e->width = e->out->shape.rank
+	                   ? e->out->shape.dim[e->out->shape.rank - 1]
+	                   : 0;
+	return same_shape(e->ids, e) && same_shape(e->mask, e) &&
+	       same_shape(e->type, e) && e->out->shape.dim[0] == e->batch &&
+	       (e->pooled ||
+	        (e->out->shape.rank == 3 && e->out->shape.dim[1] == e->len));
 }
 
 /* The smallest program whose rows hold n tokens, else the largest. */
@@ -62,18 +73,24 @@ pick(Ctx *c, Session *s, size_t n, Encoder *best)
 	for (int i = 0; i < host_count(s->model); i++) {
 		if (!fits(host_program(s->model, i), &e))
 			continue;
-		if (!any || (e.len >= (int64_t)n ? best->len < (int64_t)n || e.len < best->len : e.len > best->len))
+		if (!any || (e.len >= (int64_t)n ? best->len < (int64_t)n ||
+		                                           e.len < best->len
+		                                 : e.len > best->len))
 			*best = e;
 		any = true;
 	}
-	return any || fail(c, QE_INPUT, "the package holds no encoder: it has no input_ids, attention_mask and hidden states");
+	return any ||
+	       fail(c, QE_INPUT,
+	            "the package holds no encoder: it has no input_ids, attention_mask and hidden states");
 }
 
 static void
 fill(Encoder *e, int64_t row, const Ids *ids)
 {
-	int64_t *id = (int64_t *)e->ids->data + row * e->len, *mask = (int64_t *)e->mask->data + row * e->len;
-	int64_t *type = e->type ? (int64_t *)e->type->data + row * e->len : NULL;
+	int64_t *id = (int64_t *)e->ids->data + row * e->len,
+		*mask = (int64_t *)e->mask->data + row * e->len;
+	int64_t *type =
+		e->type ? (int64_t *)e->type->data + row * e->len : NULL;
 
 	for (int64_t i = 0; i < e->len; i++) {
 		bool real = ids && i < (int64_t)ids->n;
@@ -138,7 +155,8 @@ shorten(Ids *ids, int64_t len)
 }
 
 bool
-encode_texts(Ctx *c, Arena *a, Session *s, const Span *text, int n, enum Pooling how, bool normalize, float **out, int64_t *width)
+encode_texts(Ctx *c, Arena *a, Session *s, const Span *text, int n,
+             enum Pooling how, bool normalize, float **out, int64_t *width)
 {
 	Ids *ids = NEWV(a, Ids, n + 1);
 	size_t longest = 0;
@@ -146,9 +164,12 @@ encode_texts(Ctx *c, Arena *a, Session *s, const Span *text, int n, enum Pooling
 	float *v;
 
 	if (!s->tok)
-		return fail(c, QE_INPUT, "the package holds no tokenizer: give --input tensors");
+		return fail(
+			c, QE_INPUT,
+			"the package holds no tokenizer: give --input tensors");
 	for (int i = 0; i < n; i++) {
-		if (!tokenizer_encode(c, a, s->tok, text[i], NULL, true, &ids[i]))
+		if (!tokenizer_encode(c, a, s->tok, text[i], NULL, true,
+		                      &ids[i]))
 			return false;
 		longest = MAX(longest, ids[i].n);
 	}
@@ -164,13 +185,16 @@ encode_texts(Ctx *c, Arena *a, Session *s, const Span *text, int n, enum Pooling
 		}
 		if (!host_run(c, e.p))
 			return false;
-		for (int64_t r = 0; r < e.batch && i + r < n; r++, v += e.width) {
-			const float *h = (const float *)e.out->data + r * (e.pooled ? 1 : e.len) * e.width;
+		for (int64_t r = 0; r < e.batch && i + r < n;
+		     r++, v += e.width) {
+			const float *h = (const float *)e.out->data +
+			                 r * (e.pooled ? 1 : e.len) * e.width;
 
 			if (e.pooled)
 				memcpy(v, h, (size_t)e.width * sizeof *v);
 			else
-				pool(h, (int64_t)ids[i + r].n, e.width, how == POOL_NONE ? POOL_MEAN : how, v);
+				pool(h, (int64_t)ids[i + r].n, e.width,
+				     how == POOL_NONE ? POOL_MEAN : how, v);
 			if (normalize)
 				unit(v, e.width);
 		}

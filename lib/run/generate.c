@@ -109,12 +109,18 @@ keep_logits(Gen *g, Row *r)
 
 	if (r->out->n == r->caplogits) {
 		r->caplogits = r->caplogits ? r->caplogits * 2 : 16;
-		rows = arena_array(g->a, mul_size((int64_t)r->caplogits, v) < 0 ? SIZE_MAX : r->caplogits, (size_t)v * sizeof *rows);
+		rows = arena_array(g->a,
+		                   mul_size((int64_t)r->caplogits, v) < 0
+		                           ? SIZE_MAX
+		                           : r->caplogits,
+		                   (size_t)v * sizeof *rows);
 		if (r->out->n)
-			memcpy(rows, r->out->logits, r->out->n * (size_t)v * sizeof *rows);
+			memcpy(rows, r->out->logits,
+			       r->out->n * (size_t)v * sizeof *rows);
 		r->out->logits = rows;
 	}
-	memcpy(r->out->logits + r->out->n * (size_t)v, r->logits, (size_t)v * sizeof *r->logits);
+	memcpy(r->out->logits + r->out->n * (size_t)v, r->logits,
+	       (size_t)v * sizeof *r->logits);
 }
 
 /* Takes the next token of a row from its logits. */
@@ -130,7 +136,8 @@ choose(Gen *g, Row *r)
 	PUSH(g->a, r->out->id, r->out->n, r->cap, id);
 	if (!g->o->ignore_eos && is_eos(g->s, id))
 		return end_row(g, r, "stop");
-	if (r->detok && (!detok_push(g->c, r->detok, id, r->out->text) || !advance(g, r, false)))
+	if (r->detok && (!detok_push(g->c, r->detok, id, r->out->text) ||
+	                 !advance(g, r, false)))
 		return false;
 	if (r->busy && (int64_t)r->out->n >= r->limit)
 		return end_row(g, r, "length");
@@ -143,9 +150,14 @@ begin_row(Gen *g, Row *r, const GenRequest *req, Generated *out, int number)
 	int64_t room = g->s->ctx_len - (int64_t)req->prompt.n + 1;
 
 	*out = (Generated){.finish = "length"};
-	*r = (Row){.req = req, .out = out, .number = number, .busy = true, .pos = (int64_t)req->prompt.n};
+	*r = (Row){.req = req,
+	           .out = out,
+	           .number = number,
+	           .busy = true,
+	           .pos = (int64_t)req->prompt.n};
 	r->limit = g->o->n < 0 ? room : MIN(g->o->n, room);
-	r->sampler = sampler_new(g->a, &g->o->sampling, g->s->vocab, (uint64_t)number);
+	r->sampler = sampler_new(g->a, &g->o->sampling, g->s->vocab,
+	                         (uint64_t)number);
 	for (size_t i = 0; i < req->prompt.n; i++)
 		sampler_saw(r->sampler, req->prompt.id[i]);
 	r->logits = NEWV(g->a, float, g->s->vocab);
@@ -168,7 +180,8 @@ step(Gen *g, Row *row, int n, bool *busy)
 		for (int i = 0; i < n; i++) {
 			if (row[i].busy && !choose(g, &row[i]))
 				return false;
-			id[i] = row[i].busy ? row[i].out->id[row[i].out->n - 1] : 0;
+			id[i] = row[i].busy ? row[i].out->id[row[i].out->n - 1]
+			                    : 0;
 			pos[i] = row[i].busy ? row[i].pos++ : -1;
 			logits[i] = row[i].logits;
 			*busy = *busy || row[i].busy;
@@ -193,17 +206,21 @@ run_batch(Gen *g, const GenRequest *req, Generated *out, int n)
 		logits[i] = row[i].logits;
 		row[i].busy = row[i].limit > 0;
 	}
-	return session_prefill(g->c, g->s, prompt, n, logits) && step(g, row, n, &busy);
+	return session_prefill(g->c, g->s, prompt, n, logits) &&
+	       step(g, row, n, &busy);
 }
 
 bool
-generate(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n, const GenOptions *o, Generated *out)
+generate(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n,
+         const GenOptions *o, Generated *out)
 {
 	Gen g = {.c = c, .a = a, .s = s, .o = o};
 	int k;
 
 	if (!s->decode)
-		return fail(c, QE_INPUT, "the package holds no decoder: it cannot continue text");
+		return fail(
+			c, QE_INPUT,
+			"the package holds no decoder: it cannot continue text");
 	for (g.first = 0; g.first < n; g.first += k) {
 		k = (int)MIN(s->batch, (int64_t)(n - g.first));
 		host_reset(s->model);

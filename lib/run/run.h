@@ -24,7 +24,8 @@ typedef struct Session {
 } Session;
 
 /* Opens a package ("-": standard input).  threads 0: one per core. */
-Session *session_open(Ctx *, Arena *, const char *path, int threads, const char *isa);
+Session *session_open(Ctx *, Arena *, const char *path, int threads,
+                      const char *isa);
 /* Text of a member of the package, empty if there is none. */
 Span session_member(Ctx *, const Session *, const char *name);
 
@@ -37,9 +38,11 @@ typedef struct Prompt {
 
 /* Feeds up to `batch` prompts from position 0 on, in chunks, and copies the
  * logits [vocab] after the last token of each into logits[i]. */
-bool session_prefill(Ctx *, Session *, const Prompt *, int n, float *const *logits);
+bool session_prefill(Ctx *, Session *, const Prompt *, int n,
+                     float *const *logits);
 /* One step: token id[i] at position pos[i] of row i, pos -1: an idle row. */
-bool session_decode(Ctx *, Session *, const int32_t *id, const int64_t *pos, int n, float *const *logits);
+bool session_decode(Ctx *, Session *, const int32_t *id, const int64_t *pos,
+                    int n, float *const *logits);
 
 /* ---- choosing tokens: sample.c ---- */
 
@@ -87,17 +90,26 @@ typedef struct Generated {
 } Generated;
 
 /* Continues all requests, batch by batch; out[i] lives in a. */
-bool generate(Ctx *, Arena *a, Session *, const GenRequest *, int n, const GenOptions *, Generated *out);
+bool generate(Ctx *, Arena *a, Session *, const GenRequest *, int n,
+              const GenOptions *, Generated *out);
 /* Whether id ends a text by the model's own files. */
 bool is_eos(const Session *, int32_t id);
 
 /* ---- encoders: encode.c ---- */
 
-enum Pooling { POOL_NONE, POOL_MEAN, POOL_CLS, POOL_MAX, POOL_LAST, POOL_COUNT };
+enum Pooling {
+	POOL_NONE,
+	POOL_MEAN,
+	POOL_CLS,
+	POOL_MAX,
+	POOL_LAST,
+	POOL_COUNT
+};
 enum Pooling pool_by_name(const char *); /* POOL_COUNT: none */
 
 /* Sentence vectors [n, *width] of n texts, in a. */
-bool encode_texts(Ctx *, Arena *a, Session *, const Span *text, int n, enum Pooling, bool normalize, float **out, int64_t *width);
+bool encode_texts(Ctx *, Arena *a, Session *, const Span *text, int n,
+                  enum Pooling, bool normalize, float **out, int64_t *width);
 
 /* ---- named tensors: tensors.c ---- */
 

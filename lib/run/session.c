@@ -15,7 +15,8 @@ session_member(Ctx *c, const Session *s, const char *name)
 	Span out = {"", 0};
 
 	for (int i = 0; i < s->qpc->n; i++)
-		if (strcmp(s->qpc->member[i].name, name) == 0 && !qpc_member(c, s->qpc, name, &out))
+		if (strcmp(s->qpc->member[i].name, name) == 0 &&
+		    !qpc_member(c, s->qpc, name, &out))
 			return (Span){"", 0};
 	return out;
 }
@@ -30,12 +31,16 @@ is_ids(const HostIO *io)
 static bool
 is_decoder(HostProgram *p, Session *s)
 {
-	HostIO *ids = host_io(p, "input_ids"), *pos = host_io(p, "position_ids"), *y = host_io(p, "logits");
+	HostIO *ids = host_io(p, "input_ids"),
+	       *pos = host_io(p, "position_ids"), *y = host_io(p, "logits");
 
-	if (!is_ids(ids) || !is_ids(pos) || !y || y->type != DT_F32 || y->shape.rank != 3 || !shape_eq(&ids->shape, &pos->shape) ||
-	    y->shape.dim[0] != ids->shape.dim[0] || y->shape.dim[1] != 1 || y->shape.dim[2] < 1)
+	if (!is_ids(ids) || !is_ids(pos) || !y || y->type != DT_F32 ||
+	    y->shape.rank != 3 || !shape_eq(&ids->shape, &pos->shape) ||
+	    y->shape.dim[0] != ids->shape.dim[0] || y->shape.dim[1] != 1 ||
+	    y->shape.dim[2] < 1)
 		return false;
-	if (s->batch && (s->batch != ids->shape.dim[0] || s->vocab != y->shape.dim[2]))
+	if (s->batch &&
+	    (s->batch != ids->shape.dim[0] || s->vocab != y->shape.dim[2]))
 		return false;
 	s->batch = ids->shape.dim[0];
 	s->vocab = y->shape.dim[2];
@@ -54,11 +59,16 @@ find_decoder(Ctx *c, Session *s)
 	if (!s->prefill)
 		s->prefill = s->decode;
 	if (!s->decode)
-		return fail(c, QE_INPUT, "the package has a Prefill program and no Decode");
-	if (!is_decoder(s->decode, s) || !is_decoder(s->prefill, s) || host_io(s->decode, "input_ids")->shape.dim[1] != 1)
-		return fail(c, QE_INPUT, "the package's programs are not those of a decoder");
+		return fail(c, QE_INPUT,
+		            "the package has a Prefill program and no Decode");
+	if (!is_decoder(s->decode, s) || !is_decoder(s->prefill, s) ||
+	    host_io(s->decode, "input_ids")->shape.dim[1] != 1)
+		return fail(
+			c, QE_INPUT,
+			"the package's programs are not those of a decoder");
 	s->prompt_len = host_io(s->prefill, "input_ids")->shape.dim[1];
-	s->ctx_len = json_get_int(json_get(json_at(specs, 0), "symbols"), "ctx_len", 0);
+	s->ctx_len = json_get_int(json_get(json_at(specs, 0), "symbols"),
+	                          "ctx_len", 0);
 	return s->ctx_len > 0 || fail(c, QE_INPUT, "manifest.json: no ctx_len");
 }
 
@@ -80,7 +90,8 @@ session_open(Ctx *c, Arena *a, const char *path, int threads, const char *isa)
 
 	if (!(s->qpc = qpc_open(c, a, path, false)))
 		return NULL;
-	if (!(s->model = host_open(c, a, s->qpc, threads, isa)) || !find_decoder(c, s) || !open_text(c, a, s))
+	if (!(s->model = host_open(c, a, s->qpc, threads, isa)) ||
+	    !find_decoder(c, s) || !open_text(c, a, s))
 		return note(c, "%s", path), NULL;
 	return s;
 }
@@ -118,13 +129,17 @@ take_logits(const Session *s, HostProgram *p, int row, float *out)
 }
 
 bool
-session_prefill(Ctx *c, Session *s, const Prompt *prompt, int n, float *const *logits)
+session_prefill(Ctx *c, Session *s, const Prompt *prompt, int n,
+                float *const *logits)
 {
 	size_t longest = 0, len;
 
 	for (int i = 0; i < n; i++) {
 		if (!prompt[i].n || prompt[i].n > (size_t)s->ctx_len)
-			return fail(c, QE_INPUT, "a prompt of %zu tokens, the package has room for 1 to %lld (qnn-compile --ctx-len)", prompt[i].n, (long long)s->ctx_len);
+			return fail(
+				c, QE_INPUT,
+				"a prompt of %zu tokens, the package has room for 1 to %lld (qnn-compile --ctx-len)",
+				prompt[i].n, (long long)s->ctx_len);
 		longest = MAX(longest, prompt[i].n);
 	}
 	for (size_t at = 0; at < longest; at += len) {
@@ -132,9 +147,12 @@ session_prefill(Ctx *c, Session *s, const Prompt *prompt, int n, float *const *l
 
 		len = p == s->decode ? 1 : (size_t)s->prompt_len;
 		for (int i = 0; i < s->batch; i++) {
-			size_t left = i < n && prompt[i].n > at ? prompt[i].n - at : 0;
+			size_t left = i < n && prompt[i].n > at
+			                      ? prompt[i].n - at
+			                      : 0;
 
-			fill_row(p, i, left ? prompt[i].id + at : NULL, (int64_t)MIN(left, len), (int64_t)at);
+			fill_row(p, i, left ? prompt[i].id + at : NULL,
+			         (int64_t)MIN(left, len), (int64_t)at);
 		}
 		if (!run(c, p, &s->prefill_time))
 			return false;
@@ -146,10 +164,12 @@ session_prefill(Ctx *c, Session *s, const Prompt *prompt, int n, float *const *l
 }
 
 bool
-session_decode(Ctx *c, Session *s, const int32_t *id, const int64_t *pos, int n, float *const *logits)
+session_decode(Ctx *c, Session *s, const int32_t *id, const int64_t *pos, int n,
+               float *const *logits)
 {
 	for (int i = 0; i < s->batch; i++)
-		fill_row(s->decode, i, i < n ? &id[i] : NULL, i < n && pos[i] >= 0, i < n ? pos[i] : -1);
+		fill_row(s->decode, i, i < n ? &id[i] : NULL,
+		         i < n && pos[i] >= 0, i < n ? pos[i] : -1);
 	if (!run(c, s->decode, &s->decode_time))
 		return false;
 	s->decoded++;

@@ -32,7 +32,8 @@ add_binding(Job *j, Spec *s, const char *sym, int64_t n)
 		if (strcmp(s->bind[i].sym, sym) == 0)
 			return true;
 	if (s->nbind == MAXSYM)
-		return fail(j->c, QE_INPUT, "more than %d symbols of sizes", MAXSYM);
+		return fail(j->c, QE_INPUT, "more than %d symbols of sizes",
+		            MAXSYM);
 	s->bind[s->nbind++] = (Binding){sym, n};
 	return true;
 }
@@ -44,7 +45,9 @@ named_size(const qe_compile *o, const char *sym, int64_t seq_len)
 	const struct {
 		const char *sym;
 		int64_t n;
-	} known[] = {{"batch_size", o->batch_size}, {"seq_len", seq_len}, {"ctx_len", o->ctx_len}};
+	} known[] = {{"batch_size", o->batch_size},
+	             {"seq_len", seq_len},
+	             {"ctx_len", o->ctx_len}};
 
 	for (size_t i = 0; i < LEN(known); i++)
 		if (strcmp(known[i].sym, sym) == 0)
@@ -60,8 +63,10 @@ extra_size(Job *j, const char *sym, int64_t *n)
 		const char *eq = strchr(*s, '=');
 
 		if (!eq || !str_int(eq + 1, n) || *n < 1)
-			return fail(j->c, QE_USAGE, "--shape '%s': wanted SYMBOL=SIZE", *s);
-		if ((size_t)(eq - *s) == strlen(sym) && memcmp(*s, sym, strlen(sym)) == 0)
+			return fail(j->c, QE_USAGE,
+			            "--shape '%s': wanted SYMBOL=SIZE", *s);
+		if ((size_t)(eq - *s) == strlen(sym) &&
+		    memcmp(*s, sym, strlen(sym)) == 0)
 			return true;
 	}
 	*n = 0;
@@ -76,7 +81,8 @@ add_spec(Job *j, const char *name, int64_t seq_len)
 
 	*s = (Spec){.name = name, .bind = NEWV(j->a, Binding, MAXSYM)};
 	for (int i = 0; i < j->g->nin; i++)
-		for (int d = 0; j->g->in[i]->sym && d < j->g->in[i]->shape.rank; d++) {
+		for (int d = 0; j->g->in[i]->sym && d < j->g->in[i]->shape.rank;
+		     d++) {
 			const char *sym = j->g->in[i]->sym[d];
 
 			if (!sym || j->g->in[i]->shape.dim[d] >= 0)
@@ -86,7 +92,10 @@ add_spec(Job *j, const char *name, int64_t seq_len)
 			if (!n)
 				n = named_size(j->o, sym, seq_len);
 			if (!n)
-				return fail(j->c, QE_USAGE, "input '%s': no size for '%s' (--shape %s=N)", j->g->in[i]->name, sym, sym);
+				return fail(
+					j->c, QE_USAGE,
+					"input '%s': no size for '%s' (--shape %s=N)",
+					j->g->in[i]->name, sym, sym);
 			if (!add_binding(j, s, sym, n))
 				return false;
 		}
@@ -98,7 +107,8 @@ is_decoder(const Graph *g)
 {
 	Value *pos = value_find(g, "position_ids");
 
-	return pos && !pos->from && value_find(g, "logits") && g->nout > 1 && str_ends(g->out[g->nout - 1]->name, "_RetainedState");
+	return pos && !pos->from && value_find(g, "logits") && g->nout > 1 &&
+	       str_ends(g->out[g->nout - 1]->name, "_RetainedState");
 }
 
 static bool
@@ -109,14 +119,18 @@ choose_specs(Job *j)
 	if (!is_decoder(j->g))
 		return add_spec(j, "Main", o->seq_len);
 	if (o->prompt_len > o->ctx_len)
-		return fail(j->c, QE_USAGE, "--prompt-len %lld is more than --ctx-len %lld", (long long)o->prompt_len, (long long)o->ctx_len);
-	return (o->prompt_len == 1 || add_spec(j, "Prefill", o->prompt_len)) && add_spec(j, "Decode", 1);
+		return fail(j->c, QE_USAGE,
+		            "--prompt-len %lld is more than --ctx-len %lld",
+		            (long long)o->prompt_len, (long long)o->ctx_len);
+	return (o->prompt_len == 1 || add_spec(j, "Prefill", o->prompt_len)) &&
+	       add_spec(j, "Decode", 1);
 }
 
 static void
 add_extra(Job *j, const char *name, Span data)
 {
-	j->extra[j->nextra] = (QpcMember){.name = name, .size = (int64_t)data.n};
+	j->extra[j->nextra] =
+		(QpcMember){.name = name, .size = (int64_t)data.n};
 	j->extra_data[j->nextra++] = data;
 }
 
@@ -125,16 +139,21 @@ static bool
 take_file(Job *j, const Json *files, const char *name, Span *out)
 {
 	const Json *f = json_get(files, name);
-	const char *path = json_get_str(f, "path", ""), *digest = json_get_str(f, "digest", "");
+	const char *path = json_get_str(f, "path", ""),
+		   *digest = json_get_str(f, "digest", "");
 
 	*out = (Span){"", 0};
 	if (!f)
 		return true;
-	path = path_join(j->a, strcmp(j->o->in, "-") == 0 ? "." : path_dir(j->a, j->o->in), path);
+	path = path_join(j->a,
+	                 strcmp(j->o->in, "-") == 0 ? "."
+	                                            : path_dir(j->a, j->o->in),
+	                 path);
 	if (!file_open(j->c, j->a, path, 1u << 30, out))
 		return false;
 	if (strcmp(hash_bytes(out->p, out->n).hex, digest) != 0)
-		return fail(j->c, QE_INPUT, "%s: has changed since hf-load read it", path);
+		return fail(j->c, QE_INPUT,
+		            "%s: has changed since hf-load read it", path);
 	return true;
 }
 
@@ -146,12 +165,14 @@ compile_tokenizer(Job *j, const Json *files)
 		size_t at;
 	} part[] = {
 		{"tokenizer.json", offsetof(TokenizerFiles, tokenizer_json)},
-		{"tokenizer_config.json", offsetof(TokenizerFiles, tokenizer_config)},
+		{"tokenizer_config.json",
+	         offsetof(TokenizerFiles, tokenizer_config)},
 		{"vocab.json", offsetof(TokenizerFiles, vocab_json)},
 		{"merges.txt", offsetof(TokenizerFiles, merges_txt)},
 		{"vocab.txt", offsetof(TokenizerFiles, vocab_txt)},
 		{"tokenizer.model", offsetof(TokenizerFiles, sentencepiece)},
-		{"special_tokens_map.json", offsetof(TokenizerFiles, special_tokens_map)},
+		{"special_tokens_map.json",
+	         offsetof(TokenizerFiles, special_tokens_map)},
 		{"added_tokens.json", offsetof(TokenizerFiles, added_tokens)},
 	};
 	TokenizerFiles t = {0};
@@ -159,16 +180,19 @@ compile_tokenizer(Job *j, const Json *files)
 	Span template;
 
 	for (size_t i = 0; i < LEN(part); i++)
-		if (!take_file(j, files, part[i].name, (Span *)(void *)((char *)&t + part[i].at)))
+		if (!take_file(j, files, part[i].name,
+		               (Span *)(void *)((char *)&t + part[i].at)))
 			return false;
 	if (!take_file(j, files, "chat_template.jinja", &template))
 		return false;
-	if (t.tokenizer_json.n || t.vocab_json.n || t.vocab_txt.n || t.sentencepiece.n) {
+	if (t.tokenizer_json.n || t.vocab_json.n || t.vocab_txt.n ||
+	    t.sentencepiece.n) {
 		if (!tokenizer_compile(j->c, &t, blob))
 			return note(j->c, "tokenizer");
 		add_extra(j, "tokenizer.bin", (Span){blob->p, blob->n});
 	} else {
-		say(j->c, 0, "no tokenizer: the package takes --ids and --input only");
+		say(j->c, 0,
+		    "no tokenizer: the package takes --ids and --input only");
 	}
 	if (t.tokenizer_config.n)
 		add_extra(j, "tokenizer_config.json", t.tokenizer_config);
@@ -199,7 +223,8 @@ keep(Job *j, const char *key, Json *value)
 static bool
 take_metadata(Job *j)
 {
-	Json *files = meta(j, "qeff.tokenizer"), *made = meta(j, "qeff.provenance"), *options = json_new(j->a);
+	Json *files = meta(j, "qeff.tokenizer"),
+	     *made = meta(j, "qeff.provenance"), *options = json_new(j->a);
 
 	keep(j, "model", meta(j, "qeff.model"));
 	keep(j, "generation_config", meta(j, "qeff.generation_config"));
@@ -219,9 +244,16 @@ static bool
 compile(Job *j)
 {
 	const qe_compile *o = j->o;
-	HostOptions h = {.spec = j->spec, .weights = o->weights, .cache = o->kv_cache_dtype, .threads = (int)o->threads, .extra = j->extra, .extra_data = j->extra_data, .manifest = j->manifest};
+	HostOptions h = {.spec = j->spec,
+	                 .weights = o->weights,
+	                 .cache = o->kv_cache_dtype,
+	                 .threads = (int)o->threads,
+	                 .extra = j->extra,
+	                 .extra_data = j->extra_data,
+	                 .manifest = j->manifest};
 
-	if (!onnx_read(j->c, j->a, o->in, &j->g) || !graph_inline(j->c, j->g) || !choose_specs(j) || !take_metadata(j))
+	if (!onnx_read(j->c, j->a, o->in, &j->g) || !graph_inline(j->c, j->g) ||
+	    !choose_specs(j) || !take_metadata(j))
 		return false;
 	h.nspec = j->nspec;
 	h.nextra = j->nextra;
@@ -236,7 +268,9 @@ qe_qnn_compile(qe_ctx *c, const qe_compile *o)
 	bool ok;
 
 	if (o->backend && strcmp(o->backend, "host") != 0)
-		return fail(c, QE_INPUT, "--backend %s: only 'host' is built in", o->backend);
+		return fail(c, QE_INPUT,
+		            "--backend %s: only 'host' is built in",
+		            o->backend);
 	ok = compile(&j);
 	arena_free(&a);
 	return ok;
