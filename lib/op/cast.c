@@ -4,7 +4,7 @@
  * Floats to integers truncate; what does not fit becomes the nearest value
  * of 64 bits and wraps in narrower types. */
 
-#include <stdio.h>
+#include <math.h>
 
 #include "num.h"
 
@@ -40,8 +40,32 @@ store_codes(Value *y, int64_t at, int64_t n, const double *x)
 		         code_nearest(y->type, x[i], false));
 }
 
+/* float8e8m0 has powers of two alone; round_mode says which one. */
 static void
-cast_numbers(const Value *x, Value *y, bool saturate)
+round_scales(const char *mode, int64_t n, double *x)
+{
+	double f;
+	int e;
+
+	for (int64_t i = 0; i < n; i++) {
+		if (x[i] != x[i] || isinf(x[i]) || x[i] <= 0)
+			continue;
+		f = frexp(x[i], &e); /* [1/2, 1) */
+		if (strcmp(mode, "nearest") == 0)
+			e -= f < 0.75;
+		else
+			e -= strcmp(mode, "down") == 0 || f == 0.5;
+		x[i] = ldexp(1, e);
+	}
+}
+
+typedef struct How {
+	bool saturate;
+	const char *round; /* to float8e8m0: up, down, nearest */
+} How;
+
+static void
+cast_numbers(const Value *x, Value *y, How how)
 {
 	int64_t count = shape_count(&x->shape), m, ibuf[ROW];
 	bool codes = dtype_is_float(y->type) && dtypes[y->type].bits <= 8;
@@ -55,7 +79,9 @@ cast_numbers(const Value *x, Value *y, bool saturate)
 			continue;
 		}
 		load_f64(x, at, 1, m, buf);
-		if (codes && !saturate)
+		if (y->type == DT_F8E8M0)
+			round_scales(how.round, m, buf);
+		if (codes && !how.saturate)
 			store_codes(y, at, m, buf);
 		else
 			store_f64(y, at, m, buf);
@@ -120,7 +146,7 @@ print_strings(Arena *a, const Value *x, Value *y)
 }
 
 static bool
-cast(Ctx *c, Arena *a, const Value *x, Value *y, bool saturate)
+cast(Ctx *c, Arena *a, const Value *x, Value *y, How how)
 {
 	if (!castable(x->type) || !castable(y->type))
 		return fail(c, QE_INPUT, "%s to %s", dtypes[x->type].name,
@@ -132,12 +158,41 @@ cast(Ctx *c, Arena *a, const Value *x, Value *y, bool saturate)
 	else if (y->type == DT_STRING)
 		print_strings(a, x, y);
 	else
-		cast_numbers(x, y, saturate);
+		cast_numbers(x, y, how);
 	return true;
 }
 
 bool
 eval_cast(Ctx *c, Arena *a, Node *n)
 {
-	return cast(c, a, n->in[0], n->out[0], attr_int(n, "saturate", 1) != 0);
+	How how = {.saturate = attr_int(n, "saturate", 1),
+	           .round = attr_str(n, "round_mode", "up")};
+
+	if (!str_in(how.round, (const char *[]){"up", "down", "nearest", NULL}))
+		return fail(c, QE_INPUT, "round_mode '%s'", how.round);
+	return cast(c, a, n->in[0], n->out[0], how);
+}
+
+/* ---- BitCast: the same bytes under another name ---- */
+
+bool
+infer_bit_cast(Ctx *c, Node *n)
+{
+	DType from = n->in[0]->type;
+
+	if (!infer_cast(c, n))
+		return false;
+	if (node_out(n, 0) && from &&
+	    dtypes[from].bits != dtypes[n->out[0]->type].bits)
+		return fail(c, QE_INPUT, "%s to %s", dtypes[from].name,
+		            dtypes[n->out[0]->type].name);
+	return true;
+}
+
+bool
+eval_bit_cast(Ctx *c, Arena *a, Node *n)
+{
+	(void)c, (void)a;
+	n->out[0]->data = n->in[0]->data;
+	return true;
 }

@@ -16,10 +16,13 @@ legacy_shape(Ctx *c, const Node *n, Shape *b)
 	const Shape *a = &n->in[0]->shape;
 	int axis, rank = b->rank;
 
-	if (n->op->since >= 7 || !attr_int(n, "broadcast", 0) || rank < 0 ||
-	    a->rank < 0 || !attr_find(n, "axis"))
+	if (n->op->since >= 7 || rank < 0 || a->rank < 0)
 		return true;
-	if (!axis_arg(c, attr_int(n, "axis", 0), a->rank, &axis))
+	if (n->op->eval == eval_prelu) /* a slope a channel */
+		axis = a->rank > 1 && shape_count(b) > 1;
+	else if (!attr_int(n, "broadcast", 0) || !attr_find(n, "axis"))
+		return true;
+	else if (!axis_arg(c, attr_int(n, "axis", 0), a->rank, &axis))
 		return false;
 	if (axis + rank > a->rank)
 		return fail(c, QE_INPUT, "%s at axis %d of %s", shape_text(b).s,
@@ -520,5 +523,23 @@ eval_where(Ctx *c, Arena *a, Node *n)
 		return refuse(c, n->in[1]->type);
 	if (nest_broadcast(&z, &n->out[0]->shape, 3, s))
 		choose(&z, n->in[0]->data.mem, n->in, n->out[0]);
+	return true;
+}
+
+bool
+eval_swiglu(Ctx *c, Arena *a, Node *n)
+{
+	const Value *x = n->in[0], *b = n->in[1];
+	double alpha = attr_float(n, "alpha", 1), y;
+
+	(void)a;
+	if (!dtype_is_float(x->type) || !shape_eq(&x->shape, &b->shape))
+		return fail(c, QE_INPUT, "%s%s and %s", dtypes[x->type].name,
+		            shape_text(&x->shape).s, shape_text(&b->shape).s);
+	for (int64_t i = 0; i < shape_count(&x->shape); i++) {
+		y = value_f64(x, i);
+		y = y / (1 + exp(-alpha * y)) * value_f64(b, i);
+		store_f64(n->out[0], i, 1, &y);
+	}
 	return true;
 }

@@ -133,12 +133,12 @@ load_inputs(Ctx *c, Arena *a, Node *n)
 	return true;
 }
 
-/* Outputs of DYNAMIC operators, views and results of subgraphs come with
+/* Outputs of DYNAMIC operators and views come with
  * memory of their own. */
 static bool
 run_node(Ctx *c, Arena *a, Node *n)
 {
-	bool own = n->op->flags & (VIEW | CONTROL | DYNAMIC);
+	bool own = n->op->flags & (VIEW | DYNAMIC);
 
 	for (int i = 0; i < n->nout && !own; i++)
 		if (n->out[i] && n->out[i]->kind == VALUE_TENSOR &&

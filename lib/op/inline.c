@@ -129,8 +129,8 @@ adopt_nodes(Graph *g, Graph *body)
 		for (int k = 0; k < n->nattr; k++) {
 			if (n->attr[k].type == ATTR_GRAPH)
 				n->attr[k].g->parent = g;
-			for (int j = 0; n->attr[k].type == ATTR_GRAPHS &&
-			                j < n->attr[k].n;
+			for (int j = 0;
+			     n->attr[k].type == ATTR_GRAPHS && j < n->attr[k].n;
 			     j++)
 				n->attr[k].graphs[j]->parent = g;
 		}
@@ -174,8 +174,7 @@ inline_subgraphs(Inline *s, Node *n, int depth)
 	for (int i = 0; i < n->nattr; i++) {
 		Attr *a = &n->attr[i];
 
-		if (a->type == ATTR_GRAPH &&
-		    !inline_graph(s, a->g, depth + 1))
+		if (a->type == ATTR_GRAPH && !inline_graph(s, a->g, depth + 1))
 			return false;
 		for (int k = 0; a->type == ATTR_GRAPHS && k < a->n; k++)
 			if (!inline_graph(s, a->graphs[k], depth + 1))

@@ -11,75 +11,100 @@ enum { BLOCK = 16 }; /* rows of a that share one reading of b */
 typedef struct Matrix {
 	const Value *v;
 	int64_t off, row, col;
-	int64_t zero; /* taken off every element; integers only */
 } Matrix;
 
-/* acc[rows, n] += a[i0.., k] b[k, n] */
-static void
-block_f64(const Matrix *a, const Matrix *b, int64_t i0, int64_t rows, int64_t k,
-          int64_t n, double *acc, double *brow)
+void
+tile_product(const double *a, int64_t rows, int64_t k, const double *b,
+             double *y)
 {
-	double x;
+	for (int64_t r = 0; r < rows; r++) {
+		double acc[TILE] = {0};
 
-	for (int64_t p = 0; p < k; p++) {
-		load_f64(b->v, b->off + p * b->row, b->col, n, brow);
-		for (int64_t i = 0; i < rows; i++) {
-			x = value_f64(a->v,
-			              a->off + (i0 + i) * a->row + p * a->col);
-			for (int64_t j = 0; j < n; j++)
-				acc[i * n + j] += x * brow[j];
+		for (int64_t p = 0; p < k; p++) {
+			double x = a[r * k + p];
+			const double *q = b + p * TILE;
+
+			for (int j = 0; j < TILE; j++)
+				acc[j] += x * q[j];
+		}
+		memcpy(y + r * TILE, acc, sizeof acc);
+	}
+}
+
+/* Columns [j0, j0 + w) of b [k, n], TILE wide. */
+static void
+load_tile(const Matrix *b, int64_t k, int64_t j0, int64_t w, double *tile)
+{
+	for (int64_t p = 0; p < k; p++)
+		load_f64(b->v, b->off + p * b->row + j0 * b->col, b->col, w,
+		         tile + p * TILE);
+}
+
+static void
+product_f64(Arena *mem, const Matrix *a, const Matrix *b, int64_t m, int64_t k,
+            int64_t n, Value *y, int64_t at)
+{
+	double *tile = NEWV(mem, double, k *TILE + 1);
+	double *rows = NEWV(mem, double, BLOCK *k + 1);
+	double sum[BLOCK * TILE];
+
+	for (int64_t j = 0; j < n; j += TILE) {
+		int64_t w = MIN(TILE, n - j);
+
+		load_tile(b, k, j, w, tile);
+		for (int64_t i = 0; i < m; i += BLOCK) {
+			int64_t h = MIN(BLOCK, m - i);
+
+			for (int64_t r = 0; r < h; r++)
+				load_f64(a->v, a->off + (i + r) * a->row,
+				         a->col, k, rows + r * k);
+			tile_product(rows, h, k, tile, sum);
+			for (int64_t r = 0; r < h; r++)
+				store_f64(y, at + (i + r) * n + j, w,
+				          sum + r * TILE);
 		}
 	}
 }
 
 static void
-block_i64(const Matrix *a, const Matrix *b, int64_t i0, int64_t rows, int64_t k,
-          int64_t n, int64_t *acc, int64_t *brow)
+product_i64(Arena *mem, const Matrix *a, const Matrix *b, int64_t m, int64_t k,
+            int64_t n, Value *y, int64_t at)
 {
+	int64_t *acc = NEWV(mem, int64_t, n + 1);
+	int64_t *row = NEWV(mem, int64_t, n + 1);
 	uint64_t x;
 
-	for (int64_t p = 0; p < k; p++) {
-		load_i64(b->v, b->off + p * b->row, b->col, n, brow);
-		for (int64_t i = 0; i < rows; i++) {
-			x = (uint64_t)value_i64(a->v,
-			                        a->off + (i0 + i) * a->row +
-			                                p * a->col) -
-			    (uint64_t)a->zero;
+	for (int64_t i = 0; i < m; i++) {
+		memset(acc, 0, (size_t)n * sizeof *acc);
+		for (int64_t p = 0; p < k; p++) {
+			load_i64(b->v, b->off + p * b->row, b->col, n, row);
+			x = (uint64_t)value_i64(a->v, a->off + i * a->row +
+			                                      p * a->col);
 			for (int64_t j = 0; j < n; j++)
-				acc[i * n + j] =
-					(int64_t)((uint64_t)acc[i * n + j] +
-				                  x * ((uint64_t)brow[j] -
-				                       (uint64_t)b->zero));
+				acc[j] = (int64_t)((uint64_t)acc[j] +
+				                   x * (uint64_t)row[j]);
 		}
+		store_i64(y, at + i * n, n, acc);
 	}
 }
 
-/* y[at..] = a[m, k] b[k, n], in y's type. */
+/* y[at..] = a[m, k] b[k, n], in y's type; scratch goes at once. */
 static void
-product(Arena *mem, const Matrix *a, const Matrix *b, int64_t m, int64_t k,
-        int64_t n, Value *y, int64_t at)
+product(const Matrix *a, const Matrix *b, int64_t m, int64_t k, int64_t n,
+        Value *y, int64_t at)
 {
-	bool f = dtype_is_float(y->type);
-	void *acc = NEWV(mem, double, BLOCK *n + 1);
-	void *brow = NEWV(mem, double, n + 1);
+	Arena mem = {0};
 
-	for (int64_t i = 0; i < m; i += BLOCK) {
-		int64_t rows = MIN(BLOCK, m - i);
-
-		memset(acc, 0, (size_t)(rows * n) * sizeof(double));
-		if (f) {
-			block_f64(a, b, i, rows, k, n, acc, brow);
-			store_f64(y, at + i * n, rows * n, acc);
-		} else {
-			block_i64(a, b, i, rows, k, n, acc, brow);
-			store_i64(y, at + i * n, rows * n, acc);
-		}
-	}
+	if (dtype_is_float(y->type))
+		product_f64(&mem, a, b, m, k, n, y, at);
+	else
+		product_i64(&mem, a, b, m, k, n, y, at);
+	arena_free(&mem);
 }
 
 /* numpy.matmul: a vector is a row (left) or a column (right) whose
  * dimension goes away again; what stands before broadcasts. */
-static bool
+bool
 matmul_shape(Ctx *c, const Shape *a, const Shape *b, Shape *y)
 {
 	Shape left = *a, right = *b;
@@ -116,8 +141,8 @@ infer_matmul(Ctx *c, Node *n)
 	       value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
-static void
-matmul(Arena *mem, const Value *a, const Value *b, Value *y)
+void
+matmul(const Value *a, const Value *b, Value *y)
 {
 	const Shape *s = &a->shape, *t = &b->shape;
 	Shape left = *s, right = *t, batch = y->shape;
@@ -133,15 +158,14 @@ matmul(Arena *mem, const Value *a, const Value *b, Value *y)
 		return;
 	do
 		for (int64_t i = 0; i < nest_len(&z); i++, at += m * n)
-			product(mem,
-			        &(Matrix){a,
+			product(&(Matrix){a,
 			                  (z.off[0] + i * nest_row(&z, 0)) * m *
 			                          k,
-			                  k, 1, 0},
+			                  k, 1},
 			        &(Matrix){b,
 			                  (z.off[1] + i * nest_row(&z, 1)) * k *
 			                          n,
-			                  n, 1, 0},
+			                  n, 1},
 			        m, k, n, y, at);
 	while (nest_next(&z));
 }
@@ -150,7 +174,8 @@ bool
 eval_matmul(Ctx *c, Arena *a, Node *n)
 {
 	(void)c;
-	matmul(a, n->in[0], n->in[1], n->out[0]);
+	(void)a;
+	matmul(n->in[0], n->in[1], n->out[0]);
 	return true;
 }
 
@@ -223,11 +248,10 @@ eval_gemm(Ctx *c, Arena *mem, Node *n)
 	sum.type = DT_F64;
 	if (!value_alloc(c, mem, &sum))
 		return false;
-	product(mem,
-	        &(Matrix){a, 0, ta ? 1 : a->shape.dim[1],
-	                  ta ? a->shape.dim[1] : 1, 0},
+	product(&(Matrix){a, 0, ta ? 1 : a->shape.dim[1],
+	                  ta ? a->shape.dim[1] : 1},
 	        &(Matrix){b, 0, tb ? 1 : b->shape.dim[1],
-	                  tb ? b->shape.dim[1] : 1, 0},
+	                  tb ? b->shape.dim[1] : 1},
 	        y->shape.dim[0], k, y->shape.dim[1], &sum, 0);
 	scale_and_add(&sum, y, node_in(n, 2), attr_float(n, "alpha", 1),
 	              attr_float(n, "beta", 1));

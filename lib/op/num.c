@@ -229,3 +229,13 @@ value_f64(const Value *v, int64_t i)
 	load_f64(v, i, 1, 1, &x);
 	return x;
 }
+
+double
+round_as(DType t, double x)
+{
+	uint64_t room = 0;
+	Value v = {.type = t, .data = {.mem = &room}};
+
+	store_f64(&v, 0, 1, &x);
+	return value_f64(&v, 0);
+}

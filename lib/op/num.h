@@ -101,4 +101,17 @@ void shape_steps(const Shape *, int64_t *step);
 void elem_move(Value *y, int64_t yoff, const int64_t *ystep, const Value *x,
                int64_t xoff, const int64_t *xstep, const Shape *box);
 
+/* ---- of operator files, for others ---- */
+
+/* y = a b as MatMul has it; y is allocated, its type decides how sums run.
+ * matmul.c */
+void matmul(const Value *a, const Value *b, Value *y);
+bool matmul_shape(Ctx *, const Shape *a, const Shape *b, Shape *y);
+/* y [rows, TILE] = a [rows, k] b [k, TILE], all of them dense. */
+enum { TILE = 32 };
+void tile_product(const double *a, int64_t rows, int64_t k, const double *b,
+                  double *y);
+/* x rounded to a type. */
+double round_as(DType, double x);
+
 #endif

@@ -68,3 +68,24 @@ CastLike
 [2] 1.5 2.5
 i32[1] 0
 = i32[2] 1 2
+
+Cast
+to = 24
+[3] 1 1.25 3
+= float8e8m0[3] 1 2 4
+
+Cast
+to = 24
+round_mode = down
+[2] 1.75 3
+= float8e8m0[2] 1 2
+
+BitCast
+to = 6
+[2] 1 -0
+= i32[2] 1065353216 -2147483648
+
+BitCast
+to = 7
+[1] 1
+! float32 to int64

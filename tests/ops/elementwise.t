@@ -283,3 +283,13 @@ bool[2] 1 0
 string[2] a b
 string[2] c d
 = string[2] a d
+
+SwiGLU
+[2] 0 1
+[2] 5 2
+= [2] 0 1.46211716
+
+SwiGLU
+[2] 0 1
+[1] 5
+! [2] and [1]

@@ -321,8 +321,9 @@ run(const char *path)
 }
 
 static const char *const files[] = {
-	"elementwise", "unary",  "cast",   "shape", "move", "gather",
-	"cache",       "matmul", "reduce", "norm",  "sort",
+	"elementwise", "unary",     "cast",   "shape",  "move",
+	"gather",      "cache",     "matmul", "reduce", "norm",
+	"sort",        "attention", "conv",   "pool",   "quant",
 };
 
 int
