@@ -2,10 +2,11 @@
  * replay.c - gives each named file to a fuzz target once, so that what a
  * fuzzer found stays found without one. */
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fuzz.h"
+int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static int
 replay(const char *path)
