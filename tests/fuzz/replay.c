@@ -2,11 +2,10 @@
  * replay.c - gives each named file to a fuzz target once, so that what a
  * fuzzer found stays found without one. */
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+#include "fuzz.h"
 
 static int
 replay(const char *path)
