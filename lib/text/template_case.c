@@ -69,16 +69,16 @@ put_upper(Buf *b, uint32_t ch)
 	const uint16_t *to = special_upper(ch);
 
 	if (ch >= 0x1f80 && ch <= 0x1faf) { /* with iota subscript */
-		tpl_put_code(b, iota[(ch - 0x1f80) >> 4] + (ch & 7));
-		tpl_put_code(b, 0x399);
+		buf_rune(b, iota[(ch - 0x1f80) >> 4] + (ch & 7));
+		buf_rune(b, 0x399);
 		return;
 	}
 	if (!to) {
-		tpl_put_code(b, (uint32_t)utf8proc_toupper((int32_t)ch));
+		buf_rune(b, (uint32_t)utf8proc_toupper((int32_t)ch));
 		return;
 	}
 	for (int i = 0; i < 3 && to[i]; i++)
-		tpl_put_code(b, to[i]);
+		buf_rune(b, to[i]);
 }
 
 static bool
@@ -127,12 +127,12 @@ put_lower(Buf *b, const Str *s, size_t i, uint32_t ch)
 	if (ch == 0x130) { /* I with a dot */
 		buf_str(b, "i\xcc\x87");
 	} else if (ch == 0x3a3) {
-		tpl_put_code(b, letter_beside(s, i, true) &&
-		                                !letter_beside(s, i, false)
-		                        ? 0x3c2
-		                        : 0x3c3);
+		buf_rune(b, letter_beside(s, i, true) &&
+		                            !letter_beside(s, i, false)
+		                    ? 0x3c2
+		                    : 0x3c3);
 	} else {
-		tpl_put_code(b, (uint32_t)utf8proc_tolower((int32_t)ch));
+		buf_rune(b, (uint32_t)utf8proc_tolower((int32_t)ch));
 	}
 }
 
@@ -146,10 +146,10 @@ put_title(Buf *b, const Str *s, size_t i, uint32_t ch)
 	if (!to || (ch >= 0x1f80 && ch < 0x2000 &&
 	            (up != ch ||
 	             utf8proc_category((int32_t)ch) == UTF8PROC_CATEGORY_LT))) {
-		tpl_put_code(b, up);
+		buf_rune(b, up);
 		return;
 	}
-	tpl_put_code(b, to[0]);
+	buf_rune(b, to[0]);
 	for (int k = 1; k < 3 && to[k]; k++)
 		put_lower(b, s, i, to[k]);
 }
@@ -198,10 +198,10 @@ fold(Buf *b, const Str *s, size_t i, uint32_t ch, bool *word)
 	(void)s, (void)i, (void)word;
 	if (!to) {
 		ch = (uint32_t)utf8proc_toupper((int32_t)ch);
-		tpl_put_code(b, (uint32_t)utf8proc_tolower((int32_t)ch));
+		buf_rune(b, (uint32_t)utf8proc_tolower((int32_t)ch));
 	}
 	for (int k = 0; to && k < 3 && to[k]; k++)
-		tpl_put_code(b, (uint32_t)utf8proc_tolower(to[k]));
+		buf_rune(b, (uint32_t)utf8proc_tolower(to[k]));
 }
 
 static void
@@ -240,7 +240,7 @@ static void
 filter_title(Buf *b, const Str *s, size_t i, uint32_t ch, bool *word)
 {
 	if (tpl_space(ch) || (ch < 0x80 && ch && strchr("-({[<", (int)ch))) {
-		tpl_put_code(b, ch);
+		buf_rune(b, ch);
 		*word = false;
 		return;
 	}
@@ -307,7 +307,7 @@ tpl_printable(uint32_t ch)
 }
 
 static bool
-is_alpha(uint32_t ch)
+alpha(uint32_t ch)
 {
 	utf8proc_category_t cat = utf8proc_category((int32_t)ch);
 
@@ -315,22 +315,22 @@ is_alpha(uint32_t ch)
 }
 
 static bool
-is_decimal(uint32_t ch)
+decimal(uint32_t ch)
 {
 	return utf8proc_category((int32_t)ch) == UTF8PROC_CATEGORY_ND;
 }
 
 /* Superscripts and digits in circles are digits, though not decimal. */
 static bool
-is_digit(uint32_t ch)
+digit(uint32_t ch)
 {
-	return is_decimal(ch) || ch == 0xb2 || ch == 0xb3 || ch == 0xb9 ||
+	return decimal(ch) || ch == 0xb2 || ch == 0xb3 || ch == 0xb9 ||
 	       ch == 0x2070 || (ch >= 0x2074 && ch <= 0x2079) ||
 	       (ch >= 0x2080 && ch <= 0x2089) || (ch >= 0x2460 && ch <= 0x2468);
 }
 
 static bool
-is_numeric(uint32_t ch)
+numeric(uint32_t ch)
 {
 	utf8proc_category_t cat = utf8proc_category((int32_t)ch);
 
@@ -339,13 +339,13 @@ is_numeric(uint32_t ch)
 }
 
 static bool
-is_alnum(uint32_t ch)
+alnum(uint32_t ch)
 {
-	return is_alpha(ch) || is_numeric(ch);
+	return alpha(ch) || numeric(ch);
 }
 
 static bool
-is_ascii(uint32_t ch)
+ascii(uint32_t ch)
 {
 	return ch < 0x80;
 }
@@ -395,14 +395,10 @@ tpl_is_class(const Str *s, const char *what)
 		bool (*is)(uint32_t);
 		bool empty; /* what holds of no character */
 	} classes[] = {
-		{"alpha", is_alpha, false},
-		{"alnum", is_alnum, false},
-		{"decimal", is_decimal, false},
-		{"digit", is_digit, false},
-		{"numeric", is_numeric, false},
-		{"space", tpl_space, false},
-		{"ascii", is_ascii, true},
-		{"printable", tpl_printable, true},
+		{"alpha", alpha, false},     {"alnum", alnum, false},
+		{"decimal", decimal, false}, {"digit", digit, false},
+		{"numeric", numeric, false}, {"space", tpl_space, false},
+		{"ascii", ascii, true},      {"printable", tpl_printable, true},
 	};
 	size_t n, k = 0;
 

@@ -93,7 +93,7 @@ eval_name(Tpl *t, const Node *n, Val *out)
 		return true;
 	}
 	return tpl_strz(t, n->name, &name) &&
-	       tpl_undef(t, NULL, V_MISSING, name, out);
+	       tpl_undef(t, V_MISSING, name, out);
 }
 
 static bool
@@ -135,8 +135,7 @@ eval_cond(Tpl *t, const Node *n, Val *out)
 		return tpl_eval(t, n->a, out);
 	if (n->c)
 		return tpl_eval(t, n->c, out);
-	return tpl_undef(t, "the inline if was false and has no else",
-	                 V_MISSING, V_MISSING, out);
+	return tpl_undef_why(t, "the inline if was false and has no else", out);
 }
 
 static bool
@@ -207,7 +206,7 @@ unsafe(Tpl *t, Val obj, const char *name, Val *out)
 		return false;
 	why = arena_str(t->mem, "access to '%s' of a '%s' is unsafe", name,
 	                tpl_type(obj));
-	return tpl_undef(t, why, V_MISSING, V_MISSING, out);
+	return tpl_undef_why(t, why, out);
 }
 
 /* What Python's immutable sandbox refuses. */
@@ -274,8 +273,7 @@ loop_attr(Tpl *t, Loop *l, const char *name, Val *out)
 	else
 		return true;
 	if (out->kind == K_MISSING)
-		return tpl_undef(t, "there is no such item", V_MISSING,
-		                 V_MISSING, out);
+		return tpl_undef_why(t, "there is no such item", out);
 	return true;
 }
 
@@ -355,7 +353,7 @@ tpl_get_attr(Tpl *t, Val obj, const char *name, Val *out)
 		*out = tpl_map_name(obj.m, name);
 	if (out->kind != K_MISSING)
 		return true;
-	return tpl_strz(t, name, &key) && tpl_undef(t, NULL, obj, key, out);
+	return tpl_strz(t, name, &key) && tpl_undef(t, obj, key, out);
 }
 
 bool
@@ -373,7 +371,7 @@ tpl_get_item(Tpl *t, Val obj, Val key, Val *out)
 	}
 	if (out->kind != K_MISSING)
 		return true;
-	return tpl_undef(t, NULL, obj, key, out);
+	return tpl_undef(t, obj, key, out);
 }
 
 static bool

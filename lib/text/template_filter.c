@@ -151,7 +151,7 @@ FILTER_FN(attr)
 	buf_clear(t->key);
 	buf_add(t->key, name.s->p, name.s->n);
 	if (self.kind == K_DICT && !tpl_method(self, t->key->p))
-		return tpl_undef(t, NULL, self, name, out);
+		return tpl_undef(t, self, name, out);
 	return tpl_get_attr(t, self, t->key->p, out);
 }
 
@@ -213,7 +213,8 @@ to_float(Val v, double *d)
 static bool
 to_int(const Str *str, int64_t base, int64_t *i, bool *range)
 {
-	char buf[100], *s = digits(buf, sizeof buf, str), *end;
+	char buf[100], *end; /* the first is for the sign */
+	char *s = digits(buf + 1, sizeof buf - 1, str);
 	static const char *const marks[] = {"0b", "0o", "0x"};
 	static const int bases[] = {2, 8, 16};
 	bool minus;

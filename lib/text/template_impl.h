@@ -6,6 +6,7 @@
 #define TEMPLATE_IMPL_H
 
 #include "template.h"
+#include "unicode.h"
 
 /* ---- values: what Python calls objects ---- */
 
@@ -402,7 +403,9 @@ bool tpl_equal(Tpl *, Val, Val, bool *);
 /* <0, 0, >0; fails for what Python does not order. */
 bool tpl_order(Tpl *, const char *op, Val, Val, int *);
 bool tpl_contains(Tpl *, Val in, Val x, bool *);
-bool tpl_undef(Tpl *, const char *why, Val obj, Val key, Val *out);
+/* Undefined: key is not in obj, or no variable if that is MISSING. */
+bool tpl_undef(Tpl *, Val obj, Val key, Val *out);
+bool tpl_undef_why(Tpl *, const char *why, Val *out);
 bool tpl_undef_error(Tpl *, const Undef *);
 bool tpl_length(Val, size_t *); /* false: it has none */
 bool tpl_from_json(Tpl *, const Json *, Val *);
@@ -425,8 +428,14 @@ bool tpl_join2(Tpl *, const Str *, const Str *, Val *out);
 bool tpl_take(Tpl *, Buf *, Val *out); /* the buffer's bytes */
 Buf *tpl_buf(Tpl *);
 /* Code point at p and its length. */
-uint32_t tpl_code(const char *p, size_t *len);
-void tpl_put_code(Buf *, uint32_t);
+static inline uint32_t
+tpl_code(const char *p, size_t *len)
+{
+	uint32_t ch;
+
+	*len = utf8_get(p, &ch);
+	return ch;
+}
 /* Byte position of a code point, at most s->n. */
 size_t tpl_offset(const Str *, size_t index);
 bool tpl_space(uint32_t);

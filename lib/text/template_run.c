@@ -452,7 +452,7 @@ parameters(Tpl *t, const Macro *m, Args *a, Scope *s)
 				return false;
 			snprintf(why, strlen(p->name) + 64,
 			         "parameter '%s' was not provided", p->name);
-			if (!tpl_undef(t, why, V_MISSING, V_MISSING, &v))
+			if (!tpl_undef_why(t, why, &v))
 				return false;
 		}
 		if (!tpl_set_var(t, s, p->name, v))
@@ -474,8 +474,7 @@ specials(Tpl *t, const Macro *m, Args *a, Scope *s)
 	    !tpl_lookup(&(Scope){.vars = s->vars}, t->prog->caller)) {
 		v = take_kw(a, "caller");
 		if ((v.kind == K_MISSING || v.kind == K_NONE) &&
-		    !tpl_undef(t, "no caller defined", V_MISSING, V_MISSING,
-		               &v))
+		    !tpl_undef_why(t, "no caller defined", &v))
 			return false;
 		if (!tpl_set_var(t, s, t->prog->caller, v))
 			return false;

@@ -499,8 +499,8 @@ extreme(Tpl *t, Val self, const Val *a, int sign, Val *out)
 	}
 	if (!tpl_ok(t))
 		return false;
-	return best.kind != K_MISSING || tpl_undef(t, "the sequence was empty",
-	                                           V_MISSING, V_MISSING, out);
+	return best.kind != K_MISSING ||
+	       tpl_undef_why(t, "the sequence was empty", out);
 }
 
 FILTER_FN(max)
@@ -524,8 +524,7 @@ FILTER_FN(first)
 		return false;
 	if (tpl_next(t, it, out))
 		return true;
-	return tpl_ok(t) && tpl_undef(t, "the sequence was empty", V_MISSING,
-	                              V_MISSING, out);
+	return tpl_ok(t) && tpl_undef_why(t, "the sequence was empty", out);
 }
 
 FILTER_FN(last)
@@ -538,8 +537,7 @@ FILTER_FN(last)
 	if (!tpl_list(t, self, &list))
 		return false;
 	if (!list.q->n)
-		return tpl_undef(t, "the sequence was empty", V_MISSING,
-		                 V_MISSING, out);
+		return tpl_undef_why(t, "the sequence was empty", out);
 	*out = list.q->v[list.q->n - 1];
 	return true;
 }
@@ -564,9 +562,11 @@ FILTER_FN(list)
 
 FILTER_FN(reverse)
 {
+	Val none = V_NONE;
+
 	(void)a, (void)all;
 	if (self.kind == K_STR)
-		return tpl_slice(t, self, V_NONE, V_NONE, V_INT(-1), out);
+		return tpl_slice(t, self, none, none, V_INT(-1), out);
 	return tpl_reversed(t, self, out);
 }
 

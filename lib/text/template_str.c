@@ -12,56 +12,6 @@ typedef struct Room {
 	size_t used, cap;
 } Room;
 
-uint32_t
-tpl_code(const char *s, size_t *len)
-{
-	const unsigned char *p = (const unsigned char *)s;
-
-	*len = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	switch (*len) {
-	case 1:
-		return p[0];
-	case 2:
-		return (p[0] & 0x1fU) << 6 | (p[1] & 0x3fU);
-	case 3:
-		return (p[0] & 0xfU) << 12 | (p[1] & 0x3fU) << 6 |
-		       (p[2] & 0x3fU);
-	default:
-		return (p[0] & 7U) << 18 | (p[1] & 0x3fU) << 12 |
-		       (p[2] & 0x3fU) << 6 | (p[3] & 0x3fU);
-	}
-}
-
-void
-tpl_put_code(Buf *b, uint32_t ch)
-{
-	if (ch < 0x80) {
-		buf_char(b, (char)ch);
-	} else if (ch < 0x800) {
-		buf_char(b, (char)(0xc0 | ch >> 6));
-		buf_char(b, (char)(0x80 | (ch & 0x3f)));
-	} else if (ch < 0x10000) {
-		buf_char(b, (char)(0xe0 | ch >> 12));
-		buf_char(b, (char)(0x80 | (ch >> 6 & 0x3f)));
-		buf_char(b, (char)(0x80 | (ch & 0x3f)));
-	} else {
-		buf_char(b, (char)(0xf0 | ch >> 18));
-		buf_char(b, (char)(0x80 | (ch >> 12 & 0x3f)));
-		buf_char(b, (char)(0x80 | (ch >> 6 & 0x3f)));
-		buf_char(b, (char)(0x80 | (ch & 0x3f)));
-	}
-}
-
-static size_t
-count(const char *p, size_t n)
-{
-	size_t len = 0;
-
-	for (size_t i = 0; i < n; i++)
-		len += ((unsigned char)p[i] & 0xc0) != 0x80;
-	return len;
-}
-
 /* A string value over bytes that stay. */
 static bool
 over(Tpl *t, Str s, Val *out)
@@ -84,7 +34,9 @@ tpl_str(Tpl *t, const char *p, size_t n, Val *out)
 		return false;
 	if (n)
 		memcpy(own, p, n);
-	return over(t, (Str){.p = own, .n = n, .len = count(own, n)}, out);
+	return over(t,
+	            (Str){.p = own, .n = n, .len = utf8_count((Span){own, n})},
+	            out);
 }
 
 bool
@@ -98,7 +50,7 @@ tpl_part(Tpl *t, const Str *s, const char *p, size_t n, Val *out)
 {
 	Str part = {.p = p, .n = n, .safe = s->safe};
 
-	part.len = s->len == s->n ? n : count(p, n);
+	part.len = s->len == s->n ? n : utf8_count((Span){p, n});
 	return tpl_work(t, n) && over(t, part, out);
 }
 
@@ -146,7 +98,10 @@ tpl_take(Tpl *t, Buf *b, Val *out)
 		return tpl_fail(t, "the values take too much memory");
 	t->room -= b->cap;
 	return tpl_work(t, b->n) &&
-	       over(t, (Str){.p = b->p, .n = b->n, .len = count(b->p, b->n)},
+	       over(t,
+	            (Str){.p = b->p,
+	                  .n = b->n,
+	                  .len = utf8_count((Span){b->p, b->n})},
 	            out);
 }
 

@@ -94,13 +94,25 @@ tpl_as_int(Val v, int64_t *i)
 }
 
 bool
-tpl_undef(Tpl *t, const char *why, Val obj, Val key, Val *out)
+tpl_undef(Tpl *t, Val obj, Val key, Val *out)
 {
 	Undef *u = TPL_NEW(t, Undef);
 
 	if (!u)
 		return false;
-	*u = (Undef){why, obj, key};
+	*u = (Undef){NULL, obj, key};
+	*out = (Val){.kind = K_UNDEF, .u = u};
+	return true;
+}
+
+bool
+tpl_undef_why(Tpl *t, const char *why, Val *out)
+{
+	Undef *u = TPL_NEW(t, Undef);
+
+	if (!u)
+		return false;
+	u->why = why;
 	*out = (Val){.kind = K_UNDEF, .u = u};
 	return true;
 }

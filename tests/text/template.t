@@ -539,3 +539,130 @@ line 1: the values take too much memory
 {% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}
 --- fails
 line 1: nested over 2000 deep
+=== filters of strings
+{{ 'ab cd'|capitalize }}|{{ 'a'|center(5) }}|{{ 'a'|center }}|{{ 'abc'|count }}{{ 'abc'|length }}|{{ x|d('q') }}|{{ ''|d('q', true) }}|{{ '<&>'|escape }}|{{ ('<'|safe)|forceescape }}|{{ 'AbC'|lower }}{{ 'AbC'|upper }}|{{ 'aXbX'|replace('X', '-', 1) }}|{{ 'abc'|reverse }}|{{ 5|string }}|{{ 'hello big world'|truncate(9) }}|{{ 'hello big world'|truncate(9, true, '!', 0) }}|{{ 'a b/c?d=é&'|urlencode }}|{{ {'a': 1, 'b': 'x y'}|urlencode }}|{{ 'a b, c_d'|wordcount }}|{{ 'xxaxx'|trim('x') }}
+--- gives
+Ab cd|  a  |                                       a                                        |33|q|q|&lt;&amp;&gt;|&lt;|abcABC|a-bX|cba|5|hello...|hello bi!|a%20b/c%3Fd%3D%C3%A9%26|a=1&b=x+y|3|a
+=== filters of numbers
+{{ -3|abs }} {{ -2.5|abs }} {{ 2.675|round(2) }} {{ 1234.5|round(-2) }} {{ 2.1|round(method='ceil') }} {{ 2.19|round(1, 'floor') }} {{ '1_000'|int }} {{ '-0b11'|int(base=2) }} {{ 'nan'|float }} {{ '1e3'|float }} {{ none|int(5) }} {{ none|float }}
+--- gives
+3 2.5 2.67 1200.0 3.0 2.1 1000 -3 nan 1000.0 5 0.0
+=== filters of sequences
+{{ [1,2,3]|first }}{{ [1,2,3]|last }}{{ 'abc'|list }}{{ [[1,2],[3]]|sum(start=[]) }}{{ [1,2,3]|sum }}{{ [{'a': 1}]|sum('a') }}{{ [1,2,3,4,5]|batch(2, 0)|list }}{{ [1,2,3,4,5]|slice(2)|list }}{{ {'a': 1}|items|list }}{{ [3,1]|max }}{{ []|max }}{{ ['b','A']|min }}{{ [1,2,3]|reject('odd')|list }}{{ [1,'a']|join('-') }}{{ [{'n': 1}]|join(',', 'n') }}{{ 'x'|attr('upper')() }}{{ {'a': 1}|attr('a') is defined }}
+--- gives
+13['a', 'b', 'c'][1, 2, 3]61[[1, 2], [3, 4], [5, 0]][[1, 2, 3], [4, 5]][('a', 1)]3A[2]1-a1XFalse
+=== tests
+{{ true is boolean }} {{ 1 is boolean }} {{ range is callable }} {{ 4 is divisibleby 2 }} {{ ('a'|e) is escaped }} {{ 3 is even }} {{ false is false }} {{ 'upper' is filter }} {{ 'nope' is filter }} {{ 1.0 is float }} {{ 1 is in [1] }} {{ true is integer }} {{ 1 is integer }} {{ {} is iterable }} {{ 1 is iterable }} {{ 'aB' is lower }} {{ {} is mapping }} {{ none is none }} {{ true is number }} {{ 3 is odd }} {{ none is sameas none }} {{ {} is sequence }} {{ 'a' is string }} {{ 'odd' is test }} {{ true is true }} {{ 1 is true }} {{ x is undefined }} {{ 'AB' is upper }}
+--- gives
+True False True True True False True True False True True False True True False False True True True True True True True True True False True True
+=== tests that compare
+{{ 1 is eq 1 }}{{ 1 is equalto(2) }}{{ 1 is ne 1 }}{{ 1 is lt 2 }}{{ 1 is lessthan 1 }}{{ 1 is le 1 }}{{ 1 is gt 1 }}{{ 2 is greaterthan 1 }}{{ 1 is ge 1 }}{{ [1,2]|select('!=', 1)|list }}{{ [1,2]|select('<', 2)|list }}{{ [1,2]|select('<=', 1)|list }}{{ [1,2]|select('>', 1)|list }}{{ [1,2]|select('>=', 2)|list }}{{ [1,2]|select('==', 2)|list }}
+--- gives
+TrueFalseFalseTrueFalseTrueFalseTrueTrue[2][1][1][2][2][2]
+=== methods of strings
+{{ 'aB c'.capitalize() }}|{{ 'aB'.casefold() }}|{{ 'a'.center(4, '.') }}|{{ 'aaa'.count('a', 1) }}|{{ 'abc'.endswith(('x', 'c')) }}|{{ 'a\tb'.expandtabs(4) }}|{{ 'abc'.find('c') }}{{ 'abc'.find('x') }}|{{ 'abc'.index('b') }}|{{ 'a-b'.join(['x', 'y']) }}|{{ 'a'.ljust(3, '-') }}|{{ 'aB'.lower() }}|{{ '  a '.lstrip() }}|{{ 'a=b=c'.partition('=') }}|{{ 'abc'.removeprefix('ab') }}|{{ 'abc'.removesuffix('bc') }}|{{ 'aaa'.replace('a', 'b', 2) }}|{{ 'abab'.rfind('b') }}|{{ 'abab'.rindex('a') }}|{{ 'a'.rjust(3) }}|{{ 'a=b=c'.rpartition('=') }}|{{ 'a b c'.rsplit(' ', 1) }}|{{ ' a '.rstrip() }}|{{ 'a\nb\r\nc'.splitlines() }}|{{ 'abc'.startswith('b', 1) }}|{{ '\ta'.strip() }}|{{ 'aB'.swapcase() }}|{{ 'they\'re ok'.title() }}|{{ 'ß'.upper() }}|{{ '-5'.zfill(4) }}
+--- gives
+Ab c|ab|.a..|2|True|a   b|2-1|1|xa-by|a--|ab|a |('a', '=', 'b=c')|c|a|bba|3|2|  a|('a=b', '=', 'c')|['a b', 'c']| a|['a', 'b', 'c']|True|a|Ab|They'Re Ok|SS|-005
+=== classes of strings
+{{ 'a1'.isalnum() }}{{ 'a1'.isalpha() }}{{ 'é'.isascii() }}{{ '٣'.isdecimal() }}{{ '²'.isdigit() }}{{ 'ab'.islower() }}{{ '½'.isnumeric() }}{{ 'a\n'.isprintable() }}{{ ' \t'.isspace() }}{{ 'Ab Cd'.istitle() }}{{ 'AB1'.isupper() }}{{ ''.isalpha() }}{{ ''.isascii() }}
+--- gives
+TrueFalseFalseTrueTrueTrueTrueFalseTrueTrueTrueFalseTrue
+=== methods of dicts and lists
+{{ {'a': 1}.copy() }}{{ {'a': 1}.get('a') }}{{ {}.get('a') }}{{ {}.get('a', 2) }}{{ {'a': 1}.items() }}{{ {'a': 1}.keys()|list }}{{ {'a': 1}.values()|list }}{% set l = [1, 2] %}{{ l.clear() }}{{ l }}
+--- gives
+{'a': 1}1None2dict_items([('a', 1)])['a'][1]None[]
+=== white space of other alphabets counts
+[{{ '\u00a0\u2003a\x1c'.strip() }}]{% if true -%}    
+  b{%- endif %}
+--- gives
+[a]b
+=== a newline behind a comment goes, one behind a variable stays
+{# a #}
+{{ 1 }}
+b
+--- gives
+1
+b
+=== nested quotes and marks in strings
+{{ '{{ x }}' }}{{ "{% if %}" }}{{ '#}' }}
+--- gives
+{{ x }}{% if %}#}
+=== a sign at a variable mark
+{{-1}}|{{ -1 }}|{{ - 1 }}|{{+1}}
+--- gives
+1|-1|-1|1
+=== a dict over lines, trailing commas
+{{ {
+  'a': 1,
+  'b': [1, 2,],
+}['b'] }}{{ (1, 2,) }}{{ dict(a=1,) }}
+--- gives
+[1, 2](1, 2){'a': 1}
+=== loops over dicts give keys
+{% for k in {'b': 1, 'a': 2} %}{{ k }}{{ loop.last }}{% endfor %}
+--- gives
+bFalseaTrue
+=== in
+{{ 'a' in {'a': 1} }}{{ 1 in [1.0] }}{{ 'ab' in 'cab' }}{{ x in [1] }}{{ 'a' in x }}{{ 2 in {1: 2}.values() }}{{ (1,2) in [(1,2)] }}
+--- gives
+TrueTrueTrueFalseFalseTrueTrue
+=== in None
+{{ 'a' in none }}
+--- fails
+line 1: argument of type 'NoneType' is not iterable
+=== loop.last looks ahead without losing an item
+{% for x in ['a','b','c']|map('upper') %}{{ x }}{% if loop.last %}.{% else %},{% endif %}{{ loop.nextitem }}{% endfor %}
+--- gives
+A,BB,CC.
+=== the length of a loop over a generator
+{% for x in ['a','b','c']|map('upper') %}{{ loop.index }}/{{ loop.length }}{{ x }}{% endfor %}
+--- gives
+1/3A2/3B3/3C
+=== set in a block set does not leak
+{% set a %}{% set b = 1 %}{{ b }}{% endset %}{{ a }}[{{ b }}]
+--- gives
+1[]
+=== macros in loops see the loop
+{% for x in [1,2] %}{% macro m() %}{{ loop.index }}{{ x }}{% endmacro %}{{ m() }}{% endfor %}
+--- gives
+1122
+=== macros do not see the loop they are called from
+{% macro m() %}[{{ loop }}]{% endmacro %}{% for x in [1] %}{{ m() }}{% endfor %}
+--- gives
+[]
+=== caller with a default
+{% macro m(caller=none) %}{{ 'none' if caller is none else caller() }}{% endmacro %}{{ m() }}{% call m() %}c{% endcall %}
+--- gives
+nonec
+=== a macro as a value
+{% macro m(x) %}<{{ x }}>{% endmacro %}{% set f = m %}{{ f(1) }}{% set ns = namespace(f=m) %}{{ ns.f(2) }}
+--- gives
+<1><2>
+=== keywords to functions that take none
+{{ 'a'.strip(chars='a') }}
+--- fails
+line 1: method 'strip' takes no keywords
+=== too many arguments to a filter
+{{ 'a'|upper(1) }}
+--- fails
+line 1: filter 'upper' takes 0 arguments, not 1
+=== an argument that is missing
+{{ 'a'|replace('b') }}
+--- fails
+line 1: filter 'replace' lacks its argument 'new'
+=== map without a filter
+{{ [1]|map|list }}
+--- fails
+line 1: map wants the name of a filter
+=== division by zero
+{{ 1 // 0 }}
+--- fails
+line 1: division by zero
+=== messages name the line
+{% if x %}
+{% endif %}
+
+{{ 1 +
+   [] }}
+--- fails
+line 4: unsupported operand types for +: 'int' and 'list'

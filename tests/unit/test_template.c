@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * test_template.c - the cases of tests/text/template.t, limits, and what the
- * interface promises. */
+ * test_template.c - the cases of tests/text/template.t, limits, what the
+ * interface promises, and that each row of the tables has a case and is in
+ * the manual. */
 
-#include <stdlib.h>
+#include <ctype.h>
 
 #include "check.h"
-#include "template.h"
+#include "template_impl.h"
 
 static const struct tm now = {.tm_year = 126,
                               .tm_mon = 2,
@@ -204,9 +205,61 @@ text_is_appended(void)
 	qe_close(c);
 }
 
+/* Does `mark` and the name stand in text, with no letter behind? */
+static bool
+mentions(Span text, const char *mark, const char *name)
+{
+	size_t n = strlen(mark), m = strlen(name);
+
+	for (size_t i = 0; i + n + m < text.n; i++)
+		if (memcmp(text.p + i, mark, n) == 0 &&
+		    memcmp(text.p + i + n, name, m) == 0 &&
+		    !isalpha((unsigned char)text.p[i + n + m]))
+			return true;
+	return false;
+}
+
+static void
+rows_have_cases_and_a_place_in_the_manual(void)
+{
+	const struct {
+		const FnRow *rows;
+		const char *mark, *other, *kindof;
+		bool in_manual;
+	} tables[] = {
+		{tpl_filters, "|", "| ", "filter", true},
+		{tpl_tests, "is ", "'", "test", true},
+		{tpl_methods, ".", ".", "method", false},
+		{tpl_globals, "{ ", "= ", "function", true},
+	};
+	Ctx *c = qe_open("test");
+	Span cases, manual;
+
+	CHECK(file_read(c, &c->mem, "tests/text/template.t", 1 << 20, &cases));
+	CHECK(file_read(c, &c->mem, "man/qeff-template.5", 1 << 20, &manual));
+	for (size_t i = 0; i < LEN(tables); i++)
+		for (const FnRow *r = tables[i].rows; r->name; r++) {
+			bool tried = mentions(cases, tables[i].mark, r->name) ||
+			             mentions(cases, tables[i].other, r->name);
+			bool told = !tables[i].in_manual ||
+			            mentions(manual, " ", r->name) ||
+			            mentions(manual, "\n", r->name);
+
+			CHECK(tried && told);
+			if (!tried || !told)
+				fprintf(stderr,
+				        "template.def: %s '%s' has no "
+				        "%s\n",
+				        tables[i].kindof, r->name,
+				        tried ? "place in the manual" : "case");
+		}
+	qe_close(c);
+}
+
 int
 main(void)
 {
+	rows_have_cases_and_a_place_in_the_manual();
 	cases_of("tests/text/template.t");
 	limits_hold();
 	deep_source_is_refused();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * render.c - templates through the library, for differential.py.
+ * template-render.c - templates through the library, for differential.py.
  *
- *   render [--now YYYY-MM-DDThh:mm:ss]
+ *   template-render [--now YYYY-MM-DDThh:mm:ss]
  *
  * Each line of the input, {"source": s, "vars": {..}}, is answered with one
  * line: {"text": s} or {"error": s}. */
