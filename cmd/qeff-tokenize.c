@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * qeff-tokenize - text to token ids and back. */
+ * qeff-tokenize - text to token ids and back; chat templates. */
 
 #include "cli.h"
 
@@ -7,6 +7,7 @@ int
 main(int argc, char **argv)
 {
 	qe_tokenize o = QE_TOKENIZE_INIT;
+	qe_render r = QE_RENDER_INIT;
 	const Cmd *chosen = NULL;
 	/* clang-format off */
 	const Opt encode[] = {
@@ -27,18 +28,27 @@ main(int argc, char **argv)
 		{'o', "output",       BINARY, &o.out,   "FILE", "write to FILE"},
 		{0}
 	};
-	/* in the order of enum qe_tokenize_what */
+	const Opt render[] = {
+		{'i', "input",        INPUT,  &r.in,    "FILE", "read the variables from FILE"},
+		{'o', "output",       OUTPUT, &r.out,   "FILE", "write to FILE"},
+		{'j', "jsonl",        FLAG,   &r.jsonl, NULL,   "each line is an object and gets an answer"},
+		{'t', "template",     TEXT,   &r.source, "FILE", "the template"},
+		{0,   "now",          TEXT,   &r.now,   "TIME", "the time it sees, YYYY-MM-DD[Thh:mm:ss]"},
+		{0}
+	};
+	/* in the order of enum qe_tokenize_what, then render */
 	const Cmd command[] = {
 		{"encode", "A line of text to a line of ids.",       "TOKENIZER", encode, &o.tokenizer},
 		{"decode", "A line of ids to a line of text.",       "TOKENIZER", decode, &o.tokenizer},
 		{"count",  "A line of text to the number of its ids.", "TOKENIZER", encode, &o.tokenizer},
 		{"pack",   "A tokenizer to its compiled form.",      "TOKENIZER", pack,   &o.tokenizer},
+		{"render", "Variables to the text of a chat template.", NULL,     render, NULL},
 		{0}
 	};
 	/* clang-format on */
 	const Opt none[] = {{0}};
 	const Cmd cmd = {.name = "qeff-tokenize",
-	                 .about = "Text to token ids and back.",
+	                 .about = "Text to token ids and back; chat templates.",
 	                 .operands = "TOKENIZER",
 	                 .opt = none,
 	                 .command = command,
@@ -47,6 +57,9 @@ main(int argc, char **argv)
 
 	(void)argc;
 	o.what = (enum qe_tokenize_what)(chosen - command);
-	qe_tokens(c, &o);
+	if (chosen->opt == render)
+		qe_render_chat(c, &r);
+	else
+		qe_tokens(c, &o);
 	return cli_close(c);
 }

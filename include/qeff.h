@@ -208,4 +208,14 @@ typedef struct qe_tokenize {
 #define QE_TOKENIZE_INIT ((qe_tokenize){.in = "-", .out = "-"})
 bool qe_tokens(qe_ctx *, const qe_tokenize *);
 
+/* Chat templates: the object of variables that is the input -> the text. */
+typedef struct qe_render {
+	const char *source; /* file of the template */
+	const char *now;    /* YYYY-MM-DD[Thh:mm:ss]; NULL: the local time */
+	const char *in, *out;
+	bool jsonl; /* an object on each line -> {"text"} or {"error"} */
+} qe_render;
+#define QE_RENDER_INIT ((qe_render){.in = "-", .out = "-"})
+bool qe_render_chat(qe_ctx *, const qe_render *);
+
 #endif

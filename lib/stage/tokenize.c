@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * tokenize.c - text to token ids and back, line by line.
- *
- * Lines come and go one at a time, so that another program can hold a
- * conversation over two pipes. */
-
-#include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
+ * tokenize.c - text to token ids and back, line by line. */
 
 #include "json.h"
+#include "lines.h"
 #include "tokenizer.h"
-
-enum { LINE_LIMIT = 256 << 20 };
 
 /* One run over all lines. */
 typedef struct Job {
@@ -21,7 +13,7 @@ typedef struct Job {
 	Out *out;
 } Job;
 
-typedef bool LineFn(Job *, Arena *, Span line, Buf *answer);
+typedef bool AnswerFn(Job *, Arena *, Span line, Buf *answer);
 
 static void
 put_ids(Buf *b, const char *name, const Ids *ids, bool types, const char *sep)
@@ -146,67 +138,24 @@ decode_line(Job *j, Arena *a, Span line, Buf *b)
 	return true;
 }
 
-static LineFn *const answer[] = {
+static AnswerFn *const answer[] = {
 	[QE_ENCODE] = encode_line,
 	[QE_DECODE] = decode_line,
 	[QE_COUNT] = count_line,
 };
 
 static bool
-one(Job *j, Span line)
+each(Ctx *c, void *arg, Span line)
 {
+	Job *j = arg;
 	Arena a = {0};
 	Buf *b = buf_new(&a);
-	bool ok;
+	bool ok = answer[j->o->what](j, &a, line, b);
 
-	if (line.n && line.p[line.n - 1] == '\n')
-		line.n--;
-	if (line.n > LINE_LIMIT)
-		ok = fail(j->c, QE_INPUT, "%zu bytes, limit %d", line.n,
-		          LINE_LIMIT);
-	else
-		ok = answer[j->o->what](j, &a, line, b);
 	buf_char(b, '\n');
-	ok = ok && out_write(j->c, j->out, b->p, b->n);
+	ok = ok && out_write(c, j->out, b->p, b->n);
 	arena_free(&a);
 	return ok;
-}
-
-static bool
-each_line(Job *j, FILE *f)
-{
-	char *line = NULL;
-	size_t cap = 0, number = 0;
-	bool ok = true;
-	ssize_t n;
-
-	while (ok && go_on(j->c) && (n = getline(&line, &cap, f)) > 0) {
-		number++;
-		ok = one(j, (Span){line, (size_t)n}) ||
-		     note(j->c, "%s: line %zu", j->o->in, number);
-	}
-	free(line);
-	return ok && j->c->status == QE_OK &&
-	       (!ferror(f) || fail_errno(j->c, j->o->in));
-}
-
-static void
-close_file(void *f)
-{
-	fclose(f);
-}
-
-static FILE *
-open_lines(Ctx *c, Arena *a, const char *path)
-{
-	bool in = strcmp(path, "-") == 0;
-	FILE *f = in ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "r");
-
-	if (f)
-		arena_defer(a, close_file, f);
-	else
-		fail_errno(c, in ? "standard input" : path);
-	return f;
 }
 
 static bool
@@ -225,15 +174,12 @@ pack(Job *j, Arena *a)
 static bool
 work(Job *j, Arena *a)
 {
-	FILE *f;
-
 	if (!(j->out = out_open(j->c, a, j->o->out)))
 		return false;
 	if (j->o->what == QE_PACK)
 		return pack(j, a) && out_commit(j->c, j->out);
 	return (j->t = tokenizer_load(j->c, a, j->o->tokenizer)) &&
-	       (f = open_lines(j->c, a, j->o->in)) && each_line(j, f) &&
-	       out_commit(j->c, j->out);
+	       lines_each(j->c, j->o->in, each, j) && out_commit(j->c, j->out);
 }
 
 bool

@@ -60,3 +60,64 @@ DEMO() {
 	refused 4 '*: No space left on device' \
 		sh -c 'qeff-tokenize encode "$1" -i in >/dev/full' - "$(DEMO)"
 }
+
+@test "render: variables to text, once or for each line" {
+	printf '{%% for m in messages %%}\n[{{ m.role }}]{{ m.content }}\n{%% endfor %%}\n' >t
+	printf '{"messages":\n [{"role": "user", "content": "a\\nb"}]}\n' >in
+	accepted qeff-tokenize render -t t -i in
+	[ "$output" = $'[user]a\nb' ] || complain text
+	printf '%s\n' '{"messages": [{"role": "u"}]}' '{"messages": null}' \
+		nonsense >lines
+	accepted qeff-tokenize render --jsonl -t t -i lines
+	[ "${lines[0]}" = '{"text": "[u]\n"}' ] || complain first
+	[[ ${lines[1]} == '{"error": "line 1: '*'not iterable"}' ]] ||
+		complain second
+	[[ ${lines[2]} == '{"error": "bad JSON'* ]] || complain third
+}
+
+@test "render: the clock" {
+	echo "{{ strftime_now('%a %d %b %Y %H:%M:%S %j') }}" >t
+	echo '{}' >in
+	accepted qeff-tokenize render -t t -i in --now 2024-02-29T23:59:58
+	[ "$output" = 'Thu 29 Feb 2024 23:59:58 060' ] || complain leap
+	accepted qeff-tokenize render -t t -i in --now 1999-12-31
+	[ "$output" = 'Fri 31 Dec 1999 00:00:00 365' ] || complain date
+	accepted qeff-tokenize render -t t -i in
+	[[ $output == *' '20[0-9][0-9]' '* ]] || complain today
+	for now in 2023-02-29 2024-13-01 2024-01-32 24-01-01 \
+		2024-01-01T24:00:00 2024-01-01T00:00 now; do
+		refused 2 "*: '$now' is no time, *" \
+			qeff-tokenize render -t t -i in --now "$now"
+	done
+}
+
+@test "render: bad input is refused by name" {
+	echo '{}' >in
+	refused 2 '*: which template*' qeff-tokenize render -i in
+	refused 4 '*: none: *' qeff-tokenize render -t none -i in
+	printf 'a\n{{ x|nope }}' >t
+	refused 3 "*: t: line 2: no filter named 'nope'" \
+		qeff-tokenize render -t t -i in
+	echo '{{ raise_exception("no way") }}' >t
+	refused 3 '*: t: no way' qeff-tokenize render -t t -i in
+	echo '[]' >in
+	refused 3 '*no JSON object*' qeff-tokenize render -t t -i in
+}
+
+@test "templates: as jinja2 renders them" {
+	if ! python3 -c 'import jinja2' 2>/dev/null; then
+		skip 'no jinja2'
+	fi
+	run python3 "$ROOT/tests/text/differential.py" --every 25 \
+		"$TOOLS/template-render" "$ROOT/tests/text/template.t"
+	[ "$status" -eq 0 ] || complain 'templates differ'
+}
+
+@test "templates: the collected renderings" {
+	if [ ! -d "$SHARED/conformance/chat" ]; then
+		skip 'no collection'
+	fi
+	run python3 "$SHARED/conformance/run_text_cases.py" --bin "$BIN" \
+		--chat "$SHARED/conformance/chat"
+	[ "$status" -eq 0 ] || complain 'templates differ'
+}
