@@ -111,13 +111,24 @@ typedef struct qe_export {
 	((qe_export){.in = "-", .out = "-", .ir_version = 8, .opset = 17})
 bool qe_onnx_export(qe_ctx *, const qe_export *);
 
-/* Stage 4: ONNX -> ONNX. */
+/* Stage 4: ONNX -> ONNX.  In this order: extract, fix, the passes, fp16,
+ * opset.  `check` only says whether the model is valid: QE_NO if not.
+ * `verify` runs random inputs through the graph before and after, `bisect`
+ * after each step: QE_NO, naming it, once an output differs by more than
+ * atol + rtol |before|. */
 typedef struct qe_optimize {
 	const char *in, *out;
-	const char *passes; /* comma list, in order; NULL: the usual ones */
-	bool check;         /* verify the graph and write nothing */
+	const char *passes;     /* comma list, in order; NULL: the usual ones */
+	const char *extract;    /* "inputs:outputs", comma lists; NULL: all */
+	const char *const *fix; /* "INPUT:1x32" or "SYMBOL=32" */
+	bool fp16;              /* float32 becomes float16 */
+	int64_t opset;          /* 0: as it is */
+	bool materialize;       /* copy weights to OUT.data */
+	bool check, verify, bisect;
+	double rtol, atol;
 } qe_optimize;
-#define QE_OPTIMIZE_INIT ((qe_optimize){.in = "-", .out = "-"})
+#define QE_OPTIMIZE_INIT                                                       \
+	((qe_optimize){.in = "-", .out = "-", .rtol = 1e-4, .atol = 1e-5})
 bool qe_onnx_optimize(qe_ctx *, const qe_optimize *);
 
 /* Stage 5: ONNX -> QPC package. */

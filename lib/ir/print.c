@@ -173,7 +173,7 @@ dims(Buf *b, const Value *v)
 	buf_char(b, '[');
 	for (int i = 0; i < v->shape.rank; i++) {
 		buf_str(b, i ? "," : "");
-		if (v->sym && v->sym[i])
+		if (v->shape.dim[i] < 0 && v->sym && v->sym[i])
 			word(b, v->sym[i]);
 		else if (v->shape.dim[i] < 0)
 			buf_char(b, '?');

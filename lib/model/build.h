@@ -81,13 +81,8 @@ Shape weight_shape(const Build *, const char *name);
 Value *norm(Build *, const Json *norm, Value *x);      /* norm.c; NULL: x */
 Value *activation(Build *, const char *act, Value *x); /* act.c */
 Value *embed(Build *);                                 /* embed.c: [B,S,H] */
-/* mlp.c: act(g) * up, as module m has it */
-Value *gated(Build *, const Json *m, Value *g, Value *up);
 /* rope.c: rotates x [B,heads,S,dim] by position */
 Value *rotate(Build *, const Json *rope, Value *x);
-/* attn.c: [B,nh,S,n] of queries, keys and values [B,nh,.,n]: [B,S,nh,n] */
-Value *attend(Build *, const Json *m, Value *q, Value *k, Value *v);
-Value *relbias(Build *, const Json *m); /* relbias.c: [1,nh,S,L] */
 /* mask.c: true where a query must not see a key, [B or 1,1,S,L] */
 Value *mask_keys(Build *, bool causal, int64_t window, int64_t chunk);
 Value *mask_padding(Build *);    /* [B,1,1,S] to add to scores */

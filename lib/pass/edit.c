@@ -137,7 +137,8 @@ edit_become(Edit *e, Node *n, const char *domain, const char *type, int nin,
 }
 
 Value *
-edit_add(Node *n, const char *type, Value *a, Value *b, Value *c)
+edit_add(Node *n, const char *type, const char *name, Value *a, Value *b,
+         Value *c)
 {
 	if (a)
 		a->mark++;
@@ -145,7 +146,7 @@ edit_add(Node *n, const char *type, Value *a, Value *b, Value *c)
 		b->mark++;
 	if (c)
 		c->mark++;
-	return node_add(n->graph, type, NULL, a, b, c);
+	return node_add(n->graph, type, name, a, b, c);
 }
 
 typedef bool GraphFn(Ctx *, Edit *, Graph *, NodeFn *);

@@ -79,6 +79,7 @@ pass_run(Ctx *c, Graph *g, const Pass *p, Edit *e)
 	arena_free(&e->tmp);
 	if (!ok)
 		return note(c, "pass '%s'", p->name);
-	say(c, 1, "%s: %d -> %d nodes", p->name, before, g->nnode);
+	say(c, e->changes ? 1 : 2, "%s: %d -> %d nodes", p->name, before,
+	    g->nnode);
 	return true;
 }

@@ -35,7 +35,8 @@ extern const int npass;
 /* The passes of a comma-separated list, or the usual ones for NULL; the list
  * ends in NULL.  NULL with QE_USAGE for a name that is not in the table. */
 const Pass **pass_list(Ctx *, Arena *, const char *list);
-/* Runs one and verifies the graph; says at level 1 what it did. */
+/* Runs one and verifies the graph; says what it did, at level
+ * 2 if that is nothing. */
 bool pass_run(Ctx *, Graph *, const Pass *, Edit *);
 
 /* edit.c */
@@ -58,8 +59,9 @@ void edit_input(Edit *, Node *n, int i, Value *v);
  * outputs it has. */
 void edit_become(Edit *, Node *n, const char *domain, const char *type, int nin,
                  Value *const *in);
-/* A node of the default domain that comes before n; its only output. */
-Value *edit_add(Node *n, const char *type, Value *a, Value *b, Value *c);
+/* A node of the default domain that comes before n, like node_add(). */
+Value *edit_add(Node *n, const char *type, const char *name, Value *a, Value *b,
+                Value *c);
 /* Drops what nobody uses, in subgraphs too. */
 bool edit_prune(Ctx *, Edit *);
 bool edit_is_output(const Graph *, const Value *);
@@ -68,6 +70,30 @@ bool node_is(const Node *n, const char *type);
 /* Whether a and b have the same shape for sure: dimensions are known, or
  * have the same symbol. */
 bool same_shape(const Value *a, const Value *b);
+
+/* extract.c: leaves what makes `outputs` from `inputs`, for a spec of
+ * "inputs:outputs", each a comma list of values. */
+bool graph_extract(Ctx *, Graph *, const char *spec);
+/* fix.c: gives unknown dimensions a number: "INPUT:1x32" or "SYMBOL=32". */
+bool graph_fix(Ctx *, Graph *, const char *spec);
+
+/* opset.c: rewrites the model for another version of ai.onnx; what means
+ * something else there is refused by name. */
+enum { OPSET_MIN = 7, OPSET_MAX = 21 };
+bool graph_set_opset(Ctx *, Graph *, int64_t version);
+
+/* compare.c: whether two graphs give the same numbers. */
+typedef struct Trial {
+	Arena mem;
+	int nin, nout;
+	Value **in, **out; /* inputs by chance, and what g made of them */
+	double rtol, atol;
+} Trial;
+/* Makes inputs and runs g on them.  Unknown dimensions are 2, whole numbers
+ * 0 or 1, others in [-1, 1). */
+bool trial_open(Ctx *, Trial *, Graph *g);
+/* QE_NO if g's outputs differ by more than atol + rtol |before|. */
+bool trial_check(Ctx *, Trial *, Graph *g);
 
 #define PASS(name, fn, usual, about) PassFn fn;
 #include "passes.def"

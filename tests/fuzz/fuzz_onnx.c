@@ -2,6 +2,7 @@
  * What is read is either refused or a graph that can be verified, whose
  * constants have the bytes that their types need. */
 
+#define _GNU_SOURCE
 #include <stdlib.h>
 
 #include "fuzz.h"

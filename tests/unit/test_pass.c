@@ -8,7 +8,8 @@
  *     =>
  *     graph after; or the word "same"; or "!" and the message
  *
- * and "== title | PASSES" runs these instead of the file's pass. */
+ * and "== title | PASSES" runs these instead of the file's pass; a word of
+ * onnx-opt's options, as "--extract x:y", does what it says. */
 
 #include <dirent.h>
 
@@ -27,14 +28,26 @@ printed(Arena *a, const Graph *g)
 	return b->p;
 }
 
-/* Runs the passes of a list; the message of a failure, or NULL. */
+/* Runs the passes of a list, or what else onnx-opt can do, in the words of
+ * its options; the message of a failure, or NULL. */
 static const char *
 run(Ctx *c, Arena *a, Graph *g, const char *list)
 {
-	const Pass **p = pass_list(c, a, list);
+	const Pass **p;
 	Edit e = {0};
+	int64_t opset;
 
-	for (; p && *p; p++)
+	while (*list == ' ')
+		list++;
+	if (str_starts(list, "--extract "))
+		return graph_extract(c, g, list + 10) ? NULL : c->msg;
+	if (str_starts(list, "--fix-shape "))
+		return graph_fix(c, g, list + 12) ? NULL : c->msg;
+	if (str_starts(list, "--opset "))
+		return str_int(list + 8, &opset) && graph_set_opset(c, g, opset)
+		               ? NULL
+		               : c->msg;
+	for (p = pass_list(c, a, list); p && *p; p++)
 		if (!pass_run(c, g, *p, &e))
 			return c->msg;
 	return p ? NULL : c->msg;
