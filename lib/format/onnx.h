@@ -41,4 +41,10 @@ bool onnx_write(Ctx *, Graph *g, const OnnxWrite *);
 /* The same onto the end of out, with all constants inline. */
 bool onnx_write_bytes(Ctx *, Graph *g, Buf *out);
 
+/* A file with one TensorProto, SequenceProto or OptionalProto: which, is not
+ * in its bytes but in out->kind, set by the caller.  Sets type, shape, data
+ * and item; name, if the file has one. */
+bool tensor_pb_read(Ctx *, Arena *, const char *path, Value *out);
+bool tensor_pb_write(Ctx *, const char *path, const Value *);
+
 #endif

@@ -35,6 +35,7 @@ const ProtobufCMessageUnknownField *pb_unknown(const void *message,
                                                uint32_t number);
 /* Takes a number off the front; false if cut or too long. */
 bool pb_varint(Span *, uint64_t *out);
+void pb_put_varint(Buf *, uint64_t);
 
 /* A model being read. */
 typedef struct Onnx {

@@ -67,6 +67,14 @@ pb_varint(Span *in, uint64_t *out)
 	return false;
 }
 
+void
+pb_put_varint(Buf *b, uint64_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		buf_char(b, (char)(v | 0x80));
+	buf_char(b, (char)v);
+}
+
 /* Takes one field's value off the front; of a length-delimited one, *value
  * is what the length counts. */
 static bool
@@ -103,14 +111,6 @@ take(Slim *s, Span *in, unsigned wire, Span *value)
 	return true;
 }
 
-static void
-put_varint(Buf *b, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		buf_char(b, (char)(v | 0x80));
-	buf_char(b, (char)v);
-}
-
 /* True for data whose bytes on the wire are those in memory. */
 static bool
 is_data(const ProtobufCMessageDescriptor *d, const ProtobufCFieldDescriptor *f)
@@ -126,8 +126,8 @@ put_place(Slim *s, unsigned field, Span v)
 {
 	Place p = {field, v.p - s->base, (int64_t)v.n};
 
-	put_varint(s->out, (uint64_t)TENSOR_PLACE << 3 | 2);
-	put_varint(s->out, sizeof p);
+	pb_put_varint(s->out, (uint64_t)TENSOR_PLACE << 3 | 2);
+	pb_put_varint(s->out, sizeof p);
 	buf_add(s->out, &p, sizeof p);
 }
 
@@ -179,7 +179,7 @@ delimited(Slim *s, const ProtobufCMessageDescriptor *d,
 	if (f && is_dropped(f))
 		return true;
 	if (f && f->type == PROTOBUF_C_TYPE_MESSAGE) {
-		put_varint(s->out, (uint64_t)f->id << 3 | 2);
+		pb_put_varint(s->out, (uint64_t)f->id << 3 | 2);
 		return nested(s, f->descriptor, v);
 	}
 	if (f && f->type == PROTOBUF_C_TYPE_STRING && !check_text(s, v))

@@ -318,19 +318,21 @@ put_defaults(Writer *w, const Function *f, Onnx__FunctionProto *p)
 	p->base.unknown_fields = u;
 	for (int i = 0; i < f->ndefattr; i++, u++) {
 		Onnx__AttributeProto *a = put_attr(w, &f->defattr[i]);
-		size_t n, head = 0;
+		Buf *b = buf_new(w->tmp);
+		size_t n;
+		uint8_t *bytes;
 
 		if (!a)
 			return false;
 		n = onnx__attribute_proto__get_packed_size(a);
+		bytes = arena_alloc(w->tmp, n + 1);
+		onnx__attribute_proto__pack(a, bytes);
+		pb_put_varint(b, n);
+		buf_add(b, bytes, n);
 		u->tag = FUNCTION_ATTRIBUTE_PROTO;
 		u->wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
-		u->data = arena_alloc(w->tmp, n + 10);
-		for (size_t k = n; k || !head; k >>= 7)
-			u->data[head++] =
-				(uint8_t)((k & 0x7f) | (k >> 7 ? 0x80 : 0));
-		onnx__attribute_proto__pack(a, u->data + head);
-		u->len = head + n;
+		u->data = (uint8_t *)b->p;
+		u->len = b->n;
 		p->base.n_unknown_fields++;
 	}
 	return true;

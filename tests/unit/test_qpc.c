@@ -255,7 +255,8 @@ hostile_members_are_refused(void)
 	patch(&c, "weights.bin", 156, "2", "no regular file");
 	patch(&c, "weights.bin", 156, "1empty", "no regular file");
 	patch(&c, "empty", 156, "5", "no regular file");
-	patch(&c, "weights.bin", 124, "00001111741 ", "has 300001 bytes, 300000 are listed");
+	patch(&c, "weights.bin", 124, "00001111741 ",
+	      "has 300001 bytes, 300000 are listed");
 	patch(&c, "weights.bin", 124, "77777777777 ", "cut: member 'weights.b");
 	patch(&c, "digest.json", 0, "digest", "ends with 'digest'");
 }
