@@ -113,8 +113,11 @@ onnx_file(Onnx *o, const char *location)
 
 	if (s)
 		return s;
-	if (!o->g)
-		return fail(o->c, QE_INPUT, "external data outside of a model"),
+	if (!o->g || o->sealed)
+		return fail(o->c, QE_INPUT,
+		            "refers to the file '%s', from where none is "
+		            "looked at",
+		            location),
 		       NULL;
 	dir = o->piped ? arena_dup(o->mem, ".") : path_dir(o->mem, o->path);
 	path = path_join(o->mem, dir, location);

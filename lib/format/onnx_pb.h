@@ -44,10 +44,11 @@ typedef struct Onnx {
 	const char *path; /* as given */
 	Span bytes;       /* of the file */
 	Source *self;     /* the file; NULL: bytes live as long as mem */
-	bool piped;
-	Graph *g;
-	Dict *file;  /* Source of a location already checked */
-	Json *files; /* "qeff.files", or NULL */
+	bool piped;       /* it came through a pipe */
+	bool sealed;      /* it may not refer to files */
+	Graph *g;         /* NULL: a tensor alone, which may not either */
+	Dict *file;       /* Source of a location already checked */
+	Json *files;      /* "qeff.files", or NULL */
 } Onnx;
 
 /* onnx_tensor.c: type, shape and data, both ways. */

@@ -500,17 +500,24 @@ append(ProtobufCBuffer *b, size_t n, const uint8_t *p)
 }
 
 static bool
-pack(Writer *w, const Onnx__ModelProto *p)
+get_size(Writer *w, const Onnx__ModelProto *p, size_t *n)
 {
-	size_t n = onnx__model_proto__get_packed_size(p);
-	Sink s = {.base.append = append, .c = w->c, .ok = true};
-
-	if (n > INT32_MAX)
+	*n = onnx__model_proto__get_packed_size(p);
+	if (*n > INT32_MAX)
 		return fail(w->c, QE_INPUT,
 		            "%zu bytes, and no ONNX file may have 2 GiB: write "
 		            "to a file, with constants beside it",
-		            n);
-	if (!(s.out = out_open(w->c, w->tmp, w->path)))
+		            *n);
+	return true;
+}
+
+static bool
+pack(Writer *w, const Onnx__ModelProto *p)
+{
+	Sink s = {.base.append = append, .c = w->c, .ok = true};
+	size_t n;
+
+	if (!get_size(w, p, &n) || !(s.out = out_open(w->c, w->tmp, w->path)))
 		return false;
 	onnx__model_proto__pack_to_buffer(p, &s.base);
 	return s.ok && place_commit(w) && out_commit(w->c, s.out);
@@ -579,17 +586,19 @@ onnx_write_bytes(Ctx *c, Graph *g, Buf *out)
 	            .path = "-",
 	            .piped = true};
 	Onnx__ModelProto *p;
+	uint8_t *at;
+	size_t n;
+	bool ok;
 
 	w.inline_max = INT64_MAX;
 	w.link = dict_new(&tmp);
 	w.name = dict_new(&tmp);
-	if ((p = put_model(&w, g))) {
-		char *at =
-			arena_alloc(&tmp,
-		                    onnx__model_proto__get_packed_size(p) + 1);
-
-		buf_add(out, at, onnx__model_proto__pack(p, (uint8_t *)at));
+	ok = (p = put_model(&w, g)) && get_size(&w, p, &n);
+	if (ok) {
+		at = arena_alloc(&tmp, n + 1);
+		onnx__model_proto__pack(p, at);
+		buf_add(out, at, n);
 	}
 	arena_free(&tmp);
-	return p != NULL;
+	return ok;
 }

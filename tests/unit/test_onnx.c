@@ -512,6 +512,26 @@ nodes_out_of_order_are_sorted(void)
 	arena_free(&c.mem);
 }
 
+static void
+a_model_in_memory_sees_no_files(void)
+{
+	Ctx c = {0};
+	Buf *b = buf_new(&c.mem);
+	Graph *g;
+	Value *w;
+	Span s;
+
+	g = with_weight(&c, &w);
+	CHECK(onnx_write_bytes(&c, g, b) && b->n > 4000);
+	CHECK(onnx_read_bytes(&c, &c.mem, (Span){b->p, b->n}, &g));
+	w = value_find(g, "w");
+	CHECK(((const float *)blob_data(&c, &c.mem, &w->data))[999] == 999);
+	CHECK(file_read(&c, &c.mem, in_dir(&c, "big.onnx"), 1 << 20, &s));
+	CHECK(!onnx_read_bytes(&c, &c.mem, s, &g));
+	CHECK(strstr(c.msg, "refers to the file 'big.onnx.data'") != NULL);
+	arena_free(&c.mem);
+}
+
 /* The ONNX project's own checker, where it is installed. */
 static void
 the_checker_agrees(void)
@@ -544,6 +564,7 @@ main(void)
 	bad_models_are_refused();
 	places_outside_are_refused();
 	nodes_out_of_order_are_sorted();
+	a_model_in_memory_sees_no_files();
 	the_checker_agrees();
 	if (failed == 0)
 		CHECK(system(arena_str(&c.mem, "rm -r %s", dir)) == 0);
