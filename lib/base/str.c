@@ -200,10 +200,20 @@ size_t
 utf8_valid(Span s)
 {
 	size_t i = 0, len;
+	uint64_t w;
 
-	for (; i < s.n; i += len)
+	for (; i < s.n; i += len) {
+		/* eight ASCII characters at a time */
+		for (; s.n - i >= sizeof w; i += sizeof w) {
+			memcpy(&w, s.p + i, sizeof w);
+			if (w & UINT64_C(0x8080808080808080))
+				break;
+		}
+		if (i == s.n)
+			break;
 		if (!(len = utf8_len((const unsigned char *)s.p + i, s.n - i)))
 			break;
+	}
 	return i;
 }
 

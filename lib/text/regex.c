@@ -15,6 +15,7 @@
 #include <pcre2.h>
 
 #include "regex.h"
+#include "scan.h"
 
 enum {
 	PATTERN_MAX = 64 << 10,
@@ -36,6 +37,7 @@ enum {
 
 struct Regex {
 	pcre2_code *code;
+	const Scanner *scan; /* or NULL */
 	bool jit;
 };
 
@@ -357,6 +359,7 @@ regex_open(Ctx *c, Arena *a, Span pattern)
 	if (!(re->code = compile(c, out)))
 		return NULL;
 	arena_defer(a, regex_free, re);
+	re->scan = scanner_of(pattern);
 	re->jit = pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0;
 	return re;
 }
@@ -381,11 +384,18 @@ matcher_open(Arena *a)
 	if (!m->data || !m->context)
 		qe_nomem();
 	arena_defer(a, matcher_free, m);
-	pcre2_set_match_limit(m->context, MATCH_LIMIT);
 	m->stack = pcre2_jit_stack_create(STACK_MIN, STACK_MAX, NULL);
 	if (m->stack)
 		pcre2_jit_stack_assign(m->context, NULL, m->stack);
 	return m;
+}
+
+/* Steps of one match; a few for each byte are honest work. */
+static uint32_t
+match_limit(size_t n)
+{
+	return (uint32_t)MIN(MATCH_LIMIT + 4 * (uint64_t)n,
+	                     (uint64_t)UINT32_MAX);
 }
 
 static int
@@ -395,6 +405,7 @@ search(Matcher *m, const Regex *re, Span s, size_t at, uint32_t opt)
 	int rc = PCRE2_ERROR_JIT_STACKLIMIT;
 
 	opt |= PCRE2_NO_UTF_CHECK;
+	pcre2_set_match_limit(m->context, match_limit(s.n));
 	if (re->jit && !(opt & PCRE2_ANCHORED))
 		rc = pcre2_jit_match(re->code, p, s.n, at, opt, m->data,
 		                     m->context);
@@ -413,6 +424,21 @@ step(Scan *k)
 		k->at++;
 }
 
+/* A scanner's patterns match at every character. */
+static bool
+scan_next(const Regex *re, Scan *k)
+{
+	size_t end;
+
+	if (!re->scan || k->at >= k->s.n ||
+	    !(end = scanner_end(re->scan, k->s, k->at)))
+		return false;
+	k->from = k->at;
+	k->to = k->at = end;
+	k->last = end + 1;
+	return true;
+}
+
 int
 regex_next(Ctx *c, Matcher *m, const Regex *re, Scan *k)
 {
@@ -420,6 +446,8 @@ regex_next(Ctx *c, Matcher *m, const Regex *re, Scan *k)
 	char why[128];
 	int rc;
 
+	if (scan_next(re, k))
+		return 1;
 	for (; k->at <= k->s.n; step(k)) {
 		rc = search(m, re, k->s, k->at, 0);
 		if (rc == PCRE2_ERROR_NOMATCH)

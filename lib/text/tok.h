@@ -24,6 +24,7 @@ enum {
 	ADDED_MAX = 4096,       /* bytes of an added token */
 	INPUT_MAX = 256 << 20,  /* bytes of a text */
 	GROWN_MAX = 0x7fffffff, /* bytes of it at any later step */
+	PAD_MAX = 1 << 20,      /* ids that padding fills up to */
 	AFFIX_MAX = 64,         /* bytes of a subword prefix or suffix */
 	STEPS_MAX = 256,
 };
@@ -299,7 +300,9 @@ typedef struct Run {
 	struct Link *heap;  /* tok_bpe.c */
 	struct Best *best;  /* tok_unigram.c */
 	size_t sym_cap, heap_cap, best_cap;
-	Buf *word; /* a word with prefix or suffix */
+	Buf *word;   /* a character with prefix or suffix */
+	Buf *bytes;  /* a word in the byte-level alphabet */
+	bool spread; /* words are to be written in it */
 } Run;
 
 enum { CHAR_FAST = 0x800 };
@@ -342,7 +345,10 @@ run_push(Run *r, size_t from, size_t to, int32_t id, uint32_t first)
 {
 	Piece p = {(uint32_t)from, (uint32_t)(to - from), id, first};
 
-	PUSH(r->a, r->next, r->nnext, r->next_cap, p);
+	if (r->nnext == r->next_cap)
+		r->next = arena_grow(r->a, r->next, r->nnext, &r->next_cap,
+		                     sizeof p);
+	r->next[r->nnext++] = p;
 }
 static inline void
 run_swap(Run *r)
@@ -360,7 +366,9 @@ run_swap(Run *r)
 static inline void
 run_id(Run *r, int32_t id)
 {
-	PUSH(r->a, r->id, r->nid, r->id_cap, id);
+	if (r->nid == r->id_cap)
+		r->id = arena_grow(r->a, r->id, r->nid, &r->id_cap, sizeof id);
+	r->id[r->nid++] = id;
 }
 /* tok_find.c - added tokens in the text, then the pieces between them */
 bool find_added(Run *, Span text);

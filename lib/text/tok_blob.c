@@ -206,10 +206,34 @@ check_model(Ctx *c, const Tokenizer *t)
 		return bad(c, "scores");
 	if (m->model == MODEL_WordPiece && !m->root_model)
 		return bad(c, "trie");
-	if (m->pad_type > 255 || m->pad_id >= ID_MAX || m->pad_to > INPUT_MAX ||
-	    m->pad_multiple > INPUT_MAX || m->trunc_way > TRUNC_SECOND)
+	if (m->pad_type > 255 || m->pad_id >= ID_MAX || m->pad_to > PAD_MAX ||
+	    m->pad_multiple > PAD_MAX || m->trunc_way > TRUNC_SECOND)
 		return bad(c, "padding or truncation");
 	return true;
+}
+
+/* What the code that runs a step takes for granted. */
+static bool
+step_ok(enum phase p, const Step *s)
+{
+	switch (p) {
+	case PHASE_NORM:
+		return s->kind != NORM_Replace || s->regex || s->a.n;
+	case PHASE_SPLIT:
+		if (s->kind == SPLIT_Split || s->kind == SPLIT_Whitespace)
+			return s->regex || s->a.n;
+		return s->b.n || (s->kind != SPLIT_Metaspace &&
+		                  s->kind != SPLIT_CharDelimiterSplit);
+	case PHASE_POST:
+		return s->kind == POST_TemplateProcessing ||
+		       (s->num < ID_MAX && s->more < ID_MAX && !s->regex);
+	case PHASE_DECODE:
+		return s->b.n ||
+		       (s->kind != DECODE_Strip && s->kind != DECODE_Metaspace);
+	case PHASES:
+		break;
+	}
+	return false;
 }
 
 static bool
@@ -220,7 +244,7 @@ check_steps(Ctx *c, const Tokenizer *t)
 	if (at[0] != 0 || at[PHASES] != t->n[SEC_STEP] ||
 	    at[PHASES] > STEPS_MAX)
 		return bad(c, "steps");
-	for (int p = 0; p < PHASES; p++) {
+	for (enum phase p = 0; p < PHASES; p++) {
 		if (at[p] > at[p + 1] || at[p + 1] > t->n[SEC_STEP])
 			return bad(c, "steps");
 		for (size_t i = at[p]; i < at[p + 1]; i++) {
@@ -230,7 +254,7 @@ check_steps(Ctx *c, const Tokenizer *t)
 
 			if (s->kind >= rows[p] || s->a.off > n ||
 			    s->a.n > n - s->a.off || s->b.off > n ||
-			    s->b.n > n - s->b.off)
+			    s->b.n > n - s->b.off || !step_ok(p, s))
 				return bad(c, "step");
 		}
 	}

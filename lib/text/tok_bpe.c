@@ -8,7 +8,7 @@
 
 #include "tok.h"
 
-enum { SHORT = 32 };
+enum { SHORT = 64 };
 
 struct Symbol {
 	int32_t id; /* -1: merged away */
@@ -113,37 +113,48 @@ spell(Run *r, Span w, struct Symbol *sym)
 	return (int64_t)n;
 }
 
+/* The pairs of a short word: pair i is of symbols i and i + 1. */
+struct Pairs {
+	int32_t rank[SHORT]; /* INT32_MAX: they do not merge */
+	int32_t id[SHORT];
+};
+
 static void
-pair_up(const MergeMap *map, const struct Symbol *s, const Merge **m, size_t i)
+pair_up(const MergeMap *map, const struct Symbol *s, struct Pairs *p, size_t i)
 {
-	m[i] = merge_find(map, s[i].id, s[i + 1].id);
+	const Merge *m = merge_find(map, s[i].id, s[i + 1].id);
+
+	p->rank[i] = m ? m->rank : INT32_MAX;
+	p->id[i] = m ? m->id : -1;
 }
 
 static size_t
 merge_short(const MergeMap *map, struct Symbol *s, size_t n)
 {
-	const Merge *m[SHORT];
+	struct Pairs p;
 	size_t best;
 
 	for (size_t i = 0; i + 1 < n; i++)
-		pair_up(map, s, m, i);
+		pair_up(map, s, &p, i);
 	while (n > 1) {
-		best = n;
-		for (size_t i = 0; i + 1 < n; i++)
-			if (m[i] && (best == n || m[i]->rank < m[best]->rank))
+		best = 0;
+		for (size_t i = 1; i + 1 < n; i++)
+			if (p.rank[i] < p.rank[best])
 				best = i;
-		if (best == n)
+		if (p.id[best] < 0)
 			break;
-		s[best].id = m[best]->id;
+		s[best].id = p.id[best];
 		n--;
 		for (size_t i = best + 1; i < n; i++)
 			s[i].id = s[i + 1].id;
-		for (size_t i = best + 1; i + 1 < n; i++)
-			m[i] = m[i + 1];
+		for (size_t i = best + 1; i + 1 < n; i++) {
+			p.rank[i] = p.rank[i + 1];
+			p.id[i] = p.id[i + 1];
+		}
 		if (best > 0)
-			pair_up(map, s, m, best - 1);
+			pair_up(map, s, &p, best - 1);
 		if (best + 1 < n)
-			pair_up(map, s, m, best);
+			pair_up(map, s, &p, best);
 	}
 	return n;
 }

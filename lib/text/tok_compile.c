@@ -14,13 +14,13 @@ side(Build *b, const Json *o, uint32_t *left)
 }
 
 static bool
-size_of(Build *b, const Json *o, const char *key, uint32_t *out)
+size_of(Build *b, const Json *o, const char *key, int64_t most, uint32_t *out)
 {
 	int64_t n = json_get_int(o, key, 0);
 
-	if (n < 0 || n > INPUT_MAX)
-		return fail(b->c, QE_INPUT, "'%s' is %lld, limit %d", key,
-		            (long long)n, INPUT_MAX);
+	if (n < 0 || n > most)
+		return fail(b->c, QE_INPUT, "'%s' is %lld, limit %lld", key,
+		            (long long)n, (long long)most);
 	*out = (uint32_t)n;
 	return true;
 }
@@ -41,8 +41,8 @@ parse_truncation(Build *b, const Json *o)
 	if (m->trunc_way == LEN(way))
 		return fail(b->c, QE_INPUT, "truncation strategy '%s'", s);
 	return (side(b, o, &m->trunc_left) &&
-	        size_of(b, o, "max_length", &m->trunc_max) &&
-	        size_of(b, o, "stride", &m->trunc_stride)) ||
+	        size_of(b, o, "max_length", INPUT_MAX, &m->trunc_max) &&
+	        size_of(b, o, "stride", INPUT_MAX, &m->trunc_stride)) ||
 	       note(b->c, "truncation");
 }
 
@@ -59,14 +59,12 @@ parse_padding(Build *b, const Json *o)
 		return fail(
 			b->c, QE_INPUT,
 			"padding strategy is neither BatchLongest nor Fixed");
-	if (!size_of(b, way, "Fixed", &m->pad_to) ||
-	    !size_of(b, o, "pad_to_multiple_of", &m->pad_multiple) ||
-	    !size_of(b, o, "pad_id", &m->pad_id) ||
-	    !size_of(b, o, "pad_type_id", &m->pad_type) ||
+	if (!size_of(b, way, "Fixed", PAD_MAX, &m->pad_to) ||
+	    !size_of(b, o, "pad_to_multiple_of", PAD_MAX, &m->pad_multiple) ||
+	    !size_of(b, o, "pad_id", ID_MAX - 1, &m->pad_id) ||
+	    !size_of(b, o, "pad_type_id", 255, &m->pad_type) ||
 	    !side(b, o, &m->pad_left))
 		return note(b->c, "padding");
-	if (m->pad_type > 255 || m->pad_id >= ID_MAX)
-		return fail(b->c, QE_INPUT, "padding: id or type");
 	m->pad = !fixed || m->pad_to > 0;
 	return true;
 }

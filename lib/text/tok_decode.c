@@ -144,6 +144,17 @@ decode_bytes(Stage *g, Span s, bool end)
 		pass(g, (Span){0}, true);
 }
 
+/* Whether some rule of clean_up() may apply. */
+static bool
+may_clean(Span s)
+{
+	for (size_t i = 0; i + 1 < s.n; i++)
+		if (s.p[i] == ' ' && s.p[i + 1] &&
+		    strchr(".?!,'nd", s.p[i + 1]))
+			return true;
+	return false;
+}
+
 /* " ." -> "." and so on, one rule after the other. */
 static void
 clean_up(Buf *b, Buf *tmp)
@@ -155,6 +166,8 @@ clean_up(Buf *b, Buf *tmp)
 		{" 've", "'ve"}, {" 're", "'re"},
 	};
 
+	if (!may_clean((Span){b->p, b->n}))
+		return;
 	for (size_t i = 0; i < LEN(rule); i++) {
 		size_t n = strlen(rule[i][0]);
 

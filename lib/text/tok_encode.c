@@ -7,9 +7,9 @@
 
 #include "tok.h"
 
-enum { CACHE = 1 << 15, KEY_MAX = 30, IDS_MAX = 8 };
+enum { CACHE = 1 << 15, KEY_MAX = 62, IDS_MAX = 16 };
 
-/* A word and its ids; one cache line. */
+/* A word and its ids: two cache lines, of which most words need one. */
 struct Word {
 	uint8_t n, nid; /* n 0: free */
 	char key[KEY_MAX];
@@ -40,6 +40,7 @@ run_open(Arena *owner, const Tokenizer *t)
 	r->match = matcher_open(a);
 	r->mended = buf_new(a);
 	r->word = buf_new(a);
+	r->bytes = buf_new(a);
 	for (int i = 0; i < 2; i++) {
 		r->buf[i] = buf_new(a);
 		r->norm.buf[i] = buf_new(a);
@@ -49,29 +50,79 @@ run_open(Arena *owner, const Tokenizer *t)
 }
 
 static bool
+cut_word(Run *r, Span s)
+{
+	if (r->spread) {
+		buf_clear(r->bytes);
+		bytes_spread(s, r->bytes);
+		s = (Span){r->bytes->p, r->bytes->n};
+	}
+	return word_of[r->t->meta->model](r, s);
+}
+
+static bool
 encode_word(Run *r, Span s)
 {
 	size_t from = r->nid, n;
 	struct Word *w;
 
 	if (s.n > KEY_MAX)
-		return word_of[r->t->meta->model](r, s);
+		return cut_word(r, s);
 	w = r->cache + (hash_word(s.p, s.n) & (CACHE - 1));
 	if (w->n == s.n && memcmp(w->key, s.p, s.n) == 0) {
 		for (int i = 0; i < w->nid; i++)
 			run_id(r, w->id[i]);
 		return true;
 	}
-	if (!word_of[r->t->meta->model](r, s))
+	if (!cut_word(r, s))
 		return false;
 	n = r->nid - from;
 	if (n <= IDS_MAX) {
 		w->n = (uint8_t)s.n;
 		w->nid = (uint8_t)n;
 		memcpy(w->key, s.p, s.n);
-		memcpy(w->id, r->id + from, n * sizeof *w->id);
+		if (n)
+			memcpy(w->id, r->id + from, n * sizeof *w->id);
 	}
 	return true;
+}
+
+/* Words that begin with U+2581: where no merge crosses into one, a long text
+ * is the same as its words. */
+static bool
+encode_apart(Run *r, Span s)
+{
+	static const char mark[] = "\xe2\x96\x81";
+	const size_t n = sizeof mark - 1;
+	size_t from = 0, last = 0;
+
+	for (size_t i = 0; i + n <= s.n; i++) {
+		const char *p = memchr(s.p + i, mark[0], s.n - i);
+
+		if (!p)
+			break;
+		i = (size_t)(p - s.p);
+		if (s.n - i < n || memcmp(p, mark, n) != 0)
+			continue;
+		if (i > from && i != last) {
+			if (!encode_word(r, (Span){s.p + from, i - from}))
+				return false;
+			from = i;
+		}
+		last = i + n;
+		i += n - 1;
+	}
+	return encode_word(r, (Span){s.p + from, s.n - from});
+}
+
+static bool
+encode_piece(Run *r, const Piece *p)
+{
+	Span s = {r->text.p + p->off, p->n};
+
+	if (r->t->meta->flag & MODEL_APART && !r->spread)
+		return encode_apart(r, s);
+	return encode_word(r, s);
 }
 
 static bool
@@ -89,7 +140,7 @@ encode_text(Run *r, Span text)
 
 		if (p->id >= 0)
 			run_id(r, p->id);
-		else if (!encode_word(r, (Span){r->text.p + p->off, p->n}))
+		else if (!encode_piece(r, p))
 			return false;
 		if ((i & 0xffff) == 0xffff && !go_on(r->c))
 			return false;

@@ -34,16 +34,17 @@ end(Text *t)
 static bool
 filter(Text *t, bool (*keep)(uint32_t), uint32_t (*change)(uint32_t))
 {
-	Buf *out = begin(t);
+	Sink out = {.to = begin(t)};
 	uint32_t ch;
 
 	for (size_t i = 0, n; i < t->s.n; i += n) {
 		n = utf8_get(t->s.p + i, &ch);
 		if (keep(ch))
-			buf_rune(out, change ? change(ch) : ch);
+			sink_rune(&out, change ? change(ch) : ch);
 		else if (i == 0)
 			t->first = false;
 	}
+	sink_end(&out);
 	return end(t);
 }
 
@@ -86,16 +87,21 @@ norm_nfkd(Run *r, const Step *s, Text *t)
 static bool
 norm_lower(Run *r, const Step *s, Text *t)
 {
-	Buf *out = begin(t);
+	Sink out = {.to = begin(t)};
 	uint32_t ch, two[2];
 
 	(void)r;
 	(void)s;
 	for (size_t i = 0; i < t->s.n;) {
 		i += utf8_get(t->s.p + i, &ch);
+		if (ch < 0x80) {
+			sink_rune(&out, ch >= 'A' && ch <= 'Z' ? ch + 32 : ch);
+			continue;
+		}
 		for (int k = 0, n = rune_lower(ch, two); k < n; k++)
-			buf_rune(out, two[k]);
+			sink_rune(&out, two[k]);
 	}
+	sink_end(&out);
 	return end(t);
 }
 
@@ -269,17 +275,21 @@ clean_change(uint32_t c)
 static bool
 space_han(Text *t)
 {
-	Buf *out = begin(t);
+	Sink out = {.to = begin(t)};
 	uint32_t ch;
 
-	for (size_t i = 0, n; i < t->s.n; i += n) {
-		n = utf8_get(t->s.p + i, &ch);
-		if (is_han(ch))
-			buf_char(out, ' ');
-		buf_add(out, t->s.p + i, n);
-		if (is_han(ch))
-			buf_char(out, ' ');
+	for (size_t i = 0; i < t->s.n;) {
+		bool han;
+
+		i += utf8_get(t->s.p + i, &ch);
+		han = is_han(ch);
+		if (han)
+			sink_rune(&out, ' ');
+		sink_rune(&out, ch);
+		if (han)
+			sink_rune(&out, ' ');
 	}
+	sink_end(&out);
 	return end(t);
 }
 
@@ -365,34 +375,42 @@ charsmap_find(Span units, Span strings, Span key)
 
 enum { GRAPHEME_MAX = 6 }; /* longer ones go character by character */
 
+/* A cluster without a replacement of its own. */
+static void
+map_each(Sink *out, Span units, Span strings, Span s)
+{
+	uint32_t ch;
+
+	for (size_t i = 0, n; i < s.n; i += n) {
+		Span one = {s.p + i, n = utf8_get(s.p + i, &ch)};
+		Span to = charsmap_find(units, strings, one);
+
+		sink_span(out, to.p ? to : one);
+	}
+}
+
 static bool
 norm_charsmap(Run *r, const Step *s, Text *t)
 {
 	Span units = ref_span(r->t, s->a), strings = ref_span(r->t, s->b);
-	Buf *out = begin(t);
+	Sink out = {.to = begin(t)};
 	Span rest = t->s, one, to;
 	size_t n;
-	uint32_t ch;
 
-	while (rest.n > 0) {
+	for (; rest.n > 0; rest = (Span){rest.p + n, rest.n - n}) {
 		n = grapheme_len(rest);
 		one = (Span){rest.p, n};
-		rest = (Span){rest.p + n, rest.n - n};
-		if (n < GRAPHEME_MAX &&
-		    (to = charsmap_find(units, strings, one)).p) {
-			buf_add(out, to.p, to.n);
-			continue;
-		}
-		for (size_t i = 0; i < n; i += one.n) {
-			one = (Span){one.p, 0};
-			one.p = rest.p - n + i;
-			one.n = utf8_get(one.p, &ch);
+		to = (Span){0};
+		if (n < GRAPHEME_MAX)
 			to = charsmap_find(units, strings, one);
-			if (!to.p)
-				to = one;
-			buf_add(out, to.p, to.n);
-		}
+		if (to.p)
+			sink_span(&out, to);
+		else if (n == 1)
+			sink_span(&out, one);
+		else
+			map_each(&out, units, strings, one);
 	}
+	sink_end(&out);
 	return end(t);
 }
 

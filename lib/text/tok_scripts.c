@@ -195,6 +195,8 @@ compile(Build *b)
 	if (!code)
 		fail(b->c, QE_MISSING, "PCRE2 lacks a script: '%.40s'",
 		     p->p + at);
+	else
+		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* or not */
 	return code;
 }
 

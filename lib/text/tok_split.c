@@ -434,12 +434,18 @@ split_once(Run *r, const Step *s)
 	return true;
 }
 
+/* The alphabet of bytes comes last almost always, and then the model can
+ * write it word by word, for the words that it has to look at. */
 bool
 split_all(Run *r)
 {
 	const uint32_t *at = r->t->meta->phase;
+	size_t end = at[PHASE_SPLIT + 1];
+	const Step *last = r->t->STEP + end - 1;
 
-	for (size_t i = at[PHASE_SPLIT]; i < at[PHASE_SPLIT + 1]; i++)
+	r->spread = end > at[PHASE_SPLIT] && last->kind == SPLIT_ByteLevel &&
+	            last->flag == BYTES_SPREAD;
+	for (size_t i = at[PHASE_SPLIT]; i < end - r->spread; i++)
 		if (!split_once(r, r->t->STEP + i))
 			return false;
 	return true;

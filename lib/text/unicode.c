@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * unicode.c - characters: UTF-8, classes, case, normal forms.
  *
- * Properties come from utf8proc (Unicode 15).  White_Space is spelled out,
+ * Properties come from utf8proc (Unicode 15); those that BERT's parts ask for
+ * are taken back to Unicode 8, see young.def.  White_Space is spelled out,
  * because libraries differ over U+180E; lower case has one exception, which
  * utf8proc cannot express: U+0130 gives two characters. */
 
@@ -166,10 +167,39 @@ is_mark(uint32_t c)
 	return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME;
 }
 
+/* Whether the reference library, whose classes are of Unicode 8, does not
+ * know c yet as what it is now. */
+static bool
+is_young(uint32_t c)
+{
+	static const struct {
+		uint32_t from, to;
+	} range[] = {
+#define YOUNG(from, to) {from, to},
+#include "young.def"
+	};
+	size_t lo = 0, hi = LEN(range);
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (c > range[mid].to)
+			lo = mid + 1;
+		else if (c < range[mid].from)
+			hi = mid;
+		else
+			return true;
+	}
+	return false;
+}
+
 bool
 is_accent(uint32_t c)
 {
-	return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN;
+	if (c == 0x1734) /* until Unicode 14 */
+		return true;
+	return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN &&
+	       !is_young(c);
 }
 
 bool
@@ -180,8 +210,11 @@ is_punct(uint32_t c)
 	if (c < 0x80)
 		return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) ||
 		       (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
+	if (c == 0x166d || c == 0x111c9) /* once */
+		return true;
 	k = category(c);
-	return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
+	return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO &&
+	       !is_young(c);
 }
 
 bool
@@ -192,8 +225,9 @@ is_other(uint32_t c)
 	if (c < 0x7f)
 		return c < 0x20;
 	k = category(c);
-	return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF ||
-	       k == UTF8PROC_CATEGORY_CO;
+	return (k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF ||
+	        k == UTF8PROC_CATEGORY_CO) &&
+	       !is_young(c);
 }
 
 bool
@@ -233,6 +267,9 @@ grapheme_len(Span s)
 	uint32_t a, b;
 	size_t at;
 
+	if ((unsigned char)s.p[0] < 0x80 &&
+	    (s.n == 1 || ((unsigned char)s.p[1] < 0x80 && s.p[0] != '\r')))
+		return 1;
 	for (at = utf8_get(s.p, &a); at < s.n; a = b) {
 		size_t n = utf8_get(s.p + at, &b);
 

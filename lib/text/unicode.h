@@ -32,6 +32,40 @@ utf8_get(const char *s, uint32_t *ch)
 	return 4;
 }
 size_t utf8_put(uint32_t ch, char *out); /* length; out has UTF8_MAX */
+/* Characters on their way into a Buf, many at a time. */
+typedef struct Sink {
+	Buf *to;
+	size_t n;
+	char s[512];
+} Sink;
+static inline void
+sink_end(Sink *k)
+{
+	buf_add(k->to, k->s, k->n);
+	k->n = 0;
+}
+static inline void
+sink_rune(Sink *k, uint32_t ch)
+{
+	if (k->n > sizeof k->s - UTF8_MAX)
+		sink_end(k);
+	if (ch < 0x80)
+		k->s[k->n++] = (char)ch;
+	else
+		k->n += utf8_put(ch, k->s + k->n);
+}
+static inline void
+sink_span(Sink *k, Span s)
+{
+	if (s.n > sizeof k->s - k->n)
+		sink_end(k);
+	if (s.n > sizeof k->s) {
+		buf_add(k->to, s.p, s.n);
+		return;
+	}
+	memcpy(k->s + k->n, s.p, s.n);
+	k->n += s.n;
+}
 void buf_rune(Buf *, uint32_t ch);
 /* Start of the character before p > begin, both in valid text. */
 const char *utf8_back(const char *begin, const char *p);
@@ -42,9 +76,9 @@ Span utf8_mend(Span s, Buf *copy);
 bool is_space(uint32_t);  /* White_Space */
 bool is_number(uint32_t); /* Nd Nl No */
 bool is_mark(uint32_t);   /* Mn Mc Me */
-bool is_accent(uint32_t); /* Mn */
-bool is_punct(uint32_t);  /* P*, and all ASCII punctuation */
-bool is_other(uint32_t);  /* Cc Cf Co */
+bool is_accent(uint32_t); /* Mn, of Unicode 8 */
+bool is_punct(uint32_t);  /* P*, and all ASCII punctuation; of Unicode 8 */
+bool is_other(uint32_t);  /* Cc Cf Co, of Unicode 8 */
 bool is_han(uint32_t);    /* what BERT calls a Chinese character */
 
 /* Lower case of one character, without context: one or two of them. */
