@@ -134,6 +134,33 @@ fused(Tree *t, const Json *spec, const Dims *d, Json *o)
 	return true;
 }
 
+/* A query projection whose rows are, head by head, q and a gate. */
+static bool
+query_gate(Tree *t, const Dims *d, Json *o)
+{
+	const int64_t view[] = {d->nh, 2, d->hd};
+	Json *both = json_copy(t->a, json_get(o, "q"));
+
+	tree_put(o, "q", cut_linear(t, both, "q", view, 0, 1));
+	tree_put(o, "gate", cut_linear(t, both, "gate", view, 1, 2));
+	return true;
+}
+
+/* A bias that is a parameter of its own. */
+static bool
+own_bias(Tree *t, const Json *spec, const char *part, int64_t width, Json *o)
+{
+	const Json *name = json_get(spec, arena_str(t->a, "%s_bias", part));
+	const char *w;
+
+	if (!name)
+		return true;
+	if (!(w = tree_param(t, name, "", (Shape){1, {width}})))
+		return false;
+	json_put_str(json_get(o, part), "bias", w);
+	return true;
+}
+
 static bool
 projections(Tree *t, const Json *spec, const Dims *d, Json *o)
 {
@@ -142,19 +169,43 @@ projections(Tree *t, const Json *spec, const Dims *d, Json *o)
 	Json *w;
 
 	for (int i = 0; !json_get(spec, "qkv") && i < 3; i++) {
+		int64_t heads = i ? d->kv : d->nh;
+
+		if (!i && json_get(spec, "q_gate"))
+			heads *= 2;
 		if (!(w = tree_linear(t, json_get(spec, parts[i]),
-		                      (i ? d->kv : d->nh) * d->hd, d->hidden,
-		                      bias)))
+		                      heads * d->hd, d->hidden, bias)))
 			return false;
 		tree_put(o, parts[i], w);
 	}
 	if (json_get(spec, "qkv") && !fused(t, spec, d, o))
+		return false;
+	if (!own_bias(t, spec, "q", d->nh * d->hd, o) ||
+	    !own_bias(t, spec, "v", d->kv * d->hd, o))
+		return false;
+	if (json_get_str(spec, "q_gate", NULL) && !query_gate(t, d, o))
 		return false;
 	if (!(w = tree_linear(t, json_get(spec, "o"), d->hidden, d->nh * d->hd,
 	                      json_get_bool(spec, "o_bias", false))))
 		return false;
 	tree_put(o, "o", w);
 	return true;
+}
+
+/* One weight of its own for every head: [heads, hd]. */
+static Json *
+heads_norm(Tree *t, const Json *n, int64_t heads, int64_t hd)
+{
+	const char *w = tree_param(t, json_get(n, "w"), ".weight",
+	                           (Shape){2, {heads, hd}});
+	Json *plain = json_copy(t->a, n), *m;
+
+	if (!w)
+		return NULL;
+	json_put_bool(plain, "weight", false);
+	if ((m = tree_norm(t, NULL, plain, hd)))
+		json_put_str(m, "heads_weight", w);
+	return m;
 }
 
 static bool
@@ -165,14 +216,18 @@ norms(Tree *t, const Json *spec, const Dims *d, Json *o)
 	for (int i = 0; i < 3; i++) {
 		const Json *n = json_get(spec, names[i]);
 		const char *scope = json_get_str(n, "scope", "head");
-		int64_t width = strcmp(scope, "full") == 0
-		                        ? (i ? d->kv : d->nh) * d->hd
-		                        : d->hd;
+		int64_t heads = i ? d->kv : d->nh;
 		Json *m;
 
 		if (!n)
 			continue;
-		if (!(m = tree_norm(t, json_get(n, "w"), n, width)))
+		if (strcmp(scope, "heads") == 0)
+			m = heads_norm(t, n, heads, d->hd);
+		else
+			m = tree_norm(t, json_get(n, "w"), n,
+			              strcmp(scope, "full") == 0 ? heads * d->hd
+			                                         : d->hd);
+		if (!m)
 			return note(t->c, "%s", names[i]);
 		json_put_str(m, "scope", scope);
 		tree_put(m, "when", json_get(n, "when"));
@@ -228,6 +283,18 @@ biases(Tree *t, const Json *spec, const Dims *d, Json *o)
 		tree_put(m, "slopes", slopes(t, a, d->nh));
 		tree_put(o, "alibi", m);
 	}
+	if (json_get(spec, "relbias")) {
+		if (!(m = tree_relbias(t, json_get(spec, "relbias"), d->nh)))
+			return false;
+		tree_put(o, "relbias", m);
+	}
+	if (json_get(spec, "disentangled")) {
+		if (!(m = tree_disentangled(t, json_get(spec, "disentangled"),
+		                            d->nh * d->hd)))
+			return false;
+		tree_put(o, "disentangled", m);
+	}
+	tree_put(o, "temp", json_get(spec, "temp"));
 	if (!json_get(spec, "sinks"))
 		return true;
 	if (!(w = tree_param(t, json_get(spec, "sinks"), "",
@@ -284,6 +351,15 @@ dims_of(Build *b, const Json *m, Dims *d)
 	return true;
 }
 
+static Value *
+head_norm(Build *b, const Json *n, Value *x)
+{
+	const char *w = json_get_str(n, "heads_weight", NULL);
+
+	x = norm(b, n, x);
+	return w ? EMIT(b, "Mul", x, unsqueeze(b, param(b, w), 1)) : x;
+}
+
 /* What a projection goes through until it stands as [B,heads,S,hd]. */
 static Value *
 head_of(Build *b, const Json *m, const char *which, int64_t heads, int64_t hd,
@@ -303,10 +379,10 @@ head_of(Build *b, const Json *m, const char *which, int64_t heads, int64_t hd,
 	x = RESHAPE(b, x, 0, 0, heads, hd);
 	x = TRANSPOSE(b, x, 0, 2, 1, 3);
 	if (n && !full && !late)
-		x = norm(b, n, x);
+		x = head_norm(b, n, x);
 	if (*which != 'v' && json_get(m, "rope"))
 		x = rotate(b, json_get(m, "rope"), x);
-	return n && late ? norm(b, n, x) : x;
+	return n && late ? head_norm(b, n, x) : x;
 }
 
 /* [B,kv,L,hd] -> [B,kv*g,L,hd], each head g times */
@@ -320,22 +396,42 @@ repeat(Build *b, Value *x, int64_t kv, int64_t g, int64_t hd)
 	return RESHAPE(b, x, 0, kv * g, -1, hd);
 }
 
-/* slope * (key position - query position), [B,nh,S,L] */
+/* the slopes as [1,nh,1,1] float32 */
 static Value *
-alibi(Build *b, const Json *a)
+slope_list(Build *b, const Json *a, bool bf16)
 {
 	const Json *list = json_get(a, "slopes");
 	int64_t n = (int64_t)json_len(list);
 	float *x = NEWV(b->a, float, n + 1);
-	char *key = arena_str(b->a, "slopes_%d", b->layer);
-	Value *d = EMIT(b, "Sub", key_positions(b), query_positions(b));
 
-	for (int64_t i = 0; i < n; i++)
+	for (int64_t i = 0; i < n; i++) {
 		x[i] = (float)json_num(json_at(list, (size_t)i), 0);
+		if (bf16)
+			x[i] = bf16_to_f32(f32_to_bf16(x[i]));
+	}
+	return floats(b, arena_str(b->a, "slopes_%d", b->layer),
+	              &(Shape){4, {1, n, 1, 1}}, x);
+}
+
+/* slope * (key position - query position), [B,nh,S,L].  The reference of one
+ * family rounds slope * key position to bfloat16: there the query's part,
+ * which softmax does not see, is left out. */
+static Value *
+alibi(Build *b, const Json *a)
+{
+	bool bf16 = json_get_bool(a, "bf16", false);
+	Value *d = key_positions(b), *s = slope_list(b, a, bf16);
+
+	if (!bf16)
+		d = EMIT(b, "Sub", d, query_positions(b));
 	if (json_get_bool(a, "symmetric", false))
 		d = EMIT(b, "Neg", EMIT(b, "Abs", d));
-	d = cast(b, d, DT_F32);
-	d = EMIT(b, "Mul", d, floats(b, key, &(Shape){4, {1, n, 1, 1}}, x));
+	d = cast(b, d, bf16 ? DT_BF16 : DT_F32);
+	if (bf16)
+		d = cast(b, d, DT_F32);
+	d = EMIT(b, "Mul", d, s);
+	if (bf16)
+		d = cast(b, cast(b, d, DT_BF16), DT_F32);
 	return b->type == DT_F32 ? d : cast(b, d, b->type);
 }
 
@@ -387,35 +483,74 @@ scores(Build *b, const Json *m, Value *q, Value *k)
 	Value *s = EMIT(b, "MatMul", q, TRANSPOSE(b, k, 0, 1, 3, 2));
 	double scale = json_get_num(m, "scale", 1);
 
+	if (json_get(m, "disentangled"))
+		s = EMIT(b, "Add", s,
+		         disentangled(b, json_get(m, "disentangled"), q, k,
+		                      json_get_int(m, "heads", 1),
+		                      json_get_int(m, "head_dim", 1)));
 	if (a && before)
 		s = EMIT(b, "Add", s, alibi(b, a));
 	if (scale != 1)
 		s = EMIT(b, "Mul", s, scalar(b, scale));
 	if (a && !before)
 		s = EMIT(b, "Add", s, alibi(b, a));
+	if (json_get(m, "relbias"))
+		s = EMIT(b, "Add", s, relbias(b, json_get(m, "relbias")));
 	s = cap(b, s, json_get(m, "cap"));
 	return mask(b, m, s);
+}
+
+/* q (1 + mul ln(floor((position + 1) / floor) + 1)) */
+static Value *
+warm(Build *b, const Json *temp, Value *q)
+{
+	int64_t step = json_get_int(temp, "floor", 8192);
+	Value *p = EMIT(b, "Add", query_positions(b), int_scalar(b, 1));
+
+	if (step < 1)
+		return fail(b->c, QE_INPUT, "floor %lld", (long long)step),
+		       NULL;
+	p = cast(b, EMIT(b, "Div", p, int_scalar(b, step)), DT_F32);
+	p = EMIT(b, "Log", EMIT(b, "Add", p, scalar_f32(b, 1)));
+	p = EMIT(b, "Mul", p, scalar_f32(b, json_get_num(temp, "mul", 0.1)));
+	p = EMIT(b, "Add", p, scalar_f32(b, 1));
+	return EMIT(b, "Mul", q, b->type == DT_F32 ? p : cast(b, p, b->type));
+}
+
+Value *
+attend(Build *b, const Json *m, Value *q, Value *k, Value *v)
+{
+	const char *sinks = json_get_str(m, "sinks", NULL);
+	Value *p = scores(b, m, q, k);
+
+	if (sinks)
+		p = sink_softmax(b, sinks, p, json_get_int(m, "heads", 1));
+	else
+		p = softmax(b, p, -1);
+	return TRANSPOSE(b, EMIT(b, "MatMul", p, v), 0, 2, 1, 3);
 }
 
 Value *
 lower_attn(Build *b, const Json *m, Value *x)
 {
-	const char *sinks = json_get_str(m, "sinks", NULL);
-	Value *q, *k, *v, *p;
+	Value *q, *k, *v, *y;
 	Dims d;
 
 	if (!dims_of(b, m, &d))
 		return NULL;
 	q = head_of(b, m, "q", d.nh, d.hd, x);
+	if (json_get(m, "temp"))
+		q = warm(b, json_get(m, "temp"), q);
 	k = head_of(b, m, "k", d.kv, d.hd, x);
 	v = head_of(b, m, "v", d.kv, d.hd, x);
 	if (b->cached && !cache_update(b, d.kv, d.hd, d.hd, &k, &v))
 		return NULL;
 	k = repeat(b, k, d.kv, d.nh / d.kv, d.hd);
 	v = repeat(b, v, d.kv, d.nh / d.kv, d.hd);
-	p = scores(b, m, q, k);
-	p = sinks ? sink_softmax(b, sinks, p, d.nh) : softmax(b, p, -1);
-	x = TRANSPOSE(b, EMIT(b, "MatMul", p, v), 0, 2, 1, 3);
-	x = RESHAPE(b, x, 0, 0, d.nh * d.hd);
-	return linear(b, json_get(m, "o"), x);
+	y = attend(b, m, q, k, v);
+	y = RESHAPE(b, y, 0, 0, d.nh * d.hd);
+	if (json_get(m, "gate"))
+		y = EMIT(b, "Mul", y,
+		         EMIT(b, "Sigmoid", linear(b, json_get(m, "gate"), x)));
+	return linear(b, json_get(m, "o"), y);
 }

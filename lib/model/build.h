@@ -81,8 +81,16 @@ Shape weight_shape(const Build *, const char *name);
 Value *norm(Build *, const Json *norm, Value *x);      /* norm.c; NULL: x */
 Value *activation(Build *, const char *act, Value *x); /* act.c */
 Value *embed(Build *);                                 /* embed.c: [B,S,H] */
+/* mlp.c: act(g) * up, as module m has it */
+Value *gated(Build *, const Json *m, Value *g, Value *up);
 /* rope.c: rotates x [B,heads,S,dim] by position */
 Value *rotate(Build *, const Json *rope, Value *x);
+/* attn.c: [B,nh,S,n] of queries, keys and values [B,nh,.,n]: [B,S,nh,n] */
+Value *attend(Build *, const Json *m, Value *q, Value *k, Value *v);
+Value *relbias(Build *, const Json *m); /* relbias.c: [1,nh,S,L] */
+/* disentangled.c: scores of contents with positions, [B,nh,S,S] */
+Value *disentangled(Build *, const Json *m, Value *q, Value *k, int64_t nh,
+                    int64_t hd);
 /* mask.c: true where a query must not see a key, [B or 1,1,S,L] */
 Value *mask_keys(Build *, bool causal, int64_t window, int64_t chunk);
 Value *mask_padding(Build *);    /* [B,1,1,S] to add to scores */
@@ -91,7 +99,13 @@ Value *query_positions(Build *); /* [.,1,S,1] int64 */
 /* cache.c: writes k and v [B,heads,S,dim] at their positions, reads L slots */
 bool cache_update(Build *, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
                   Value **v);
-Value *cache_slots(Build *);   /* [1,1,L] int64 */
+Value *cache_slots(Build *); /* [1,1,L] int64 */
+/* any other state: what it was, NAME.LAYER, and what it becomes */
+Value *state_input(Build *, const char *name, Shape);
+void state_output(Build *, Value *state, Value *now);
+/* conv.c: depthwise causal convolution of x [B,channels,S] over k columns */
+Value *causal_conv(Build *, Value *x, const char *w, const char *bias,
+                   int64_t channels, int64_t k);
 bool heads(Build *, Value *x); /* head.c: outputs of the graph */
 
 /* pooling.c: [B,S,H] -> [B,n*H] */

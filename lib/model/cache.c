@@ -20,29 +20,38 @@ call(Build *b, const char *name, int n, Value *const *in)
 	return out;
 }
 
-static Value *
-state(Build *b, const char *kind, int64_t heads, int64_t width)
+/* A state comes in under its name and the layer's number. */
+Value *
+state_input(Build *b, const char *name, Shape shape)
 {
-	static const char *const symbols[] = {"batch_size", NULL, "ctx_len",
-	                                      NULL};
-	Shape s = {4, {-1, heads, -1, width}};
-	Value *v =
-		value_input(b->g, arena_str(b->a, "past_%s.%d", kind, b->layer),
-	                    b->type, &s);
+	static const char *const symbols[] = {"batch_size", NULL, NULL, NULL};
+	Value *v = value_input(b->g, arena_str(b->a, "%s.%d", name, b->layer),
+	                       b->type, &shape);
 
 	v->sym = arena_copy(b->a, symbols, sizeof symbols);
 	return v;
 }
 
-static void
-retain(Build *b, Value *state, Value *now)
+void
+state_output(Build *b, Value *state, Value *now)
 {
+	if (!now)
+		return;
 	value_rename(b->g, now,
 	             arena_str(b->a, "%s_RetainedState", state->name));
 	now->type = state->type;
 	now->shape = state->shape;
 	now->sym = state->sym;
 	graph_output(b->g, now);
+}
+
+static Value *
+slots_input(Build *b, const char *name, int64_t heads, int64_t width)
+{
+	Value *v = state_input(b, name, (Shape){4, {-1, heads, -1, width}});
+
+	v->sym[2] = "ctx_len";
+	return v;
 }
 
 /* [] int64: L, from the first state */
@@ -120,14 +129,14 @@ cache_update(Build *b, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
 	if (!*k || !*v)
 		return false;
 	function_ctx(b);
-	past[0] = state(b, "key", heads, kdim);
-	past[1] = state(b, "value", heads, vdim);
+	past[0] = slots_input(b, "past_key", heads, kdim);
+	past[1] = slots_input(b, "past_value", heads, vdim);
 	now[0] = call(b, "CtxScatter", 3,
 	              (Value *[]){past[0], b->positions, *k});
 	now[1] = call(b, "CtxScatter", 3,
 	              (Value *[]){past[1], b->positions, *v});
 	for (int i = 0; i < 2; i++)
-		retain(b, past[i], now[i]);
+		state_output(b, past[i], now[i]);
 	readable(b, &empty, &index);
 	*k = read_back(b, now[0]);
 	*v = read_back(b, now[1]);

@@ -84,6 +84,7 @@ ropes(Arena *a, Json *cfg)
 			json_put(cfg, inner[i],
 			         json_share(json_get(rope, inner[i])));
 	s = rope_scaling(a, rope);
+	json_object_object_del(cfg, "rope_parameters");
 	json_put(cfg, "rope_scaling", s ? json_share(s) : NULL);
 }
 
@@ -195,7 +196,7 @@ typedef struct Check {
 static bool
 is_known(const Check *k, const char *path)
 {
-	if (dict_has(k->read, path) ||
+	if (dict_get(k->read, path) ||
 	    in_list(json_get(k->arch, "harmless"), path))
 		return true;
 	for (char **p = k->known; *p; p++)
@@ -224,13 +225,13 @@ check_keys(Check *k, const Json *o, const char *prefix)
 	{
 		const char *path = arena_str(k->a, "%s%s", prefix, key);
 
-		if (v && json_is(v, json_type_object) && is_opened(k, path)) {
+		if (is_idle(v) || is_known(k, path))
+			continue;
+		if (json_is(v, json_type_object) && is_opened(k, path)) {
 			if (!check_keys(k, v, arena_str(k->a, "%s.", path)))
 				return false;
 			continue;
 		}
-		if (is_idle(v) || is_known(k, path))
-			continue;
 		if (k->strict)
 			return fail(k->c, QE_INPUT,
 			            "key '%s' is not known to architecture "

@@ -695,12 +695,14 @@ expr_keys(Arena *a, const char *text, Dict *set)
 {
 	for (const char *p = text; (p = strchr(p, '$')); p++) {
 		size_t n = 1;
+		char *key;
 
 		for (; is_name(p[n]) || p[n] == '.'; n++)
-			if (p[n] == '.')
-				dict_set(set,
-				         arena_span(a, (Span){p + 1, n - 1}),
-				         set);
-		dict_set(set, arena_span(a, (Span){p + 1, n - 1}), set);
+			if (p[n] == '.') {
+				key = arena_span(a, (Span){p + 1, n - 1});
+				dict_set(set, key, dict_get(set, key));
+			}
+		key = arena_span(a, (Span){p + 1, n - 1});
+		dict_set(set, key, set);
 	}
 }

@@ -41,7 +41,8 @@ bool val_true(const Val *);
 /* As JSON; whole numbers become integers. */
 Json *val_json(Arena *, const Val *);
 Val val_of(const Json *);
-/* Adds the $keys of an expression to the set, "a" and "a.b" for $a.b. */
+/* Adds the $keys of an expression to the set: for $a.b "a.b" with a value,
+ * and "a" without one unless it is read by itself. */
 void expr_keys(Arena *, const char *text, Dict *set);
 
 #endif

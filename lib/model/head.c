@@ -61,6 +61,8 @@ lm_head(Build *b, Value *x)
 
 	if (b->cached)
 		x = newest(b, x);
+	if (json_get(h, "proj"))
+		x = linear(b, json_get(h, "proj"), x);
 	x = linear(b, h, x);
 	if (json_get(h, "mul"))
 		x = EMIT(b, "Mul", x, scalar(b, json_get_num(h, "mul", 1)));

@@ -66,21 +66,64 @@ tree_mlp(Tree *t, const Json *spec)
 	                      json_get_bool(spec, "down_bias", bias))))
 		return NULL;
 	tree_put(o, "down", w);
+	if (!json_get(spec, "sigmoid_gate"))
+		return o;
+	if (!(w = tree_linear(t, json_get(spec, "sigmoid_gate"), 1, t->hidden,
+	                      false)))
+		return NULL;
+	tree_put(o, "sigmoid_gate", w);
 	return o;
+}
+
+/* clipped: min(g, limit) sigmoid(alpha g) (clip(up, limit) + 1) */
+static Value *
+swiglu_clip(Build *b, const Json *m, Value *g, Value *up)
+{
+	double limit = json_get_num(m, "limit", 7),
+	       alpha = json_get_num(m, "alpha", 1.702);
+	Value *s;
+
+	g = EMIT(b, "Min", g, scalar(b, limit));
+	up = EMIT(b, "Min", up, scalar(b, limit));
+	up = EMIT(b, "Max", up, scalar(b, -limit));
+	s = EMIT(b, "Sigmoid", EMIT(b, "Mul", g, scalar(b, alpha)));
+	g = EMIT(b, "Mul", g, s);
+	return EMIT(b, "Mul", EMIT(b, "Add", up, scalar(b, 1)), g);
+}
+
+Value *
+gated(Build *b, const Json *m, Value *g, Value *up)
+{
+	const char *act = json_get_str(m, "act", "");
+
+	if (strcmp(act, "swiglu_clip") == 0)
+		return swiglu_clip(b, m, g, up);
+	return EMIT(b, "Mul", activation(b, act, g), up);
+}
+
+/* a sigmoid of one more projection scales the whole, as in shared experts */
+static Value *
+gate_whole(Build *b, const Json *m, Value *x, Value *y)
+{
+	const Json *gate = json_get(m, "sigmoid_gate");
+
+	if (!gate)
+		return y;
+	return EMIT(b, "Mul", y, EMIT(b, "Sigmoid", linear(b, gate, x)));
 }
 
 Value *
 lower_mlp(Build *b, const Json *m, Value *x)
 {
-	const char *act = json_get_str(m, "act", "");
 	const Json *gate = json_get(m, "gate");
-	Value *up, *g;
+	Value *y, *g;
 
-	if (!gate)
-		return linear(b, json_get(m, "down"),
-		              activation(b, act,
-		                         linear(b, json_get(m, "up"), x)));
-	g = activation(b, act, linear(b, gate, x));
-	up = linear(b, json_get(m, "up"), x);
-	return linear(b, json_get(m, "down"), EMIT(b, "Mul", g, up));
+	if (gate) {
+		g = linear(b, gate, x);
+		y = gated(b, m, g, linear(b, json_get(m, "up"), x));
+	} else {
+		y = linear(b, json_get(m, "up"), x);
+		y = activation(b, json_get_str(m, "act", ""), y);
+	}
+	return gate_whole(b, m, x, linear(b, json_get(m, "down"), y));
 }

@@ -235,6 +235,16 @@ lengths(Tree *t, const Json *rope, const Json *o, Rope *r)
 	       fail(t->c, QE_INPUT, "rope: factor %g", r->factor);
 }
 
+/* Turning the other way is turning by negative angles. */
+static bool
+reverse(const Json *rope, Rope *r)
+{
+	if (json_get_bool(rope, "reverse", false))
+		for (int i = 0; i < r->dim / 2; i++)
+			r->inv[i] = -r->inv[i];
+	return true;
+}
+
 static bool
 frequencies(Tree *t, const Json *rope, Rope *r)
 {
@@ -258,7 +268,7 @@ frequencies(Tree *t, const Json *rope, Rope *r)
 	for (size_t i = 0; i < LEN(types); i++)
 		if (strcmp(types[i].name, type) == 0)
 			return check_keys(t, o, &types[i]) &&
-			       types[i].fn(t, o, r);
+			       types[i].fn(t, o, r) && reverse(rope, r);
 	return fail(t->c, QE_INPUT, "rope type '%s' is not supported", type);
 }
 

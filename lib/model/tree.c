@@ -185,17 +185,30 @@ layer_steps(Tree *t)
 	return list;
 }
 
-/* "layers.{i}." with the number in it */
+/* "layers.{i}." with the number in it: {x} is the value of expression x */
 static const char *
-layer_name(Tree *t, int64_t i)
+layer_name(Tree *t)
 {
 	const char *s = json_get_str(json_get(t->arch, "names"), "layer", "");
-	const char *at = strstr(s, "{i}");
+	Buf *b = buf_new(t->a);
+	const char *end;
+	Val v;
 
-	if (!at)
-		return s;
-	return arena_str(t->a, "%.*s%lld%s", (int)(at - s), s, (long long)i,
-	                 at + 3);
+	for (; *s; s++) {
+		if (*s != '{' || !(end = strchr(s, '}'))) {
+			buf_char(b, *s);
+			continue;
+		}
+		t->steps = EXPR_STEPS;
+		if (!expr_eval(t->c, t->a, &t->env,
+		               arena_span(t->a,
+		                          (Span){s + 1, (size_t)(end - s - 1)}),
+		               &v))
+			return NULL;
+		buf_fmt(b, "%lld", (long long)(v.kind == V_NUM ? v.num : 0));
+		s = end;
+	}
+	return b->p;
 }
 
 static Json *
@@ -211,8 +224,9 @@ layers(Tree *t)
 		            (long long)n, MAXLAYER),
 		       NULL;
 	for (t->env.i = 0; t->env.i < n; t->env.i++) {
-		t->layer = layer_name(t, t->env.i);
 		o = json_new(t->a);
+		if (!(t->layer = layer_name(t)))
+			return NULL;
 		if (!(s = layer_steps(t))) {
 			note(t->c, "layer %lld", (long long)t->env.i);
 			return NULL;
@@ -359,18 +373,32 @@ tied_weight(const Tree *t)
 	return json_get_str(json_get(t->root, "embed"), "weight", "");
 }
 
+static int64_t
+embed_width(const Tree *t)
+{
+	return tree_shape(tree_tensor(t, tied_weight(t))).dim[1];
+}
+
 static Json *
 lm_head(Tree *t)
 {
 	static const char *const plain[] = {"mul", "div", "cap"};
 	const Json *h = section(t, "head");
 	int64_t vocab = json_get_int(t->root, "vocab", 0);
+	int64_t width = t->hidden;
+	Json *proj = NULL;
 	bool bias;
 	Json *o;
 
 	if (!h)
 		return NULL;
 	bias = json_get_bool(h, "bias", false);
+	if (json_get(h, "proj")) {
+		width = embed_width(t);
+		if (!(proj = tree_linear(t, json_get(h, "proj"), width,
+		                         t->hidden, false)))
+			return NULL;
+	}
 	if (json_get_bool(h, "tie", false)) {
 		o = json_new(t->a);
 		json_put_str(o, "weight", tied_weight(t));
@@ -383,8 +411,10 @@ lm_head(Tree *t)
 			tree_param(t, json_get(h, "w"), ".weight",
 			           (Shape){2, {vocab, -1}});
 	} else {
-		o = tree_linear(t, json_get(h, "w"), vocab, t->hidden, bias);
+		o = tree_linear(t, json_get(h, "w"), vocab, width, bias);
 	}
+	if (o)
+		tree_put(o, "proj", proj);
 	for (size_t i = 0; o && i < LEN(plain); i++)
 		tree_put(o, plain[i], json_get(h, plain[i]));
 	return t->c->status ? NULL : o;
@@ -548,6 +578,22 @@ describe(Tree *t)
 	return true;
 }
 
+static bool
+final(Tree *t)
+{
+	Val name;
+	Json *o;
+
+	if (!eval(t, json_get(t->arch, "final"), &name))
+		return note(t->c, "final");
+	if (name.kind == V_NULL)
+		return true;
+	if (!(o = tree_norm(t, val_json(t->a, &name), NULL, t->hidden)))
+		return note(t->c, "final");
+	tree_put(t->root, "final", o);
+	return true;
+}
+
 bool
 tree_build(Tree *t)
 {
@@ -577,11 +623,5 @@ tree_build(Tree *t)
 	if (!(o = layers(t)))
 		return false;
 	tree_put(t->root, "layers", o);
-	if (json_get(t->arch, "final")) {
-		if (!(o = tree_norm(t, json_get(t->arch, "final"), NULL,
-		                    t->hidden)))
-			return note(t->c, "final");
-		tree_put(t->root, "final", o);
-	}
-	return heads(t) && check_surplus(t);
+	return final(t) && heads(t) && check_surplus(t);
 }

@@ -77,6 +77,10 @@ const Json *tree_tensor(const Tree *, const char *name);
 Shape tree_shape(const Json *tensor);
 /* the row of o's rope in root.ropes; -1: it has none; -2: failed */
 int tree_rope(Tree *, const Json *rope);
+/* the table of biases by distance, relbias.c */
+Json *tree_relbias(Tree *, const Json *spec, int64_t heads);
+/* what scores have of distances, disentangled.c */
+Json *tree_disentangled(Tree *, const Json *spec, int64_t width);
 /* puts an owned value that may be NULL, which is left out */
 void tree_put(Json *o, const char *key, Json *value);
 

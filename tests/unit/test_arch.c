@@ -143,8 +143,7 @@ configurations_take_one_form(void)
 	CHECK_STR(normal("{}", "{\"rope_theta\": 1, \"rope_parameters\": "
 	                       "{\"rope_type\": \"default\", \"rope_theta\": "
 	                       "5}}"),
-	          "{\"rope_parameters\": {\"rope_theta\": 5, \"rope_type\": "
-	          "\"default\"}, \"rope_scaling\": null, \"rope_theta\": 5}");
+	          "{\"rope_scaling\": null, \"rope_theta\": 5}");
 	CHECK_STR(normal("{\"alias\": {\"old\": \"new\"}, \"defaults\": "
 	                 "{\"d\": 1, \"e\": 2}}",
 	                 "{\"old\": 7, \"e\": null}"),
