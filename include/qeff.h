@@ -179,6 +179,7 @@ typedef struct qe_run {
 	bool ignore_eos;
 	const char *logits; /* .npy file: float32 [n, vocabulary] */
 
+	bool perplexity; /* of the prompts, instead of continuing them */
 	bool embed;
 	bool normalize; /* unit length, in any case */
 	const char *pooling; /* where the package's graph does not pool */

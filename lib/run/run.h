@@ -95,6 +95,14 @@ bool generate(Ctx *, Arena *a, Session *, const GenRequest *, int n,
 /* Whether id ends a text by the model's own files. */
 bool is_eos(const Session *, int32_t id);
 
+/* ---- likelihood: score.c ---- */
+
+typedef struct Score {
+	double nll; /* sum over `tokens`, natural logarithm */
+	int64_t tokens;
+} Score;
+bool score(Ctx *, Arena *, Session *, const GenRequest *, int n, Score *out);
+
 /* ---- encoders: encode.c ---- */
 
 enum Pooling {

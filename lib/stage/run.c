@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * run.c - stage 6: a package at work, by what the options ask for.
+ *
+ * stdout (o->to) gets the product alone; figures go to the log. */
+
+#include <math.h>
+#include <time.h>
+
+#include "chat.h"
+#include "npy.h"
+#include "run.h"
+
+typedef struct Task {
+	Ctx *c;
+	Arena *a;
+	const qe_run *o;
+	Session *s;
+	GenRequest *req;
+	int nreq;
+	size_t cap;
+	int64_t start; /* ns */
+} Task;
+
+/* ---- prompts ---- */
+
+static void
+add_request(Task *t, const char *text, const int32_t *id, size_t n)
+{
+	PUSH(t->a, t->req, t->nreq, t->cap,
+	     ((GenRequest){.prompt = {id, n}, .text = text}));
+}
+
+static bool
+add_ids(Task *t, const char *list)
+{
+	char **word = str_split(t->a, list, ',');
+	size_t n = 0, cap = 0;
+	int32_t *id = NULL;
+	int64_t x;
+
+	for (; *word; word++) {
+		if (!str_int(*word, &x) || x < 0 || x >= t->s->vocab)
+			return fail(t->c, QE_USAGE,
+			            "--ids '%s': not an id below %lld", *word,
+			            (long long)t->s->vocab);
+		PUSH(t->a, id, n, cap, (int32_t)x);
+	}
+	if (!n)
+		return fail(t->c, QE_USAGE, "--ids: none given");
+	add_request(t, NULL, id, n);
+	return true;
+}
+
+static const struct tm *
+local_time(struct tm *tm)
+{
+	time_t now = time(NULL);
+
+	return localtime_r(&now, tm);
+}
+
+/* The prompt as a user's turn, by the model's own template. */
+static bool
+as_chat(Task *t, const char *text, const char **out)
+{
+	Span config = session_member(t->c, t->s, "tokenizer_config.json"),
+	     source;
+	Json *conf = config.n ? json_parse(t->c, t->a, config) : NULL,
+	     *turns = json_new_array(t->a), *turn = json_new(t->a);
+	Chat chat = {.messages = turns,
+	             .system = t->o->system,
+	             .add_generation_prompt = true};
+	Buf *b = buf_new(t->a);
+	struct tm tm;
+
+	json_put_str(turn, "role", "user");
+	json_put_str(turn, "content", text);
+	json_push(turns, json_share(turn));
+	if (t->c->status != QE_OK ||
+	    !chat_template_pick(t->c, t->a,
+	                        session_member(t->c, t->s,
+	                                       "chat_template.jinja"),
+	                        conf, false, NULL, &source) ||
+	    !chat_render(t->c, t->a, source, &chat, conf, local_time(&tm), b))
+		return note(t->c, "chat template");
+	*out = b->p;
+	return true;
+}
+
+static bool
+add_text(Task *t, const char *text)
+{
+	const char *full = text;
+	Ids ids;
+
+	if (!t->s->tok)
+		return fail(t->c, QE_INPUT,
+		            "the package holds no tokenizer: give --ids");
+	if (t->o->chat && !as_chat(t, text, &full))
+		return false;
+	if (!tokenizer_encode(t->c, t->a, t->s->tok, SPAN(full), NULL,
+	                      !t->o->chat, &ids))
+		return false;
+	if (!ids.n)
+		return fail(t->c, QE_INPUT, "the prompt is empty");
+	add_request(t, text, ids.id, ids.n);
+	return true;
+}
+
+/* Texts of -p, then of the file: whole, or each line that is not empty. */
+static bool
+texts(Task *t, char ***out, size_t *n)
+{
+	size_t cap = 0;
+	Span file;
+	char *end;
+
+	*out = NULL;
+	*n = 0;
+	for (const char *const *p = t->o->prompts; p && *p; p++)
+		PUSH(t->a, *out, *n, cap, arena_dup(t->a, *p));
+	if (!t->o->file)
+		return true;
+	if (!file_read(t->c, t->a, t->o->file, 1u << 30, &file))
+		return false;
+	if (memchr(file.p, '\0', file.n))
+		return fail(t->c, QE_INPUT, "%s: holds a NUL byte: not text",
+		            t->o->file);
+	end = arena_span(t->a, file);
+	while (!t->o->lines && file.n && end[file.n - 1] == '\n')
+		end[--file.n] = '\0';
+	for (char *line = end; *line; line = end) {
+		end = t->o->lines ? line + strcspn(line, "\n")
+		                  : line + strlen(line);
+		if (*end)
+			*end++ = '\0';
+		if (*line)
+			PUSH(t->a, *out, *n, cap, line);
+	}
+	return true;
+}
+
+static bool
+gather(Task *t)
+{
+	char **text;
+	size_t n;
+
+	for (const char *const *i = t->o->ids; i && *i; i++)
+		if (!add_ids(t, *i))
+			return false;
+	if (!texts(t, &text, &n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!add_text(t, text[i]))
+			return false;
+	return t->nreq > 0 ||
+	       fail(t->c, QE_USAGE,
+	            "no prompt: give -p, --ids or text on standard input");
+}
+
+/* ---- text out ---- */
+
+static bool
+print(Task *t, const char *p, size_t n)
+{
+	if (fwrite(p, 1, n, t->o->to) != n)
+		return fail_errno(t->c, "<stdout>");
+	return true;
+}
+
+/* The text of a lone prompt appears as it is made. */
+static bool
+stream(Ctx *c, void *arg, int row, Span text)
+{
+	Task *t = arg;
+
+	(void)c;
+	(void)row;
+	if (!print(t, text.p, text.n))
+		return false;
+	return fflush(t->o->to) == 0 || fail_errno(t->c, "<stdout>");
+}
+
+static void
+ids_text(Buf *b, const int32_t *id, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_fmt(b, "%s%d", i ? "," : "", id[i]);
+}
+
+static void
+ids_json(Arena *a, Json *o, const char *key, const int32_t *id, size_t n)
+{
+	Json *list = json_new_array(a);
+
+	for (size_t i = 0; i < n; i++)
+		json_push(list, json_object_new_int(id[i]));
+	json_put(o, key, json_share(list));
+}
+
+static void
+result_json(Task *t, Buf *b, const GenRequest *req, const Generated *g)
+{
+	Json *o = json_new(t->a);
+
+	if (req->text)
+		json_put_str(o, "prompt", req->text);
+	ids_json(t->a, o, "prompt_ids", req->prompt.id, req->prompt.n);
+	ids_json(t->a, o, "ids", g->id, g->n);
+	if (g->text)
+		json_put(o, "text",
+		         json_object_new_string_len(
+				 g->text->p,
+				 (int)MIN(g->text->n, (size_t)INT32_MAX)));
+	json_put_str(o, "finish_reason", g->finish);
+	json_print(b, o, 0);
+}
+
+/* Prompts by id are answered by ids, texts by text. */
+static bool
+print_results(Task *t, const Generated *g, bool streamed)
+{
+	Buf *b = buf_new(t->a);
+
+	for (int i = 0; i < t->nreq; i++) {
+		if (t->o->json)
+			result_json(t, b, &t->req[i], &g[i]);
+		else if (!t->req[i].text)
+			ids_text(b, g[i].id, g[i].n);
+		else if (!streamed)
+			buf_add(b, g[i].text->p, g[i].text->n);
+		buf_char(b, '\n');
+	}
+	return print(t, b->p, b->n);
+}
+
+static double
+setting(double given, const Json *conf, const char *key, double none)
+{
+	return given >= 0 ? given : json_get_num(conf, key, none);
+}
+
+/* Options win over generation_config.json, which counts only where it asks
+ * for sampling; without either, the most likely token is taken. */
+static Sampling
+sampling(const qe_run *o, const Json *conf)
+{
+	bool sample = json_get_bool(conf, "do_sample", false);
+	Sampling s = {.seed = (uint64_t)o->seed};
+
+	s.temp = o->temp >= 0 ? o->temp
+	         : sample     ? json_get_num(conf, "temperature", 1)
+	                      : 0;
+	s.top_k = o->top_k >= 0 ? o->top_k
+	          : sample      ? json_get_int(conf, "top_k", 50)
+	                        : 0;
+	s.top_p = setting(o->top_p, sample ? conf : NULL, "top_p", 1);
+	s.min_p = setting(o->min_p, sample ? conf : NULL, "min_p", 0);
+	s.repeat_penalty =
+		setting(o->repeat_penalty, conf, "repetition_penalty", 1);
+	return s;
+}
+
+/* The figures that QEfficient prints, by its names. */
+static void
+tell_figures(Task *t, const Generated *g)
+{
+	double prefill = (double)t->s->prefill_time / 1e9,
+	       decode = (double)t->s->decode_time / 1e9;
+	double total = (double)(nanoseconds() - t->start) / 1e9;
+	size_t tokens = 0, steps = 0;
+
+	for (int i = 0; i < t->nreq; i++) {
+		tokens += g[i].n;
+		steps += g[i].n ? g[i].n - 1 : 0;
+	}
+	say(t->c, 0, "Average Prefill time a.k.a TTFT is= %.3f sec",
+	    prefill / t->nreq);
+	say(t->c, 0, "Decode is= %.2f tokens/sec",
+	    decode > 0 ? (double)steps / decode : 0);
+	say(t->c, 0, "Total is= %.2f tokens/sec",
+	    total > 0 ? (double)tokens / total : 0);
+	say(t->c, 0, "Total (E2E) inference time is= %.3f sec", total);
+}
+
+static bool
+write_logits(Task *t, const Generated *g)
+{
+	Shape s = {2, {(int64_t)g->n, t->s->vocab}};
+	Value v = {.type = DT_F32,
+	           .shape = s,
+	           .data = {.mem = g->logits ? g->logits : (const void *)"",
+	                    .len = dtype_bytes(DT_F32, shape_count(&s))}};
+
+	return npy_write(t->c, t->o->logits, &v);
+}
+
+static bool
+run_text(Task *t)
+{
+	const qe_run *o = t->o;
+	GenOptions opt = {.n = o->n,
+	                  .stop = o->stop,
+	                  .ignore_eos = o->ignore_eos,
+	                  .skip_special = true,
+	                  .logits = o->logits != NULL,
+	                  .arg = t};
+	Generated *out;
+	bool streamed;
+
+	if (!t->s->decode)
+		return fail(t->c, QE_INPUT,
+		            "%s: holds no decoder: it takes --embed or --input",
+		            o->package);
+	if (!gather(t))
+		return false;
+	if (o->logits && t->nreq != 1)
+		return fail(t->c, QE_USAGE, "--logits takes one prompt, not %d",
+		            t->nreq);
+	opt.sampling = sampling(o, t->s->generation);
+	streamed = t->nreq == 1 && t->req[0].text && !o->json;
+	opt.emit = streamed ? stream : NULL;
+	out = NEWV(t->a, Generated, t->nreq);
+	t->start = nanoseconds();
+	if (!generate(t->c, t->a, t->s, t->req, t->nreq, &opt, out))
+		return false;
+	if (!print_results(t, out, streamed) ||
+	    (o->logits && !write_logits(t, out)))
+		return false;
+	tell_figures(t, out);
+	return true;
+}
+
+static bool
+run_score(Task *t)
+{
+	Buf *b = buf_new(t->a);
+	Json *o = json_new(t->a);
+	Score r;
+	double mean;
+
+	if (!gather(t) || !score(t->c, t->a, t->s, t->req, t->nreq, &r))
+		return false;
+	mean = r.nll / (double)r.tokens;
+	json_put_int(o, "tokens", r.tokens);
+	json_put_num(o, "mean_nll", mean);
+	json_put_num(o, "perplexity", exp(mean));
+	if (t->o->json)
+		json_print(b, o, 0);
+	else
+		buf_fmt(b, "perplexity %.6f over %lld tokens (mean nll %.6f)",
+		        exp(mean), (long long)r.tokens, mean);
+	buf_char(b, '\n');
+	return print(t, b->p, b->n);
+}
+
+/* ---- vectors ---- */
+
+static void
+vector_text(Buf *b, const float *v, int64_t n, const char *sep)
+{
+	for (int64_t i = 0; i < n; i++)
+		buf_fmt(b, "%s%.9g", i ? sep : "", (double)v[i]);
+}
+
+static bool
+run_embed(Task *t)
+{
+	char **text;
+	size_t n;
+	Span *span;
+	int64_t width;
+	float *v;
+	Buf *b = buf_new(t->a);
+	enum Pooling how =
+		t->o->pooling ? pool_by_name(t->o->pooling) : POOL_NONE;
+
+	if (how == POOL_COUNT)
+		return fail(t->c, QE_USAGE,
+		            "--pooling '%s': not one of mean cls max last",
+		            t->o->pooling);
+	if (!texts(t, &text, &n))
+		return false;
+	if (!n)
+		return fail(t->c, QE_USAGE,
+		            "no text: give -p or text on standard input");
+	span = NEWV(t->a, Span, n);
+	for (size_t i = 0; i < n; i++)
+		span[i] = SPAN(text[i]);
+	if (!encode_texts(t->c, t->a, t->s, span, (int)n, how, t->o->normalize,
+	                  &v, &width))
+		return false;
+	if (t->o->output) {
+		Value x = {.type = DT_F32,
+		           .shape = {2, {(int64_t)n, width}},
+		           .data = {.mem = v,
+		                    .len = (int64_t)n * width *
+		                           (int64_t)sizeof *v}};
+
+		return npy_write(t->c, t->o->output, &x);
+	}
+	for (size_t i = 0; i < n; i++) {
+		buf_str(b, t->o->json ? "[" : "");
+		vector_text(b, v + (int64_t)i * width, width,
+		            t->o->json ? ", " : " ");
+		buf_str(b, t->o->json ? "]\n" : "\n");
+	}
+	return print(t, b->p, b->n);
+}
+
+/* ---- figures ---- */
+
+static bool
+run_bench(Task *t)
+{
+	BenchOptions o = {.prompt = t->o->prompt_tokens,
+	                  .n = t->o->n < 0 ? 64 : t->o->n,
+	                  .iterations = t->o->iterations};
+	Buf *b = buf_new(t->a);
+	Json *r;
+
+	if (o.prompt < 0)
+		o.prompt = t->s->prompt_len;
+	if (!(r = bench(t->c, t->a, t->s, &o)))
+		return false;
+	if (t->o->json) {
+		json_print(b, r, 0);
+		buf_char(b, '\n');
+		return print(t, b->p, b->n);
+	}
+	buf_fmt(b, "prefill %lld tokens: %.1f tokens/s [%.1f-%.1f]\n",
+	        (long long)o.prompt,
+	        json_get_num(r, "prefill_tokens_per_second", 0),
+	        json_get_num(r, "prefill_tokens_per_second_min", 0),
+	        json_get_num(r, "prefill_tokens_per_second_max", 0));
+	buf_fmt(b, "decode %lld tokens: %.1f tokens/s [%.1f-%.1f]\n",
+	        (long long)o.n, json_get_num(r, "decode_tokens_per_second", 0),
+	        json_get_num(r, "decode_tokens_per_second_min", 0),
+	        json_get_num(r, "decode_tokens_per_second_max", 0));
+	buf_fmt(b,
+	        "weights %.1f MB, retained state %.1f MB, arena %.1f MB, peak memory %.1f MB; %s, %lld threads\n",
+	        json_get_num(r, "weights_bytes", 0) / 1e6,
+	        json_get_num(r, "retained_state_bytes", 0) / 1e6,
+	        json_get_num(r, "arena_bytes", 0) / 1e6,
+	        json_get_num(r, "peak_rss_bytes", 0) / 1e6,
+	        json_get_str(r, "isa", ""),
+	        (long long)json_get_int(r, "threads", 0));
+	return print(t, b->p, b->n);
+}
+
+bool
+qe_qpc_run(qe_ctx *c, const qe_run *o)
+{
+	Arena a = {0};
+	Task t = {.c = c, .a = &a, .o = o};
+	bool ok = (t.s = session_open(c, &a, o->package, (int)o->threads,
+	                              o->isa)) != NULL;
+
+	if (!ok)
+		;
+	else if (o->input)
+		ok = o->output
+		             ? run_tensors(c, t.s, o->input, o->output)
+		             : fail(c, QE_USAGE, "--input needs --output DIR");
+	else if (o->bench)
+		ok = run_bench(&t);
+	else if (o->perplexity)
+		ok = run_score(&t);
+	else if (o->embed)
+		ok = run_embed(&t);
+	else
+		ok = run_text(&t);
+	arena_free(&a);
+	return ok;
+}
