@@ -350,8 +350,10 @@ weights_write(Ctx *c, Weights *ws, QpcWriter *out, Pool *pool)
 		if (!ok)
 			note(c, "weight '%s'", weights_source(w->v));
 		at = w->off + w->len;
-		for (; s; s = s->next)
+		for (; s; s = s->next) {
 			s->v->data = s->data;
+			blob_release(&s->data);
+		}
 		arena_free(&a);
 	}
 	return ok && qpc_write(c, out, zero, (size_t)(ws->size - at));

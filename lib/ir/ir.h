@@ -80,6 +80,8 @@ typedef struct Blob {
 /* The bytes, mapped at first use; the mapping lives as long as a.  NULL with
  * a failure.  Alignment is not promised for bytes in files. */
 const void *blob_data(Ctx *, Arena *a, Blob *);
+/* Gives mapped pages back to the system; they are read again when needed. */
+void blob_release(const Blob *);
 #define blob_is(b) ((b).mem || (b).src)
 
 /* ---- graph ---- */
