@@ -58,8 +58,9 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(B)/libqeff.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
 
-bench: $(BENCH)
-	@for t in $(BENCH); do $$t || exit 1; done
+bench: all tools $(BENCH)
+	@tests/bench/pipeline $(B)
+	@$(B)/bench/kernel
 
 # Programs that only tests use.
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/cmd/cli.o $(B)/libqeff.a
