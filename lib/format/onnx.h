@@ -33,8 +33,8 @@ typedef struct OnnxWrite {
 	int64_t inline_max; /* bytes up to which they are inline; 0: 1024 */
 } OnnxWrite;
 
-/* Writes g.  A larger constant stays in the file it is in: to "-" by its
- * absolute path, to a file by a link (hard, else symbolic, else a copy) that
+/* Writes g.  A larger constant stays in the file it is in: to "-", a pipe or
+ * a device by its absolute path, to a file by a link (hard, else symbolic, else a copy) that
  * is made beside it.  Constants in memory go to PATH.data, or inline where
  * path is "-".  Same graph, same bytes. */
 bool onnx_write(Ctx *, Graph *g, const OnnxWrite *);

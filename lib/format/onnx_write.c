@@ -564,7 +564,9 @@ onnx_write(Ctx *c, Graph *g, const OnnxWrite *how)
 	Onnx__ModelProto *p;
 	bool ok;
 
-	w.piped = strcmp(how->path, "-") == 0;
+	/* a device or pipe has no folder for links and data either */
+	w.piped = strcmp(how->path, "-") == 0 ||
+	          (file_exists(how->path) && file_size(how->path) < 0);
 	w.dir = path_dir(&tmp, how->path);
 	w.materialize = how->materialize;
 	w.inline_max = how->inline_max ? how->inline_max : 1024;
@@ -573,7 +575,7 @@ onnx_write(Ctx *c, Graph *g, const OnnxWrite *how)
 	w.data = has_data(&w, g);
 	ok = (p = put_model(&w, g)) && pack(&w, p);
 	arena_free(&tmp);
-	return ok || note(c, "%s", w.piped ? "<stdout>" : how->path);
+	return ok || note(c, "%s", how->path);
 }
 
 bool

@@ -17,7 +17,7 @@
 #include "qpc.h"
 #include "spool.h"
 
-enum { MAXMEMBERS = 4096, MAXJSON = 64 << 20, SMALL = 256 << 10 };
+enum { MAXMEMBERS = 4096, MAXJSON = 16 << 20, SMALL = 256 << 10 };
 
 typedef struct Reader {
 	Ctx *c;

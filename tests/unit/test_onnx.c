@@ -253,6 +253,48 @@ files_are_linked(void)
 	arena_free(&c.mem);
 }
 
+/* Where a hard link cannot go: a symbolic one if the reader will believe it,
+ * else a copy. */
+static void
+other_file_systems_will_do(void)
+{
+	char far[] = "/dev/shm/qeff-onnx-XXXXXX";
+	Ctx c = {0};
+	const char *path;
+	struct stat a, b;
+	Graph *h;
+
+	if (!mkdtemp(far) || stat(far, &a) < 0 || stat(dir, &b) < 0 ||
+	    a.st_dev == b.st_dev)
+		return;
+	path = path_join(&c.mem, far, "m.onnx");
+	CHECK(write_to(&c, with_source(&c, "there", "w.bin", true), path));
+	CHECK(lstat(path_join(&c.mem, far, "w.bin"), &a) == 0);
+	CHECK(S_ISLNK(a.st_mode) && onnx_read(&c, &c.mem, path, &h));
+	unlink(path_join(&c.mem, far, "w.bin"));
+	CHECK(write_to(&c, with_source(&c, "there", "w.bin", false), path));
+	CHECK(lstat(path_join(&c.mem, far, "w.bin"), &a) == 0);
+	CHECK(S_ISREG(a.st_mode) && onnx_read(&c, &c.mem, path, &h));
+	/* a copy is known again */
+	CHECK(write_to(&c, with_source(&c, "there", "w.bin", false), path));
+	CHECK_STR(c.msg, "");
+	unlink(path);
+	unlink(path_join(&c.mem, far, "w.bin"));
+	CHECK(rmdir(far) == 0);
+	arena_free(&c.mem);
+}
+
+static void
+devices_get_no_company(void)
+{
+	Ctx c = {0};
+
+	CHECK(write_to(&c, with_source(&c, "there", "odd.bin", true),
+	               "/dev/null"));
+	CHECK(!file_exists("/dev/odd.bin") && file_exists("/dev/null"));
+	arena_free(&c.mem);
+}
+
 static bool
 unread(const char *path, const char *why)
 {
@@ -559,6 +601,8 @@ main(void)
 	a_model_survives();
 	large_constants_go_beside_the_model();
 	files_are_linked();
+	other_file_systems_will_do();
+	devices_get_no_company();
 	changed_files_are_named();
 	pipes_carry_absolute_places();
 	bad_models_are_refused();

@@ -127,6 +127,19 @@ bad_headers_are_refused(void)
 }
 
 static void
+brackets_do_not_exhaust_memory(void)
+{
+	Arena a = {0};
+	Buf *b = buf_new(&a);
+
+	buf_str(b, "{\"a\":[");
+	for (int i = 0; i < 1000; i++)
+		buf_str(b, "[],");
+	refuse(b->p, 0, "a header of 1002 brackets");
+	arena_free(&a);
+}
+
+static void
 refuse_bytes(Span bytes, const char *why)
 {
 	Ctx c = {0};
@@ -223,6 +236,7 @@ main(void)
 		return 1;
 	a_file_is_read();
 	bad_headers_are_refused();
+	brackets_do_not_exhaust_memory();
 	other_files_are_named();
 	shards_follow_the_index();
 	a_directory_without_weights();
