@@ -2,7 +2,6 @@
  * What is read is either refused or a graph that can be verified, whose
  * constants have the bytes that their types need. */
 
-#define _GNU_SOURCE
 #include <stdlib.h>
 
 #include "fuzz.h"

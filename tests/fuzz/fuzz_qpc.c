@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Every member of a package that is taken lies in the file, aligned. */
 
-#define _GNU_SOURCE
 #include <stdlib.h>
 
 #include "fuzz.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Every tensor of a header that is taken lies in the file. */
 
-#define _GNU_SOURCE
 #include <stdlib.h>
 
 #include "fuzz.h"
