@@ -371,17 +371,19 @@ sort_by(Tpl *t, Seq *list, const Seq *keys, bool reverse)
 	return true;
 }
 
-/* "a,b": a list of attributes, compared one after the other */
+/* "a,b": several attributes, compared one after the other.  Always a list:
+ * lists look whether items are equal before they order them. */
 static bool
 multi_key(Tpl *t, Val v, Val path, bool sensitive, Val *out)
 {
 	const char *p, *end, *comma;
 	Val part, key;
 
-	if (path.kind != K_STR)
-		return sort_key(t, v, path, V_MISSING, sensitive, out);
 	if (!tpl_seq(t, K_LIST, out))
 		return false;
+	if (path.kind != K_STR)
+		return sort_key(t, v, path, V_MISSING, sensitive, &key) &&
+		       tpl_push(t, out->q, key);
 	p = path.s->p;
 	end = p + path.s->n;
 	for (;; p = comma + 1) {

@@ -666,3 +666,7 @@ line 1: division by zero
    [] }}
 --- fails
 line 4: unsupported operand types for +: 'int' and 'list'
+=== sort looks for equality first, so unordered equals pass
+{{ [none, none]|sort }}{{ [{'a': none}, {'a': none}]|sort(attribute='a')|length }}
+--- gives
+[None, None]2
