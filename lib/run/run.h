@@ -26,7 +26,7 @@ typedef struct Session {
 /* Opens a package ("-": standard input).  threads 0: one per core. */
 Session *session_open(Ctx *, Arena *, const char *path, int threads,
                       const char *isa);
-/* Text of a member of the package, empty if there is none. */
+/* Text of a member of the package; p NULL if there is none. */
 Span session_member(Ctx *, const Session *, const char *name);
 
 /* ---- decoder steps: session.c ---- */

@@ -9,14 +9,16 @@
 
 #include "run.h"
 
-/* -log softmax(x)[id] */
+/* -log softmax(x)[id]; the largest one's share of the sum is 1 */
 static double
 surprise(const float *x, int64_t n, int32_t id)
 {
-	double sum = 0, top = (double)x[argmax(x, n)];
+	int64_t best = argmax(x, n);
+	double sum = 1, top = (double)x[best];
 
 	for (int64_t i = 0; i < n; i++)
-		sum += exp((double)x[i] - top);
+		if (i != best)
+			sum += exp((double)x[i] - top);
 	return log(sum) + top - (double)x[id];
 }
 

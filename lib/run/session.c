@@ -12,12 +12,12 @@
 Span
 session_member(Ctx *c, const Session *s, const char *name)
 {
-	Span out = {"", 0};
+	Span out = {NULL, 0};
 
 	for (int i = 0; i < s->qpc->n; i++)
 		if (strcmp(s->qpc->member[i].name, name) == 0 &&
 		    !qpc_member(c, s->qpc, name, &out))
-			return (Span){"", 0};
+			return (Span){NULL, 0};
 	return out;
 }
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * qpc-run.c - QPC package -> text, tokens, vectors, tensors, figures */
+
+#include "cli.h"
+
+int
+main(int argc, char **argv)
+{
+	qe_run o = QE_RUN_INIT;
+	/* clang-format off */
+	const Opt opt[] = {
+		{.help = "What is run"},
+		{'m', "model",          TEXT,   &o.package,       "FILE",      "the same as the operand", "qpc qpc-path"},
+		{'p', "prompt",         LIST,   &o.prompts,       "TEXT",      "a prompt; may be given again"},
+		{'f', "file",           TEXT,   &o.file,          "FILE",      "read a prompt from FILE", "prompts-txt-file-path"},
+		{0,   "lines",          FLAG,   &o.lines,         NULL,        "each line of it is a prompt"},
+		{0,   "chat",           FLAG,   &o.chat,          NULL,        "a prompt is what a user says: apply the chat template", "conversation"},
+		{0,   "system",         TEXT,   &o.system,        "TEXT",      "system prompt of the chat", "system-prompt"},
+		{0,   "ids",            LIST,   &o.ids,           "IDS",       "a prompt as token ids, such as 1,2,3"},
+		{0,   "input",          LIST,   &o.input,         "NAME=FILE", "an input tensor, from a .npy file"},
+		{'t', "threads",        INT,    &o.threads,       "N",         "threads to run with; 0: one per core", "nthreads", 0, 256},
+		{0,   "isa",            TEXT,   &o.isa,           "NAME",      "instruction set to use at most: generic avx2 avx512 neon"},
+		{.help = "How tokens are chosen"},
+		{'n', "n-predict",      INT,    &o.n,             "N",         "tokens to generate at most; -1: until the cache is full", "generation-len predict max-tokens", -1, 1 << 26},
+		{0,   "temp",           FLOAT,  &o.temp,          "X",         "temperature; 0: the likeliest token", "temperature", 0, 100},
+		{0,   "top-k",          INT,    &o.top_k,         "N",         "sample from the N likeliest; 0: from all", NULL, 0, 1 << 26},
+		{0,   "top-p",          FLOAT,  &o.top_p,         "X",         "sample from the likeliest that sum to X", NULL, 0, 1},
+		{0,   "min-p",          FLOAT,  &o.min_p,         "X",         "drop those under X times the likeliest", NULL, 0, 1},
+		{0,   "repeat-penalty", FLOAT,  &o.repeat_penalty, "X",        "divide scores of tokens already seen", "repetition-penalty", 0.01, 100},
+		{'s', "seed",           INT,    &o.seed,          "N",         "seed of sampling", NULL, 0, 1e15},
+		{0,   "stop",           LIST,   &o.stop,          "TEXT",      "end before TEXT; may be given again"},
+		{0,   "ignore-eos",     FLAG,   &o.ignore_eos,    NULL,        "go on after an end token"},
+		{.help = "What comes out"},
+		{'o', "output",         TEXT,   &o.output,        "PATH",      "directory for the outputs of --input, .npy file for --embed"},
+		{0,   "json",           FLAG,   &o.json,          NULL,        "an object for each prompt, a line each"},
+		{0,   "logits",         TEXT,   &o.logits,        "FILE",      "write the scores that chose each token to a .npy file"},
+		{0,   "perplexity",     FLAG,   &o.perplexity,    NULL,        "how well the model predicts the prompts"},
+		{0,   "embed",          FLAG,   &o.embed,         NULL,        "a vector for each prompt", "embedding"},
+		{0,   "pooling",        ENUM,   &o.pooling,       "mean|cls|max|last", "make the vector so, if the package does not"},
+		{0,   "normalize",      FLAG,   &o.normalize,     NULL,        "vectors of length 1", "normalise"},
+		{.help = "Speed"},
+		{0,   "bench",          FLAG,   &o.bench,         NULL,        "measure the prefill of a prompt and the decoding of N tokens"},
+		{0,   "prompt-tokens",  INT,    &o.prompt_tokens, "N",         "tokens of that prompt; unless given, one step's", NULL, 0, 1 << 26},
+		{0,   "iterations",     INT,    &o.iterations,    "N",         "repeat the measurement", "num-iter", 1, 100000},
+		{0}
+	};
+	/* clang-format on */
+	const Cmd cmd = {.name = "qpc-run",
+	                 .about = "Runs a package.",
+	                 .operands = "FILE",
+	                 .opt = opt,
+	                 .operand = &o.package};
+	qe_ctx *c = cli_open(&cmd, argv);
+
+	(void)argc;
+	if (!o.prompts && !o.file && !o.ids && !o.input && !o.bench)
+		o.file = cli_stdin();
+	o.to = stdout;
+	qe_qpc_run(c, &o);
+	return cli_close(c);
+}
