@@ -4,8 +4,8 @@
  * The two dialects agree on most of what is in use.  Translated are: \s \w
  * \d \h and their complements (other sets of characters), \b \B, \uHHHH, the
  * inline option m (PCRE2's s), and {n,m}+ (repeated, where PCRE2 would be
- * possessive).  Class operations and what else would silently mean something
- * else is refused.  ^ and $ match at every line in Ruby.
+ * possessive), and classes in classes, also with &&.  What would silently
+ * mean something else is refused.  ^ and $ match at every line in Ruby.
  *
  * Work is bounded by the match limit; the JIT compiler is used where it is
  * there, and its stack, when too small, gives way to the interpreter. */
@@ -115,65 +115,141 @@ copy_escape(Trans *t, char letter)
 		}
 }
 
-static bool
-class_escape(Trans *t)
+/* Sets inside a class that have no spelling there; NULL if letter is not one
+ * of them. */
+static const char *
+negated_set(char letter)
 {
-	char letter = *t->p++;
-	const char *set = set_of(letter);
-
-	if (letter == 'W' || letter == 'H' || letter == 'R' || letter == 'X')
-		return refuse(t, "\\W, \\H, \\R or \\X in a class");
-	if (letter == 'u')
-		return code_point(t);
-	if (set)
-		buf_str(t->out, set);
-	else
-		copy_escape(t, letter);
-	return true;
+	return letter == 'W'   ? "[^" WORD "]"
+	       : letter == 'H' ? "[^0-9a-fA-F]"
+	                       : NULL;
 }
 
-/* [:name:] passes; a class in a class is Ruby's alone. */
+static bool class_body(Trans *t, int depth);
+
+/* An escape in a class, to plain or, if it has to be a set of its own, to
+ * sets. */
 static bool
-class_bracket(Trans *t)
+class_escape(Trans *t, Buf *plain, Buf *sets)
 {
+	char letter = *t->p++;
+	const char *set = set_of(letter), *apart = negated_set(letter);
+	Buf *out = t->out;
+	bool ok = true;
+
+	if (letter == 'R' || letter == 'X')
+		return refuse(t, "\\R or \\X in a class");
+	t->out = plain;
+	if (apart)
+		buf_fmt(sets, "|%s", apart);
+	else if (letter == 'u')
+		ok = code_point(t);
+	else if (set)
+		buf_str(plain, set);
+	else
+		copy_escape(t, letter);
+	t->out = out;
+	return ok;
+}
+
+/* [:name:] is plain; else a class in a class. */
+static bool
+class_bracket(Trans *t, Buf *plain, Buf *sets, int depth)
+{
+	Buf *out = t->out;
+	bool ok;
+
 	if (t->p < t->end && *t->p == ':') {
-		buf_char(t->out, '[');
+		buf_char(plain, '[');
+		while (t->p < t->end && *t->p != ']')
+			buf_char(plain, *t->p++);
+		if (t->p < t->end)
+			buf_char(plain, *t->p++);
 		return true;
 	}
-	return refuse(t, "a class in a class");
+	buf_char(sets, '|');
+	t->out = sets;
+	ok = class_body(t, depth + 1);
+	t->out = out;
+	return ok;
+}
+
+/* What stands between [, && and ]: characters and sets, into both buffers. */
+static bool
+class_union(Trans *t, Buf *plain, Buf *sets, bool first, int depth)
+{
+	for (; t->p < t->end && (*t->p != ']' || first); first = false) {
+		char ch = *t->p++;
+		bool ok = true;
+
+		if (ch == '\\' && t->p < t->end) {
+			ok = class_escape(t, plain, sets);
+		} else if (ch == '[') {
+			ok = class_bracket(t, plain, sets, depth);
+		} else if (ch == '&' && t->p < t->end && *t->p == '&') {
+			t->p--;
+			return true;
+		} else {
+			buf_char(plain, ch);
+		}
+		if (!ok)
+			return false;
+	}
+	return t->p < t->end || refuse(t, "a class without an end");
+}
+
+/* A union as an expression for one character. */
+static void
+put_union(Buf *out, const Buf *plain, const Buf *sets)
+{
+	if (sets->n == 0)
+		buf_fmt(out, "[%s]", plain->p);
+	else if (plain->n == 0)
+		buf_fmt(out, "(?:%s)", sets->p + 1);
+	else
+		buf_fmt(out, "(?:[%s]%s)", plain->p, sets->p);
+}
+
+/* After the '[': a negation, unions with && between, and the ']'.  An
+ * intersection is all but the last as looks ahead. */
+static bool
+class_body(Trans *t, int depth)
+{
+	Arena a = {0};
+	Buf *plain = buf_new(&a), *sets = buf_new(&a), *expr = buf_new(&a);
+	bool negated = t->p < t->end && *t->p == '^', ok = true, both = false;
+
+	if (depth > NEST_MAX)
+		return refuse(t, "classes nested too deep");
+	t->p += negated;
+	for (bool first = true; ok; first = false) {
+		ok = class_union(t, plain, sets, first, depth);
+		if (!ok || *t->p == ']')
+			break;
+		t->p += 2;
+		both = true;
+		buf_str(expr, "(?=");
+		put_union(expr, plain, sets);
+		buf_char(expr, ')');
+		buf_clear(plain);
+		buf_clear(sets);
+	}
+	t->p += ok;
+	put_union(expr, plain, sets);
+	if (!negated)
+		buf_fmt(t->out, both ? "(?:%s)" : "%s", expr->p);
+	else if (!both && sets->n == 0)
+		buf_fmt(t->out, "[^%s]", plain->p);
+	else
+		buf_fmt(t->out, "(?:(?!%s)(?s:.))", expr->p);
+	arena_free(&a);
+	return ok;
 }
 
 static bool class(Trans *t)
 {
-	bool first = true;
-
 	t->atom = t->out->n;
-	buf_char(t->out, '[');
-	if (t->p < t->end && *t->p == '^')
-		buf_char(t->out, *t->p++);
-	for (; t->p < t->end && (*t->p != ']' || first); first = false) {
-		char ch = *t->p++;
-
-		if (ch == '\\' && t->p < t->end) {
-			if (!class_escape(t))
-				return false;
-		} else if (ch == '[') {
-			if (!class_bracket(t))
-				return false;
-			while (t->p < t->end && *t->p != ']')
-				buf_char(t->out, *t->p++);
-			if (t->p < t->end)
-				buf_char(t->out, *t->p++);
-		} else if (ch == '&' && t->p < t->end && *t->p == '&') {
-			return refuse(t, "'&&' in a class");
-		} else {
-			buf_char(t->out, ch);
-		}
-	}
-	if (t->p == t->end)
-		return refuse(t, "a class without an end");
-	buf_char(t->out, *t->p++);
-	return true;
+	return class_body(t, 0);
 }
 
 static bool

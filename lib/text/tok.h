@@ -147,7 +147,6 @@ typedef struct Meta {
 	uint32_t root_raw, root_normal;
 	uint32_t trunc, trunc_left, trunc_way, trunc_max, trunc_stride;
 	uint32_t pad, pad_left, pad_to, pad_multiple, pad_id, pad_type;
-	uint32_t zero;
 } Meta;
 
 typedef struct Head {
@@ -282,7 +281,8 @@ typedef struct Text {
 
 /* Scratch of one call at a time. */
 typedef struct Run {
-	Arena mem, *a; /* a: mem, where its vectors grow */
+	Arena mem, *a;      /* a: mem, where its vectors grow */
+	_Atomic int *state; /* of its place among Runs, NULL if it has none */
 	Ctx *c;
 	const Tokenizer *t;
 	Matcher *match;
@@ -320,8 +320,7 @@ struct Tokenizer {
 	int32_t byte_id[256]; /* of <0xHH>, -1 */
 	int32_t char_id[CHAR_FAST]; /* of one-character tokens, -1 */
 	bool start[2][256]; /* first bytes of added tokens: raw, normal */
-	Run *run;           /* for whoever comes first */
-	_Atomic bool *busy;
+	struct Runs *runs;  /* tok_encode.c */
 };
 
 static inline Span
@@ -330,7 +329,11 @@ ref_span(const Tokenizer *t, Ref r)
 	return (Span){t->TEXT + r.off, r.n};
 }
 
-Run *run_open(Arena *, const Tokenizer *);
+/* A run from the tokenizer's, to be given back; they go with the arena that
+ * runs_open() is given. */
+struct Runs *runs_open(Arena *);
+Run *run_take(Ctx *, const Tokenizer *);
+void run_give(Run *);
 
 /* tok_norm.c */
 bool normalize(Run *, Text *);

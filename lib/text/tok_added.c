@@ -97,35 +97,45 @@ read_list(Build *b, const Json *list, Fresh *x, size_t *count)
 	return true;
 }
 
+static bool
+normalize_one(Run *r, Fresh *x)
+{
+	Text *text = &r->norm;
+
+	text->s = x->text;
+	text->first = true;
+	if (!normalize(r, text))
+		return note(r->c, "added token '%.*s'", (int)x->text.n,
+		            x->text.p);
+	if (text->s.n > TOKEN_MAX)
+		return fail(r->c, QE_INPUT, "added token of %zu bytes",
+		            text->s.n);
+	x->normal = text->s;
+	return true;
+}
+
 /* Runs the normalizer, by opening what is compiled so far. */
 static bool
 normalize_all(Build *b, Fresh *x, size_t n)
 {
 	Buf *blob = buf_new(b->a);
 	Tokenizer *t;
+	bool ok = true;
+	Run *r;
 
 	if (b->meta.phase[PHASE_NORM] == b->meta.phase[PHASE_NORM + 1])
 		return true;
 	if (!build_finish(b, blob) ||
 	    !(t = tokenizer_open(b->c, b->a, (Span){blob->p, blob->n})))
 		return false;
-	t->run->c = b->c;
-	for (size_t i = 0; i < n; i++) {
-		Text *text = &t->run->norm;
-
-		if (!(x[i].flag & ADDED_NORMAL))
-			continue;
-		text->s = x[i].text;
-		text->first = true;
-		if (!normalize(t->run, text))
-			return note(b->c, "added token '%.*s'",
-			            (int)x[i].text.n, x[i].text.p);
-		if (text->s.n > TOKEN_MAX)
-			return fail(b->c, QE_INPUT, "added token of %zu bytes",
-			            text->s.n);
-		x[i].normal = (Span){arena_span(b->a, text->s), text->s.n};
-	}
-	return true;
+	r = run_take(b->c, t);
+	for (size_t i = 0; i < n && ok; i++)
+		if (x[i].flag & ADDED_NORMAL) {
+			ok = normalize_one(r, &x[i]);
+			x[i].normal.p = arena_span(b->a, x[i].normal);
+		}
+	run_give(r);
+	return ok;
 }
 
 static void

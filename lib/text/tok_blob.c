@@ -338,8 +338,7 @@ tokenizer_open(Ctx *c, Arena *a, Span blob)
 	    !open_patterns(c, a, t))
 		return NULL;
 	open_tables(t);
-	t->busy = NEW(a, _Atomic bool);
-	t->run = run_open(a, t);
+	t->runs = runs_open(a);
 	return t;
 }
 

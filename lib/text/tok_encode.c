@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * tok_encode.c - text to ids: the order of the steps, and the word cache.
  *
- * A tokenizer keeps one Run, with its buffers and its cache, for whoever
- * comes first; a second thread at the same time makes its own.  The cache
- * holds answers only, so it changes no result. */
+ * A tokenizer keeps a Run, with buffers and a cache, for each thread that
+ * encodes at the same time.  A cache holds answers only, so it changes no
+ * result. */
 
 #include "tok.h"
 
@@ -21,21 +21,50 @@ static WordFn *const word_of[] = {
 #include "models.def"
 };
 
+enum { RUNS = 32 };
+enum { EMPTY, IDLE, BUSY };
+
+/* A place is taken by whoever moves its state to BUSY. */
+struct Runs {
+	_Atomic int state[RUNS];
+	Run *run[RUNS];
+};
+
 static void
-run_close(void *run)
+run_close(Run *r)
 {
-	arena_free(&((Run *)run)->mem);
+	Arena mem = r->mem; /* r itself lies in it */
+
+	arena_free(&mem);
 }
 
-/* Its buffers grow while a has other users, so they have an arena of their
- * own, which goes with a. */
-Run *
-run_open(Arena *owner, const Tokenizer *t)
+static void
+runs_close(void *p)
 {
-	Run *r = NEW(owner, Run);
-	Arena *a = r->a = &r->mem;
+	struct Runs *all = p;
 
-	arena_defer(owner, run_close, r);
+	for (int i = 0; i < RUNS; i++)
+		if (all->run[i])
+			run_close(all->run[i]);
+}
+
+struct Runs *
+runs_open(Arena *a)
+{
+	struct Runs *all = NEW(a, struct Runs);
+
+	arena_defer(a, runs_close, all);
+	return all;
+}
+
+static Run *
+run_open(const Tokenizer *t)
+{
+	Arena mem = {0}, *a;
+	Run *r = NEW(&mem, Run);
+
+	r->mem = mem;
+	a = r->a = &r->mem;
 	r->t = t;
 	r->match = matcher_open(a);
 	r->mended = buf_new(a);
@@ -47,6 +76,40 @@ run_open(Arena *owner, const Tokenizer *t)
 	}
 	r->cache = NEWV(a, struct Word, CACHE);
 	return r;
+}
+
+static bool
+take(struct Runs *all, int i, int from)
+{
+	return atomic_compare_exchange_strong(&all->state[i], &from, BUSY);
+}
+
+Run *
+run_take(Ctx *c, const Tokenizer *t)
+{
+	struct Runs *all = t->runs;
+	Run *r = NULL;
+
+	for (int i = 0; i < RUNS && !r; i++)
+		if (take(all, i, IDLE) || take(all, i, EMPTY)) {
+			if (!all->run[i])
+				all->run[i] = run_open(t);
+			r = all->run[i];
+			r->state = &all->state[i];
+		}
+	if (!r)
+		r = run_open(t);
+	r->c = c;
+	return r;
+}
+
+void
+run_give(Run *r)
+{
+	if (r->state)
+		atomic_store(r->state, IDLE);
+	else
+		run_close(r);
 }
 
 static bool
@@ -176,14 +239,9 @@ bool
 tokenizer_encode(Ctx *c, Arena *a, const Tokenizer *t, Span text,
                  const Span *pair, bool special, Ids *out)
 {
-	Arena own = {0};
-	bool mine = !atomic_exchange(t->busy, true), ok;
-	Run *r = mine ? t->run : run_open(&own, t);
+	Run *r = run_take(c, t);
+	bool ok = encode(r, a, text, pair, special, out);
 
-	r->c = c;
-	ok = encode(r, a, text, pair, special, out);
-	if (mine)
-		atomic_store(t->busy, false);
-	arena_free(&own);
+	run_give(r);
 	return ok;
 }

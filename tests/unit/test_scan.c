@@ -101,6 +101,18 @@ static const char *const dialect[][3] = {
 	{"\\bb", "ab b", "ab [b]"},
 	{"x*", "axx", "[]a[xx]"},
 	{"[\\S]+", "a b", "[a] [b]"},
+	{"[a-z&&[^aeiou]]+", "strange", "[str]a[ng]e"},
+	{"[^a-z&&[aeiou]]+", "a!x", "a[!x]"},
+	{"[a[x-z]]+", "abxyz", "[a]b[xyz]"},
+	{"[^a[x-z]]+", "abx", "a[b]x"},
+	{"[\\W_]+", "a_ b", "a[_ ]b"},
+	{"[[:digit:]x]+", "1x]", "[1x]]"},
+	{"[]a]+", "]a", "[]a]"},
+	{"[\\p{L}\\d&&[^\\p{Han}]&&[^b]]",
+         "a\xe4\xb8\xad"
+         "b1",
+         "[a]\xe4\xb8\xad"
+         "b[1]"},
 };
 
 static void
@@ -133,9 +145,8 @@ ruby_patterns_mean_what_they_mean_there(void)
 static void
 what_differs_is_refused(void)
 {
-	static const char *const bad[] = {"[a&&b]",    "[a[b]]", "[\\W]",
-	                                  "\\C",       "(",      "\\u12",
-	                                  "\\p{Nope}", "[a"};
+	static const char *const bad[] = {"\\C", "(",     "\\u12", "\\p{Nope}",
+	                                  "[a",  "[\\R]", "[[a]",  "[a&&"};
 
 	for (size_t i = 0; i < LEN(bad); i++) {
 		Arena a = {0};
