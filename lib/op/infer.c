@@ -252,13 +252,15 @@ static bool
 try_fold(Ctx *c, Graph *g, Node *n)
 {
 	Ctx trial = {.tool = c->tool};
-	bool done = take_constant(n);
+	bool done;
 
-	if (done)
+	if (take_constant(n))
 		return true;
-	done = foldable(n) && run_node(&trial, g->mem, n);
+	if (!foldable(n))
+		return false;
+	done = run_node(&trial, g->mem, n);
 	arena_free(&trial.mem);
-	for (int i = 0; !done && i < n->nout && foldable(n); i++)
+	for (int i = 0; !done && i < n->nout; i++)
 		if (n->out[i])
 			n->out[i]->data = (Blob){0};
 	return done;

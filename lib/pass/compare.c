@@ -73,6 +73,16 @@ make_input(Ctx *c, Arena *a, const Value *like, uint64_t *seed)
 	return v;
 }
 
+/* The graph, or where it has functions, a copy with their bodies inside. */
+static Graph *
+runnable(Ctx *c, Arena *a, Graph *g)
+{
+	if (!g->nfunc)
+		return g;
+	g = graph_clone(a, g);
+	return graph_inline(c, g) ? g : NULL;
+}
+
 bool
 trial_open(Ctx *c, Trial *t, Graph *g)
 {
@@ -85,7 +95,8 @@ trial_open(Ctx *c, Trial *t, Graph *g)
 	for (int i = 0; i < g->nin; i++)
 		if (!(t->in[i] = make_input(c, &t->mem, g->in[i], &seed)))
 			return false;
-	return graph_eval(c, &t->mem, g, t->in, t->out);
+	g = runnable(c, &t->mem, g);
+	return g && graph_eval(c, &t->mem, g, t->in, t->out);
 }
 
 static bool
@@ -156,7 +167,7 @@ trial_check(Ctx *c, Trial *t, Graph *g)
 		in[i] = arena_copy(&a, t->in[i], sizeof *in[i]);
 		ok = convert_input(c, &a, in[i], g->in[i]);
 	}
-	ok = ok && graph_eval(c, &a, g, in, out);
+	ok = ok && (g = runnable(c, &a, g)) && graph_eval(c, &a, g, in, out);
 	for (int i = 0; ok && i < t->nout; i++)
 		ok = check_output(c, t, t->out[i], out[i]);
 	arena_free(&a);

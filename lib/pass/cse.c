@@ -101,6 +101,19 @@ add_attrs(Edit *e, Hash *h, const Node *n)
 	return true;
 }
 
+bool
+hash_node(Edit *e, Hash *h, const Node *n)
+{
+	add(h, n->domain, strlen(n->domain));
+	add(h, n->type, strlen(n->type));
+	for (int i = 0; i < n->nin; i++)
+		add(h, &(bool){n->in[i] != NULL}, sizeof(bool));
+	add(h, &n->nout, sizeof n->nout);
+	for (int i = 0; i < n->nout; i++)
+		add(h, &(bool){n->out[i] != NULL}, sizeof(bool));
+	return add_attrs(e, h, n);
+}
+
 /* A value's address is its identity. */
 static const char *
 key(Edit *e, const Node *n)
@@ -108,12 +121,8 @@ key(Edit *e, const Node *n)
 	Hash *h = hash_new(&e->tmp);
 
 	add(h, &n->graph, sizeof n->graph);
-	add(h, n->type, strlen(n->type));
 	add(h, n->in, (size_t)n->nin * sizeof *n->in);
-	add(h, &n->nout, sizeof n->nout);
-	for (int i = 0; i < n->nout; i++)
-		add(h, &(bool){n->out[i] != NULL}, sizeof(bool));
-	if (!add_attrs(e, h, n))
+	if (!hash_node(e, h, n))
 		return NULL;
 	return arena_dup(&e->tmp, hash_end(h).hex);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * fold.c - what can be known now is computed now: integers, shapes, scalars.
  *
- * Infers shapes first; then a node whose inputs are small constants, or of
+ * A node whose inputs are small constants, or of
  * which only known shapes matter, becomes a constant.  A weight stays as it
  * came, with its name, for whoever looks for it, and is never read: that is
  * any constant of the model with more than one float in it, or of rank 2 and
@@ -121,5 +121,5 @@ visit(Ctx *c, Edit *e, Node *n)
 bool
 pass_fold(Ctx *c, Edit *e)
 {
-	return graph_infer(c, e->g, false) && edit_each(c, e, visit);
+	return edit_each(c, e, visit);
 }

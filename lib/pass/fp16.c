@@ -5,9 +5,7 @@
  * what float16 has, -inf excepted.  What comes of constants alone, such as a
  * weight, stays float32 up to where it is used: there a Clip and a Cast make
  * it float16, which nobody computes before the compiler packs the weight.
- * Operators that want float32, or that nobody knows, get casts around them.
- *
- * Types first: needs, and gets, inference. */
+ * Operators that want float32, or that nobody knows, get casts around them. */
 
 #include <math.h>
 
@@ -275,8 +273,6 @@ drop_cast(Ctx *c, Edit *e, Node *n)
 bool
 pass_fp16(Ctx *c, Edit *e)
 {
-	if (!graph_infer(c, e->g, false))
-		return false;
 	narrow_inputs(e, e->g);
 	return edit_each(c, e, visit) && edit_each(c, e, drop_cast) &&
 	       graph_infer(c, e->g, false);

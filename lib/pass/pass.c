@@ -2,9 +2,10 @@
  * pass.c - the rows of passes.def as a table, and running them. */
 
 #include "pass.h"
+#include "op.h"
 
 const Pass passtab[] = {
-#define PASS(name, fn, usual, about) {name, fn, usual, about},
+#define PASS(name, fn, usual, typed, about) {name, fn, usual, typed, about},
 #include "passes.def"
 #undef PASS
 	{0}};
@@ -75,7 +76,8 @@ pass_run(Ctx *c, Graph *g, const Pass *p, Edit *e)
 	e->tmp = (Arena){0};
 	e->seen = dict_new(&e->tmp);
 	e->changes = 0;
-	ok = go_on(c) && p->run(c, e) && graph_verify(c, g);
+	ok = go_on(c) && (!p->typed || graph_infer(c, g, false)) &&
+	     p->run(c, e) && graph_verify(c, g);
 	arena_free(&e->tmp);
 	if (!ok)
 		return note(c, "pass '%s'", p->name);

@@ -24,7 +24,7 @@ typedef bool PassFn(Ctx *, Edit *);
 typedef struct Pass {
 	const char *name;
 	PassFn *run;
-	bool usual;
+	bool usual, typed;
 	const char *about;
 } Pass;
 
@@ -71,6 +71,36 @@ bool node_is(const Node *n, const char *type);
  * have the same symbol. */
 bool same_shape(const Value *a, const Value *b);
 
+/* Adds what a node does to a hash: operator, attributes, which inputs and
+ * outputs it has; false if that is more than a hash can tell.  cse.c */
+bool hash_node(Edit *, Hash *, const Node *);
+
+/* match.c: during a walk, from the last node of a pattern upwards */
+/* The node that makes v, if it is this operator, with one output. */
+Node *match_op(const Value *v, const char *type);
+/* The same if nobody but one node uses v, so that it can go. */
+Node *match_inner(const Value *v, const char *type);
+/* A constant of one float; near x. */
+bool match_number(const Value *v, double *x);
+bool match_is(const Value *v, double x);
+/* Of n's two inputs the one that is not v; NULL if v is neither. */
+Value *match_other(const Node *n, const Value *v);
+/* A reduction of the last axis that keeps it, of rank 1. */
+bool match_last_axis(const Node *n);
+/* x * x or x^2 */
+bool match_square(const Node *n, const Value *x);
+/* ReduceMean(x^2) + eps over the last axis */
+bool match_mean_square(const Value *v, const Value *x, double *eps);
+/* What a tree of Muls multiplies, in whatever order. */
+enum { MAXFACTORS = 6 };
+typedef struct Factors {
+	int n;
+	Value *v[MAXFACTORS];
+} Factors;
+bool match_product(const Value *v, Factors *);
+bool match_take(Factors *, const Value *v); /* takes it out */
+bool match_take_number(Factors *, double x);
+
 /* extract.c: leaves what makes `outputs` from `inputs`, for a spec of
  * "inputs:outputs", each a comma list of values. */
 bool graph_extract(Ctx *, Graph *, const char *spec);
@@ -95,7 +125,7 @@ bool trial_open(Ctx *, Trial *, Graph *g);
 /* QE_NO if g's outputs differ by more than atol + rtol |before|. */
 bool trial_check(Ctx *, Trial *, Graph *g);
 
-#define PASS(name, fn, usual, about) PassFn fn;
+#define PASS(name, fn, usual, typed, about) PassFn fn;
 #include "passes.def"
 #undef PASS
 

@@ -181,18 +181,20 @@ const %e : int64[2] = {2, 9}
 const %a : int64[2] = {0, 1}
 const %one : int64[2] = {1, 1}
 const %back : int64[2] = {1, -1}
+const %t : int64[2] = {0, 2}
+const %f : int64[2] = {2, -9}
 %p = Slice(%x, %s, %e) : float32[2,3]
 %q = Slice(%p, %s, %e, %a, %one) : float32[2,3]
-%r = Slice(%q, %s, %e, %a, %back) : float32[2,3]
+%r = Slice(%q, %t, %f, %a, %back) : float32[2,3]
 %y = Neg(%r)
 out %y
 =>
 in %x : float32[2,3]
-const %s : int64[2] = {0, 0}
-const %e : int64[2] = {2, 9}
 const %a : int64[2] = {0, 1}
 const %back : int64[2] = {1, -1}
-%r = Slice(%x, %s, %e, %a, %back) : float32[2,3]
+const %t : int64[2] = {0, 2}
+const %f : int64[2] = {2, -9}
+%r = Slice(%x, %t, %f, %a, %back) : float32[2,3]
 %y = Neg(%r)
 out %y
 

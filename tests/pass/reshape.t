@@ -26,7 +26,7 @@ out %f
 == a 0 that copies a dimension, two that are not known
 in %x : float32[a,b]
 const %s : int64[3] = {0, 1, -1}
-const %z : int64[3] = {1, 0, -1}
+const %z : int64[3] = {0, 0, -1}
 %a = Reshape(%x, %s) : float32[a,1,b]
 %b = Reshape(%a, %z)
 out %b

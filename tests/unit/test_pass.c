@@ -8,16 +8,20 @@
  *     =>
  *     graph after; or the word "same"; or "!" and the message
  *
- * and "== title | PASSES" runs these instead of the file's pass; a word of
+ * After a pass that infers types, those that were not written are, and
+ * "== title | PASSES" runs these instead of the file's pass; a word of
  * onnx-opt's options, as "--extract x:y", does what it says. */
 
 #include <dirent.h>
 
 #include "check.h"
 #include "graphtext.h"
+#include "op.h"
 #include "pass.h"
 
 static int ncase[64]; /* of each row of passtab */
+static bool typed;    /* the case at hand knows types after it */
+static int nrun;      /* cases whose numbers were compared */
 
 static char *
 printed(Arena *a, const Graph *g)
@@ -47,10 +51,37 @@ run(Ctx *c, Arena *a, Graph *g, const char *list)
 		return str_int(list + 8, &opset) && graph_set_opset(c, g, opset)
 		               ? NULL
 		               : c->msg;
-	for (p = pass_list(c, a, list); p && *p; p++)
+	for (p = pass_list(c, a, list); p && *p; p++) {
+		typed = typed || (*p)->typed;
 		if (!pass_run(c, g, *p, &e))
 			return c->msg;
+	}
 	return p ? NULL : c->msg;
+}
+
+/* float16 has 11 bits; merged operators round in other places. */
+static double
+tolerance(const char *list)
+{
+	return strstr(list, "fp16") ? 4e-3 : 1e-5;
+}
+
+/* Whether a case gives the same numbers after as before, where the reference
+ * operators can run it. */
+static void
+same_numbers(const Text *t, const char *list, Graph *before, Graph *after,
+             int line)
+{
+	Ctx c = {0};
+	Trial trial = {.rtol = tolerance(list), .atol = tolerance(list)};
+
+	if (trial_open(&c, &trial, before)) {
+		trial_check(&c, &trial, after);
+		check_str(c.msg, "", t->file, line);
+		nrun++;
+	}
+	arena_free(&trial.mem);
+	arena_free(&c.mem);
 }
 
 /* One case, from behind "==" on. */
@@ -60,7 +91,7 @@ one_case(Text *t, const char *list)
 	Ctx c = {0};
 	char title[200], *bar;
 	const char *why;
-	Graph *before, *same;
+	Graph *before, *same, *kept;
 	int line = t->line;
 
 	snprintf(title, sizeof title, "%.*s", (int)strcspn(t->p, "\n"), t->p);
@@ -69,6 +100,8 @@ one_case(Text *t, const char *list)
 	t->p += strcspn(t->p, "\n");
 	before = text_graph(t);
 	same = graph_clone(t->a, before);
+	kept = graph_clone(t->a, before);
+	typed = false;
 	why = run(&c, t->a, before, list);
 	text_skip(t, true);
 	text_want(t, "=>");
@@ -83,8 +116,11 @@ one_case(Text *t, const char *list)
 		Graph *after = text_is(t, "same") ? same : text_graph(t);
 
 		check_str(why ? why : "", "", t->file, line);
+		CHECK(!typed || graph_infer(&c, after, false));
 		check_str(printed(t->a, before), printed(t->a, after), t->file,
 		          line);
+		if (!strstr(list, "--extract") && !strstr(list, "--fix"))
+			same_numbers(t, list, kept, before, line);
 	}
 	arena_free(&c.mem);
 }
@@ -130,6 +166,7 @@ cases_hold(void)
 			        passtab[i].name);
 			CHECK(ncase[i]);
 		}
+	CHECK(nrun > 40);
 	arena_free(&a);
 }
 
