@@ -27,6 +27,10 @@ bool graph_eval(Ctx *, Arena *a, Graph *, Value *const *in, Value **out);
 /* Replaces calls of model-local functions by their bodies. */
 bool graph_inline(Ctx *, Graph *);
 
+/* Gives the model the local function of this name, and its opset, if it does
+ * not have it: one of those that function.c lists. */
+void function_add(Graph *, const char *domain, const char *name);
+
 /* Element i of a value that has its bytes in memory. */
 int64_t value_i64(const Value *, int64_t i);
 double value_f64(const Value *, int64_t i);
