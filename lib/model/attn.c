@@ -452,15 +452,14 @@ mask(Build *b, const Json *m, Value *s)
 	int64_t window = json_get_int(m, "window", 0),
 		chunk = json_get_int(m, "chunk", 0);
 	bool causal = json_get_bool(m, "causal", true);
-	double least = b->type == DT_F16 ? -65504.0 : -3.4028234663852886e38;
 
 	if (window < 0 || chunk < 0)
 		return fail(b->c, QE_INPUT, "window %lld", (long long)window),
 		       NULL;
 	if (b->encoder && !causal && !window)
 		return EMIT(b, "Add", s, mask_padding(b));
-	return EMIT(b, "Where", mask_keys(b, causal, window, chunk),
-	            scalar(b, least), s);
+	return EMIT(b, "Where", mask_keys(b, causal, window, chunk), least(b),
+	            s);
 }
 
 /* softmax over the keys and one more column, which then goes */

@@ -93,6 +93,14 @@ scalar_f32(Build *b, double x)
 }
 
 Value *
+least(Build *b)
+{
+	return scalar(b, b->type == DT_F16    ? -65504.0
+	                 : b->type == DT_BF16 ? -3.3895313892515355e38
+	                                      : -3.4028234663852886e38);
+}
+
+Value *
 floats(Build *b, const char *name, const Shape *shape, const float *x)
 {
 	return const_bytes(b->g, name, DT_F32, shape, x);

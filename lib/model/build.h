@@ -50,6 +50,7 @@ Value *ints(Build *, int n, const int64_t *); /* [n] int64 */
 Value *int_scalar(Build *, int64_t); /* [] int64 */
 Value *scalar(Build *, double);      /* [] of the graph's type */
 Value *scalar_f32(Build *, double);  /* [] float32 */
+Value *least(Build *);               /* [] the lowest finite number */
 Value *floats(Build *, const char *name, const Shape *, const float *);
 Value *cast(Build *, Value *, DType to);
 Value *transpose(Build *, Value *, int n, const int64_t *perm);

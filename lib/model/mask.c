@@ -53,11 +53,10 @@ query_positions(Build *b)
 static Value *
 make_padding(Build *b)
 {
-	double least = b->type == DT_F16 ? -65504.0 : -3.4028234663852886e38;
 	Value *m = unsqueeze(b, unsqueeze(b, b->mask, 1), 1);
 
 	m = EMIT(b, "Sub", scalar(b, 1), cast(b, m, b->type));
-	return EMIT(b, "Mul", m, scalar(b, least));
+	return EMIT(b, "Mul", m, least(b));
 }
 
 Value *

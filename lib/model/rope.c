@@ -14,7 +14,7 @@
 
 #include "build.h"
 
-enum { MAXDIM = 4096, MAXROWS = 1 << 22 };
+enum { MAXDIM = 4096, MAXTABLE = 1 << 26 };
 
 static const double PI = 3.14159265358979323846;
 
@@ -311,21 +311,23 @@ tree_rope(Tree *t, const Json *rope)
 
 typedef double TurnFn(double);
 
+/* A table is cut where it would get too large: positions beyond are out of
+ * reach then. */
 static Value *
 table(Build *b, const char *name, const Json *rope, const char *freq,
       TurnFn *fn)
 {
 	const Json *inv = json_get(rope, freq);
 	int64_t rows = json_get_int(rope, "rows", 0);
-	int64_t half = (int64_t)json_len(inv), n;
+	int64_t half = (int64_t)json_len(inv);
 	float scale = (float)json_get_num(rope, "scale", 1), *x;
 
-	if (rows < 1 || rows > MAXROWS || half < 1 || half > MAXDIM / 2 ||
-	    (n = mul_size(rows, 2 * half)) > INT32_MAX)
+	if (rows < 1 || half < 1 || half > MAXDIM / 2)
 		return fail(b->c, QE_INPUT, "rope table of %lld rows by %lld",
 		            (long long)rows, (long long)half),
 		       NULL;
-	x = NEWV(b->a, float, n);
+	rows = MIN(rows, MAXTABLE / (2 * half));
+	x = NEWV(b->a, float, rows * 2 * half);
 	for (int64_t p = 0; p < rows; p++)
 		for (int64_t i = 0; i < half; i++) {
 			float f = (float)json_num(json_at(inv, (size_t)i), 0);

@@ -334,6 +334,8 @@ tree_norm(Tree *t, const Json *name, const Json *own, int64_t width)
 	const char *w, *b;
 	Json *o = json_new(t->a);
 
+	if (!file && !t->c->status)
+		fail(t->c, QE_INPUT, "section 'norm' is missing");
 	if (!file)
 		return NULL;
 	json_put_str(o, "kind", kind);

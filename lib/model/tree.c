@@ -56,6 +56,17 @@ section(Tree *t, const char *name)
 	return arch_part(t->c, t->a, &t->env, t->arch, name);
 }
 
+/* one that must be there */
+static const Json *
+need(Tree *t, const char *name)
+{
+	const Json *o = section(t, name);
+
+	if (!o && !t->c->status)
+		fail(t->c, QE_INPUT, "section '%s' is missing", name);
+	return o;
+}
+
 bool
 tree_let(Tree *t, const char *name, int64_t *out)
 {
@@ -88,7 +99,7 @@ block(Tree *t, const char *name)
 	if (!b)
 		return fail(t->c, QE_INPUT, "block '%s' is not known", name),
 		       NULL;
-	if (!(spec = section(t, name)) || !(o = b->tree(t, spec))) {
+	if (!(spec = need(t, name)) || !(o = b->tree(t, spec))) {
 		note(t->c, "%s", name);
 		return NULL;
 	}
@@ -351,7 +362,7 @@ static Json *
 embed(Tree *t)
 {
 	Json *o = json_new(t->a);
-	const Json *e = section(t, "embed");
+	const Json *e = need(t, "embed");
 	int64_t width = json_get_int(e, "width", t->hidden);
 	const char *w;
 

@@ -2,7 +2,9 @@
  * model-check.c - stages 1 to 3 on checkpoints with known outputs, computed
  * by the reference operators.
  *
- *   model-check [-k] [-t TOLERANCE] DIR...     -k: keep /tmp/NAME.onnx
+ *   model-check [-k] [-d TYPE] [-t TOLERANCE] DIR...
+ *
+ * -k keeps the ONNX model, -d computes in float16 or bfloat16.
  *
  * DIR holds config.json, weights and expected.safetensors:
  *   input_ids.N, decode_logits.N, greedy.N   prompts of a decoder: fed in
@@ -24,7 +26,7 @@ enum { CHUNK = 16, CTX = 128 };
 typedef struct Run {
 	Ctx *c;
 	Arena a;
-	const char *dir, *onnx;
+	const char *dir, *onnx, *dtype;
 	SafeFile want;
 	Span bytes;
 	Graph *g;
@@ -57,6 +59,7 @@ stages(Run *r, const char *tmp)
 	l.path = r->dir;
 	l.out = t.in = doc;
 	t.out = e.in = doc2;
+	e.dtype = r->dtype;
 	e.out = r->onnx = arena_str(&r->a, "%s.onnx", tmp);
 	ok = qe_hf_load(r->c, &l) && qe_model_transform(r->c, &t) &&
 	     qe_onnx_export(r->c, &e);
@@ -314,15 +317,20 @@ main(int argc, char **argv)
 {
 	double tolerance = 2e-4;
 	int rc = 0, opt;
+	const char *dtype = NULL;
 	bool keep = false;
 
-	while ((opt = getopt(argc, argv, "kt:")) != -1) {
+	while ((opt = getopt(argc, argv, "d:kt:")) != -1) {
 		keep = keep || opt == 'k';
+		if (opt == 'd')
+			dtype = optarg;
 		if (opt == 't')
 			tolerance = strtod(optarg, NULL);
 	}
 	for (; optind < argc; optind++) {
-		Run r = {.c = qe_open("model-check"), .dir = argv[optind]};
+		Run r = {.c = qe_open("model-check"),
+		         .dir = argv[optind],
+		         .dtype = dtype};
 		char tmp[] = "/tmp/model-check-XXXXXX";
 		bool ok;
 
