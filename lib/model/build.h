@@ -109,8 +109,10 @@ Value *causal_conv(Build *, Value *x, const char *w, const char *bias,
                    int64_t channels, int64_t k);
 bool heads(Build *, Value *x); /* head.c: outputs of the graph */
 
-/* pooling.c: [B,S,H] -> [B,n*H] */
-Value *pool(Build *, const Json *pooling, Value *h, int *n);
+/* pooling.c: [B,S,H] -> [B,width] */
+Value *pool(Build *, const Json *pooling, Value *h, int64_t *width);
+Value *pool_last_token(Build *, Value *h);
+Value *pool_mean_tokens(Build *, Value *h);
 
 /* functions.c: adds local functions to the graph, once */
 void function_ctx(Build *);

@@ -62,7 +62,7 @@ checkpoint_files(Ctx *c, Arena *a, const Checkpoint *from, bool whole)
 {
 	Json *list = json_new_array(a), *ref;
 
-	for (int i = 0; i < from->nfile; i++) {
+	for (int i = 0; i < from->nfile + from->nextra; i++) {
 		const SafeFile *f = &from->file[i];
 
 		if (!(ref = file_ref(c, a, f->path, whole ? 0 : f->header)))
@@ -90,6 +90,7 @@ module(Ctx *c, Arena *a, const char *dir, const Json *entry)
 		return o;
 	if (*sub == '/' || strstr(sub, ".."))
 		return fail(c, QE_INPUT, "modules.json: path '%s'", sub), NULL;
+	json_put_str(o, "path", sub);
 	path = path_join(a, path_join(a, dir, sub), "config.json");
 	if (file_size(path) < 0)
 		return o;
@@ -140,4 +141,56 @@ checkpoint_sentence(Ctx *c, Arena *a, const char *dir)
 	                            "config_sentence_transformers.json", o)
 	               ? o
 	               : NULL;
+}
+
+static int
+count_dense(const Json *list)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < json_len(list); i++)
+		n += strcmp(json_get_str(json_at(list, i), "type", ""),
+		            "Dense") == 0;
+	return n;
+}
+
+static bool
+dense(Tree *t, Checkpoint *from, const char *dir, Json *m)
+{
+	const char *sub = json_get_str(m, "path", "");
+	int at = from->nfile + from->nextra;
+	Json *linear;
+
+	if (!safetensors_read(t->c, t->a,
+	                      path_join(t->a, path_join(t->a, dir, sub),
+	                                "model.safetensors"),
+	                      &from->file[at]))
+		return false;
+	from->nextra++;
+	linear = tree_extra_linear(t, at, arena_str(t->a, "%s.", sub),
+	                           json_get_bool(json_get(m, "config"), "bias",
+	                                         true));
+	tree_put(m, "linear", linear);
+	return linear != NULL;
+}
+
+bool
+checkpoint_dense(Tree *t, Checkpoint *from, const char *dir, Json *sentence)
+{
+	Json *list = json_get(sentence, "modules");
+	int n = count_dense(list);
+	SafeFile *file = NEWV(t->a, SafeFile, from->nfile + n + 1);
+
+	if (!n)
+		return true;
+	memcpy(file, from->file, (size_t)from->nfile * sizeof *file);
+	from->file = file;
+	for (size_t i = 0; i < json_len(list); i++) {
+		Json *m = json_at(list, i);
+
+		if (strcmp(json_get_str(m, "type", ""), "Dense") == 0 &&
+		    !dense(t, from, dir, m))
+			return note(t->c, "sentence-transformers Dense");
+	}
+	return true;
 }

@@ -19,5 +19,8 @@ Json *checkpoint_files(Ctx *, Arena *, const Checkpoint *, bool whole);
 /* Of a sentence-transformers repository: {"modules": [{"type", ...its
  * config}], "prompts"...}; NULL with no failure if it is none. */
 Json *checkpoint_sentence(Ctx *, Arena *, const char *dir);
+/* Reads the weights of its Dense modules as extra files of the checkpoint,
+ * and gives each module its "linear", entered into the tree. */
+bool checkpoint_dense(Tree *, Checkpoint *, const char *dir, Json *sentence);
 
 #endif

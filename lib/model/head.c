@@ -128,6 +128,10 @@ task_head(Build *b, const Json *h, Value *x)
 		x = head_layer(b, json_get(b->root, "pooler"), token(b, x, 0));
 	else if (strcmp(in, "token0") == 0)
 		x = token(b, x, 0);
+	else if (strcmp(in, "last") == 0)
+		x = pool_last_token(b, x);
+	else if (strcmp(in, "mean") == 0)
+		x = pool_mean_tokens(b, x);
 	else if (!all)
 		return fail(b->c, QE_INPUT, "head over '%s' is not known", in);
 	for (size_t i = 0; x && i < json_len(layers); i++)
@@ -148,11 +152,10 @@ features(Build *b, Value *x)
 	int64_t width = json_get_int(b->root, "hidden", -1);
 	const Json *pooler = json_get(b->root, "pooler"),
 		   *p = json_get(b->root, "pooling");
-	int n;
 
 	if (p) {
-		x = pool(b, p, x, &n);
-		output(b, x, "output", PER_ROW, n * width);
+		x = pool(b, p, x, &width);
+		output(b, x, "output", PER_ROW, width);
 		return x != NULL;
 	}
 	output(b, x, "last_hidden_state", ALL, width);

@@ -66,17 +66,56 @@ is_kind(const char *kind)
 	return false;
 }
 
+/* "torch.nn.modules.activation.Tanh" -> "tanh" */
+static const char *
+act_of(const Json *config)
+{
+	static const struct {
+		const char *class, *act;
+	} acts[] = {
+		{"Identity", "linear"}, {"Tanh", "tanh"},
+		{"ReLU", "relu"},       {"GELU", "gelu"},
+		{"SiLU", "silu"},       {"Sigmoid", "sigmoid"},
+	};
+	const char *s = json_get_str(config, "activation_function",
+	                             "torch.nn.modules.activation.Tanh");
+	const char *dot = strrchr(s, '.');
+
+	for (size_t i = 0; i < LEN(acts); i++)
+		if (strcmp(acts[i].class, dot ? dot + 1 : s) == 0)
+			return acts[i].act;
+	return s;
+}
+
+static Json *
+then(Arena *a, Json *pool, const char *kind)
+{
+	Json *list = json_get(pool, "then"), *o = json_new(a);
+
+	if (!list) {
+		list = json_new_array(a);
+		json_put(pool, "then", json_share(list));
+	}
+	json_put_str(o, "kind", kind);
+	json_push(list, json_share(o));
+	return o;
+}
+
 /* One module of modules.json into the pooling. */
 static bool
 take_module(Ctx *c, Arena *a, const Json *m, Json *pool)
 {
 	const char *type = json_get_str(m, "type", "");
-	Json *kinds;
+	Json *kinds, *o;
 
 	if (strcmp(type, "Transformer") == 0)
 		return true;
-	if (strcmp(type, "Normalize") == 0) {
-		json_put_bool(pool, "normalize", true);
+	if (strcmp(type, "Normalize") == 0)
+		return then(a, pool, "normalize") != NULL;
+	if (strcmp(type, "Dense") == 0 && json_get(m, "linear")) {
+		o = then(a, pool, "dense");
+		tree_put(o, "linear", json_get(m, "linear"));
+		json_put_str(o, "act", act_of(json_get(m, "config")));
 		return true;
 	}
 	if (strcmp(type, "Pooling") != 0)
@@ -88,6 +127,17 @@ take_module(Ctx *c, Arena *a, const Json *m, Json *pool)
 	kinds_of(a, json_get(m, "config"), kinds);
 	json_put(pool, "kinds", json_share(kinds));
 	return true;
+}
+
+/* unit length at the end, if it is not there yet */
+static void
+normalize(Arena *a, Json *pool)
+{
+	const Json *list = json_get(pool, "then");
+	const Json *last = json_at(list, json_len(list) - 1);
+
+	if (!list || strcmp(json_get_str(last, "kind", ""), "normalize") != 0)
+		then(a, pool, "normalize");
 }
 
 bool
@@ -115,11 +165,10 @@ apply_pooling(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
 		json_put(pool, "kinds", json_share(kinds));
 	}
 	if (args->normalize)
-		json_put_bool(pool, "normalize", true);
+		normalize(a, pool);
 	json_put(root, "pooling", json_share(pool));
-	json_put(record, "kinds", json_share(json_get(pool, "kinds")));
-	json_put_bool(record, "normalize",
-	              json_get_bool(pool, "normalize", false));
+	tree_put(record, "kinds", json_get(pool, "kinds"));
+	tree_put(record, "then", json_get(pool, "then"));
 	return true;
 }
 
@@ -222,19 +271,50 @@ unit_length(Build *b, Value *x)
 	return EMIT(b, "Div", x, n);
 }
 
+static Value *
+after(Build *b, const Json *step, Value *x, int64_t *width)
+{
+	const char *kind = json_get_str(step, "kind", "");
+	const Json *m = json_get(step, "linear");
+
+	if (strcmp(kind, "normalize") == 0)
+		return unit_length(b, x);
+	if (strcmp(kind, "dense") != 0)
+		return fail(b->c, QE_INPUT, "step '%s' is not known", kind),
+		       NULL;
+	*width = weight_shape(b, json_get_str(m, "weight", "")).dim[0];
+	return activation(b, json_get_str(step, "act", "linear"),
+	                  linear(b, m, x));
+}
+
 Value *
-pool(Build *b, const Json *p, Value *h, int *n)
+pool(Build *b, const Json *p, Value *h, int64_t *width)
 {
 	enum { MAXKIND = 8 };
-	const Json *kinds = json_get(p, "kinds");
+	const Json *kinds = json_get(p, "kinds"), *list = json_get(p, "then");
+	int n = (int)MIN(json_len(kinds), (size_t)MAXKIND);
 	Value *m = cast(b, unsqueeze(b, b->mask, 2), b->type), *v[MAXKIND];
 
-	*n = (int)MIN(json_len(kinds), (size_t)MAXKIND);
-	if (!*n)
+	if (!n)
 		return fail(b->c, QE_INPUT, "pooling of no kind"), NULL;
-	for (int i = 0; i < *n; i++)
+	for (int i = 0; i < n; i++)
 		v[i] = pool_one(b, json_str(json_at(kinds, (size_t)i), ""), h,
 		                m);
-	h = *n > 1 ? concat(b, *n, v, 1) : v[0];
-	return json_get_bool(p, "normalize", false) ? unit_length(b, h) : h;
+	h = n > 1 ? concat(b, n, v, 1) : v[0];
+	*width *= n;
+	for (size_t i = 0; i < json_len(list); i++)
+		h = after(b, json_at(list, i), h, width);
+	return h;
+}
+
+Value *
+pool_last_token(Build *b, Value *h)
+{
+	return pool_last(b, h, NULL);
+}
+
+Value *
+pool_mean_tokens(Build *b, Value *h)
+{
+	return pool_mean(b, h, cast(b, unsqueeze(b, b->mask, 2), b->type));
 }

@@ -208,6 +208,43 @@ tree_linear(Tree *t, const Json *name, int64_t out, int64_t in, bool bias)
 	return o;
 }
 
+static const char *
+extra_param(Tree *t, int file, const char *prefix, const char *name, int rank)
+{
+	const SafeFile *f = &t->from->file[file];
+	Found x = {.canon = arena_str(t->a, "%s%s", prefix, name),
+	           .source = name,
+	           .tensor = dict_get(f->byname, name),
+	           .file = file};
+	Shape want = {rank, {-1, -1}};
+
+	if (!x.tensor)
+		return fail(t->c, QE_INPUT, "%s: tensor '%s' is missing",
+		            f->path, name),
+		       NULL;
+	if (!check_tensor(t, &x, &want))
+		return note(t->c, "%s", f->path), NULL;
+	enter(t, &x);
+	return x.canon;
+}
+
+Json *
+tree_extra_linear(Tree *t, int file, const char *prefix, bool bias)
+{
+	Json *o = json_new(t->a);
+	const char *w = extra_param(t, file, prefix, "linear.weight", 2), *b;
+
+	if (!w)
+		return NULL;
+	json_put_str(o, "weight", w);
+	if (!bias)
+		return o;
+	if (!(b = extra_param(t, file, prefix, "linear.bias", 1)))
+		return NULL;
+	json_put_str(o, "bias", b);
+	return o;
+}
+
 Json *
 tree_step(Tree *t, const char *step, int n, const int64_t *arg)
 {

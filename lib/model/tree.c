@@ -265,6 +265,10 @@ find_task(Tree *t)
 	const Json *list = json_get(t->config, "architectures");
 	const char *class = json_str(json_at(list, 0), NULL);
 
+	if (t->sentence) {
+		t->task = "feature-extraction";
+		return true;
+	}
 	if (!class) {
 		t->task = json_get(t->arch, "head") ? "text-generation"
 		                                    : "feature-extraction";

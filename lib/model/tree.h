@@ -20,7 +20,8 @@
 
 typedef struct Checkpoint {
 	SafeFile *file;
-	int nfile;
+	int nfile;  /* with tensors of the model itself */
+	int nextra; /* behind them: of what comes after it */
 } Checkpoint;
 
 typedef struct Tree {
@@ -29,6 +30,7 @@ typedef struct Tree {
 	const Json *arch, *config;
 	const Checkpoint *from;
 	bool strict;
+	bool sentence; /* of a sentence encoder, whatever the class says */
 	Env env;
 	int64_t steps;
 	const char *task;   /* as tasks.def names it */
@@ -75,6 +77,8 @@ Json *tree_rows(Tree *, const Json *whole, const char *part, int64_t from,
 const Json *tree_tensor(const Tree *, const char *name);
 /* Shape of a tensor of the document. */
 Shape tree_shape(const Json *tensor);
+/* linear.weight and linear.bias of one of the extra files, under a prefix */
+Json *tree_extra_linear(Tree *, int file, const char *prefix, bool bias);
 /* the row of o's rope in root.ropes; -1: it has none; -2: failed */
 int tree_rope(Tree *, const Json *rope);
 /* the table of biases by distance, relbias.c */

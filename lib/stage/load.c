@@ -13,6 +13,7 @@ typedef struct Load {
 	const qe_load *opt;
 	const char *dir;
 	const Json *config;
+	Json *sentence; /* or NULL */
 	Checkpoint from;
 	Tree tree;
 	Json *doc;
@@ -63,7 +64,14 @@ build_tree(Load *l)
 	t->a = l->a;
 	t->from = &l->from;
 	t->strict = l->opt->strict;
-	return tree_build(t) || note(l->c, "%s", l->dir);
+	l->sentence = checkpoint_sentence(l->c, l->a, l->dir);
+	if (l->c->status)
+		return false;
+	t->sentence = l->sentence != NULL;
+	return (tree_build(t) &&
+	        (!l->sentence ||
+	         checkpoint_dense(t, &l->from, l->dir, l->sentence))) ||
+	       note(l->c, "%s", l->dir);
 }
 
 /* {"hash": true} and the like: what was not left to the default */
@@ -91,8 +99,7 @@ side_files(Load *l)
 	if (!l->c->status &&
 	    (o = checkpoint_generation(l->c, l->a, l->dir, l->config)))
 		tree_put(l->doc, "generation_config", o);
-	if (!l->c->status && (o = checkpoint_sentence(l->c, l->a, l->dir)))
-		tree_put(l->doc, "sentence", o);
+	tree_put(l->doc, "sentence", l->sentence);
 	return !l->c->status;
 }
 
