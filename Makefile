@@ -62,6 +62,11 @@ bench: all tools $(BENCH)
 	@tests/bench/pipeline $(B)
 	@$(B)/bench/kernel
 
+# The ONNX we write, in onnxruntime from npm; needs node and a network.
+ORT_MODELS = *
+check-ort: all
+	@set -f; tests/ort/run $(B) $(ORT_MODELS)
+
 # Programs that only tests use.
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/cmd/cli.o $(B)/libqeff.a
 	@mkdir -p $(@D)
@@ -179,6 +184,6 @@ clean:
 	rm -rf $(B)
 
 -include $(LIB:.o=.d) $(wildcard $(B)/cmd/*.d $(B)/unit/*.d $(B)/tests/*/*.d)
-.PHONY: all bench tools unit cli check asan fuzz fuzzers fuzz-replay lint fmt demo install \
+.PHONY: all bench check-ort tools unit cli check asan fuzz fuzzers fuzz-replay lint fmt demo install \
         uninstall dist clean
 .SECONDARY:

@@ -124,7 +124,8 @@ graph_output(Graph *g, Value *v)
 	PUSH(g->mem, g->out, g->nout, g->capout, v);
 }
 
-/* The table cannot forget a key; a null value is as good as none. */
+/* The table cannot forget a key; a null value is as good as none.  A node
+ * named after its output goes on being so: names of nodes stay unique. */
 bool
 value_rename(Graph *g, Value *v, const char *name)
 {
@@ -133,7 +134,10 @@ value_rename(Graph *g, Value *v, const char *name)
 	if (value_find(g, name))
 		return false;
 	dict_set(g->value, v->name, NULL);
-	v->name = arena_dup(g->mem, name);
+	name = arena_dup(g->mem, name);
+	if (v->from && v->from->name == v->name)
+		v->from->name = name;
+	v->name = name;
 	dict_set(g->value, v->name, v);
 	return true;
 }
