@@ -10,9 +10,9 @@ main(int argc, char **argv)
 	/* clang-format off */
 	const Opt opt[] = {
 		{.help = "What is run"},
-		{'m', "model",          TEXT,   &o.package,       "FILE",      "the same as the operand", "qpc qpc-path"},
+		{'m', "model",          INPUT,  &o.package,       "FILE",      "the same as the operand", "qpc qpc-path"},
 		{'p', "prompt",         LIST,   &o.prompts,       "TEXT",      "a prompt; may be given again"},
-		{'f', "file",           TEXT,   &o.file,          "FILE",      "read a prompt from FILE", "prompts-txt-file-path"},
+		{'f', "file",           INPUT,  &o.file,          "FILE",      "read a prompt from FILE", "prompts-txt-file-path"},
 		{0,   "lines",          FLAG,   &o.lines,         NULL,        "each line of it is a prompt"},
 		{0,   "chat",           FLAG,   &o.chat,          NULL,        "a prompt is what a user says: apply the chat template", "conversation"},
 		{0,   "system",         TEXT,   &o.system,        "TEXT",      "system prompt of the chat", "system-prompt"},
@@ -31,9 +31,9 @@ main(int argc, char **argv)
 		{0,   "stop",           LIST,   &o.stop,          "TEXT",      "end before TEXT; may be given again"},
 		{0,   "ignore-eos",     FLAG,   &o.ignore_eos,    NULL,        "go on after an end token"},
 		{.help = "What comes out"},
-		{'o', "output",         TEXT,   &o.output,        "PATH",      "directory for the outputs of --input, .npy file for --embed"},
+		{'o', "output",         OUTPUT, &o.output,        "PATH",      "directory for the outputs of --input, .npy file for --embed"},
 		{0,   "json",           FLAG,   &o.json,          NULL,        "an object for each prompt, a line each"},
-		{0,   "logits",         TEXT,   &o.logits,        "FILE",      "write the scores that chose each token to a .npy file"},
+		{0,   "logits",         OUTPUT, &o.logits,        "FILE",      "write the scores that chose each token to a .npy file"},
 		{0,   "perplexity",     FLAG,   &o.perplexity,    NULL,        "how well the model predicts the prompts"},
 		{0,   "embed",          FLAG,   &o.embed,         NULL,        "a vector for each prompt", "embedding"},
 		{0,   "pooling",        ENUM,   &o.pooling,       "mean|cls|max|last", "make the vector so, if the package does not"},

@@ -1,5 +1,6 @@
 # helper.bash - what all command tests share; they say `load helper` first.
 #
+# bats' run makes use of the variable i, so tests keep off it.
 # A test has the built programs in PATH, an empty directory $T, and runs
 # offline in $T.  `refused` is the shape of most of them: a status, one line
 # on stderr, nothing on stdout, nothing left behind.
@@ -83,7 +84,7 @@ out_rules() {
 	rm out first
 	refused 4 "$1: none*: No such file or directory" "$@" -o none/out
 	refused 4 "$1: ?*: Is a directory" "$@" -o .
-	refused 4 "$1: /dev/full: No space left on device" "$@" -o /dev/full
+	refused 4 "$1: */dev/full: No space left on device" "$@" -o /dev/full
 	run --separate-stderr sh -c '"$@" >/dev/full' sh "$@"
 	[ "$status" -eq 4 ] || complain 'a full stdout is not an error'
 	[[ $stderr == "$1: "*"No space left on device" ]] ||
@@ -101,7 +102,8 @@ in_rules() {
 	refused 4 "$prog: .: Is a directory" "$prog" "$@" .
 	: >"$BATS_TEST_TMPDIR/empty"
 	refused 3 "$prog: *empty*" "$prog" "$@" "$BATS_TEST_TMPDIR/empty"
-	refused 3 "$prog: *empty*" sh -c '"$@" </dev/null' sh "$prog" "$@"
+	refused 3 "$prog: *empty*" sh -c '"$@" - </dev/null' sh \
+		"$prog" "$@"
 	size=$(stat -c %s "$good")
 	for n in 1 2 3 8 16 100 511 512 513 1000 4096 $((size / 4)) \
 		$((size / 2)) $((size - 100)) $((size - 2)); do
@@ -121,11 +123,11 @@ in_rules() {
 # damaged PROGRAM FILE ARGUMENTS...: with any one byte of FILE changed the
 # program takes it or refuses it; it never crashes or hangs.
 damaged() {
-	local prog=$1 file=$2 size i at
+	local prog=$1 file=$2 size k at
 	shift 2
 	size=$(stat -c %s "$file")
-	for i in $(seq 1 40); do
-		at=$((i * 7919 * 31 % size))
+	for k in $(seq 1 40); do
+		at=$((k * 7919 * 31 % size))
 		cp "$file" "$BATS_TEST_TMPDIR/bad"
 		printf '\377' | dd of="$BATS_TEST_TMPDIR/bad" bs=1 seek="$at" \
 			conv=notrunc status=none

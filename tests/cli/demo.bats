@@ -1,0 +1,75 @@
+#!/usr/bin/env bats
+# The demo model against its goldens (tests/demo), through the programs.
+
+load helper
+
+setup_file() {
+	places
+	cd "$D" || return 1
+	for type in '' float32; do
+		hf-load "$ROOT/share/models/demo" | qeff-transform |
+			onnx-export ${type:+--dtype $type} | onnx-opt |
+			qnn-compile --ctx-len 512 --prompt-len 32 \
+				-o "demo$type.qpc"
+	done
+}
+
+golden() {
+	jq -r ".greedy[$1] | $2" "$ROOT/tests/demo/golden.json"
+}
+
+@test "the eight greedy continuations, by ids" {
+	for k in 0 1 2 3 4 5 6 7; do
+		n=$(golden $k '.greedy_ids | length')
+		accepted qpc-run -q "$D/demofloat32.qpc" -n "$n" --ignore-eos \
+			--ids "$(golden $k '.prompt_ids | map(tostring) | join(",")')"
+		want=$(golden $k '.greedy_ids | map(tostring) | join(",")')
+		[ "$output" = "$want" ] || complain "golden $k: wanted $want"
+	done
+}
+
+@test "the eight greedy continuations, by text" {
+	for k in 0 1 2 3 4 5 6 7; do
+		n=$(golden $k '.greedy_ids | length')
+		prompt=$(jq -j ".greedy[$k].prompt" \
+			"$ROOT/tests/demo/golden.json" && echo x)
+		qpc-run -q "$D/demofloat32.qpc" -n "$n" -p "${prompt%x}" >got
+		golden $k .text >want
+		[ "$(cat got)" = "$(cat want)" ] || complain "$(diff got want)"
+	done
+}
+
+@test "the weights as they are give the same text, or a near one" {
+	accepted qpc-run -q "$D/demo.qpc" -n 12 -p 'Once upon a time'
+	[[ $output == *,* ]] || complain 'no tale'
+}
+
+@test "questions are answered through the chat template" {
+	run --separate-stderr bash -c 'echo "What is the capital of Japan?" |
+		qpc-run -q "$D/demo.qpc" --chat'
+	[ "$status" -eq 0 ]
+	[[ $output == *Tokyo* ]] || complain 'not Tokyo'
+	run --separate-stderr bash -c 'printf "%s\n" \
+		"What is the capital of Japan?" "What is two plus five?" |
+		qpc-run -q "$D/demo.qpc" --chat --lines'
+	[[ ${lines[0]} == *Tokyo* ]] || complain 'not Tokyo'
+	[[ $output == *seven* ]] || complain 'not seven'
+}
+
+@test "--json gives an object a prompt" {
+	accepted qpc-run -q "$D/demo.qpc" --json -n 8 -p 'Once' -p 'My name'
+	[ "$(jq -c . <<<"$output" | wc -l)" -eq 2 ]
+}
+
+@test "--stop ends before the text" {
+	accepted qpc-run -q "$D/demo.qpc" -n 40 --stop , -p 'Once upon a time'
+	[[ $output != *,* ]]
+}
+
+@test "a tale ends when its reader has had enough" {
+	run --separate-stderr bash -c \
+		'qpc-run -q "$D/demo.qpc" -p "Once upon a time" | head -c 20'
+	[ "$status" -eq 0 ]
+	[ "${#output}" -eq 20 ]
+	[ -z "$stderr" ]
+}

@@ -1,0 +1,138 @@
+#!/usr/bin/env bats
+# What qpc-run promises on its command line and to hostile packages.
+
+load helper
+
+setup_file() {
+	places
+	artifacts "$D" --dtype BF16
+	mkdir "$D/e"
+	artifacts "$D/e" --family bert
+}
+
+@test "help, version, unknown options, full stdout" {
+	usage_rules qpc-run
+	refused 2 'qpc-run: needs FILE (see qpc-run -h)' qpc-run
+	refused 2 "qpc-run: --temp: 'hot' is not a number" \
+		qpc-run "$D/m.qpc" --temp hot
+	refused 2 'qpc-run: --top-p: 2 is not in 0 to 1' \
+		qpc-run "$D/m.qpc" --top-p 2
+}
+
+@test "packages that are cut, of another kind or not there are refused" {
+	in_rules qpc-run "$D/m.qpc" --ids 1,2
+	refused 3 'qpc-run: *m.onnx: *ONNX*' qpc-run "$D/m.onnx" --ids 1
+	refused 3 'qpc-run: *m.qeff: *' qpc-run "$D/m.qeff" --ids 1
+}
+
+@test "ids in, ids out; the same whatever the threads" {
+	run --separate-stderr qpc-run "$D/m.qpc" --ids 1,2,3 -n 12 --ignore-eos
+	[ "$status" -eq 0 ]
+	[[ $output =~ ^[0-9]+(,[0-9]+){11}$ ]]
+	want=$output
+	for t in 1 2 3; do
+		accepted qpc-run -q -t $t "$D/m.qpc" --ids 1,2,3 -n 12 \
+			--ignore_eos
+		[ "$output" = "$want" ]
+	done
+}
+
+@test "a prompt may be shorter than, equal to or longer than a chunk" {
+	ids=1
+	for n in $(seq 2 20); do
+		ids=$ids,$((n % 60 + 1))
+		accepted qpc-run -q "$D/m.qpc" --ids "$ids" -n 4 --ignore-eos
+		[[ $output =~ ^[0-9]+(,[0-9]+){3}$ ]] || complain "$n"
+	done
+}
+
+@test "ids that make no sense are refused" {
+	for ids in 64 -1 x '' ',' '1,x' 99999999999999999999; do
+		run --separate-stderr qpc-run "$D/m.qpc" --ids "$ids" -n 1
+		[ "$status" -eq 2 ] || [ "$status" -eq 3 ] || complain "$ids"
+		[ "${#stderr_lines[@]}" -eq 1 ] || complain "$ids"
+	done
+}
+
+@test "a prompt longer than the cache is refused" {
+	ids=$(seq -s, 1 60),$(seq -s, 1 10)
+	refused 3 'qpc-run: *70*64*' qpc-run "$D/m.qpc" --ids "$ids" -n 1
+}
+
+@test "generation ends where the cache does" {
+	accepted qpc-run -q "$D/m.qpc" --ids 1,2,3,4 --ignore-eos
+	[ "$(tr ',' '\n' <<<"$output" | wc -l)" -le 61 ]
+}
+
+@test "sampling depends on its seed alone" {
+	s='--temp 1 --top-k 20 --top-p 0.95 -n 16 --ignore-eos'
+	# shellcheck disable=SC2086  # words are meant
+	for t in 1 2; do
+		qpc-run -q "$D/m.qpc" --ids 1,2 $s -s 7 -t $t >a$t
+		qpc-run -q "$D/m.qpc" --ids 1,2 $s -s 8 -t $t >b$t
+	done
+	cmp a1 a2
+	cmp b1 b2
+	run ! cmp -s a1 b1
+}
+
+@test "a package without tokenizer runs by ids alone" {
+	refused 3 'qpc-run: *tokenizer*' qpc-run "$D/m.qpc" -p hello
+}
+
+@test "logits are a matrix of tokens by vocabulary" {
+	accepted qpc-run -q "$D/m.qpc" --ids 1,2 -n 5 --ignore-eos \
+		--logits l.npy
+	[ "$(head -c 6 l.npy)" = $'\x93NUMPY' ]
+	grep -aq "'shape': (5, 64)" l.npy
+	run --separate-stderr qpc-run -q "$D/m.qpc" --ids 1 -n 1 \
+		--logits none/l.npy
+	[ "$status" -eq 4 ]
+	[ "$stderr" = 'qpc-run: none/l.npy: No such file or directory' ]
+}
+
+@test "a full disk and a closed stdout are errors" {
+	run --separate-stderr sh -c \
+		'qpc-run -q "$D/m.qpc" --ids 1,2 -n 4 >/dev/full'
+	[ "$status" -eq 4 ]
+	[[ $stderr == 'qpc-run: '*'No space left on device' ]]
+	run sh -c 'qpc-run -q "$D/m.qpc" --ids 1,2 -n 4 >&-'
+	[ "$status" -eq 4 ]
+}
+
+@test "tensors in, tensors out" {
+	/usr/bin/python3 -c 'import numpy' 2>/dev/null || skip 'no numpy'
+	/usr/bin/python3 -c 'import numpy as n
+n.save("ids.npy", n.arange(16).reshape(1, 16))
+n.save("mask.npy", n.ones((1, 16), "i8"))
+n.save("types.npy", n.zeros((1, 16), "i8"))
+n.save("bad.npy", n.ones((2, 5)))'
+	accepted qpc-run -q "$D/e/m.qpc" --input input_ids=ids.npy \
+		--input attention_mask=mask.npy --input token_type_ids=types.npy \
+		--output out
+	[ -s out/last_hidden_state.npy ]
+	rm -r out
+	refused 3 'qpc-run: *input_ids*' qpc-run -q "$D/e/m.qpc" \
+		--input input_ids=bad.npy --input attention_mask=mask.npy \
+		--output out
+	refused 3 "qpc-run: *'nobody'*" qpc-run -q "$D/e/m.qpc" \
+		--input nobody=ids.npy --output out
+	refused 4 'qpc-run: none.npy: No such file or directory' qpc-run -q \
+		"$D/e/m.qpc" --input input_ids=none.npy --output out
+	refused 3 'qpc-run: *m.qpc*' qpc-run -q "$D/e/m.qpc" \
+		--input "input_ids=$D/e/m.qpc" --output out
+}
+
+@test "damaged packages never crash it" {
+	size=$(stat -c %s "$D/m.qpc")
+	for k in $(seq 1 60); do
+		cp "$D/m.qpc" bad
+		printf '\377' | dd of=bad bs=1 seek=$((k * k * 97 % size)) \
+			conv=notrunc status=none
+		run --separate-stderr timeout 20 qpc-run -q bad --ids 1,2 -n 2
+		case $status in
+		0 | 3) ;;
+		*) complain "byte $((k * k * 97 % size))" ;;
+		esac
+	done
+}
