@@ -41,24 +41,26 @@ eval_const(Tpl *t, const Node *n, Val *out)
 }
 
 Val *
-tpl_lookup(Scope *s, const char *name)
+tpl_lookup(Tpl *t, Scope *s, const char *name)
 {
-	for (; s; s = s->up)
-		for (Var *v = s->vars; v; v = v->next)
-			if (v->name == name)
-				return &v->v;
-	return NULL;
+	int64_t seen = 0;
+	Var *v = NULL;
+
+	for (; s && !v; s = s->up)
+		for (v = s->vars; v && v->name != name; v = v->next)
+			seen++;
+	t->steps += seen / 16; /* the next one to count them looks */
+	return v ? &v->v : NULL;
 }
 
 bool
 tpl_set_var(Tpl *t, Scope *s, const char *name, Val val)
 {
-	Var *v = s->vars;
+	Val *old = tpl_lookup(t, &(Scope){.vars = s->vars}, name);
+	Var *v;
 
-	while (v && v->name != name)
-		v = v->next;
-	if (v) {
-		v->v = val;
+	if (old) {
+		*old = val;
 		return true;
 	}
 	if (!(v = TPL_NEW(t, Var)))
@@ -81,14 +83,14 @@ tpl_scope(Tpl *t, Scope *up)
 static bool
 eval_name(Tpl *t, const Node *n, Val *out)
 {
-	const Val *v = tpl_lookup(t->scope, n->name);
+	const Val *v = tpl_lookup(t, t->scope, n->name);
 	const FnRow *row;
 	Val name;
 
 	*out = v ? *v : tpl_map_name(t->vars, n->name);
 	if (out->kind != K_MISSING)
 		return true;
-	if ((row = tpl_row(tpl_globals, n->name))) {
+	if (!v && (row = tpl_row(tpl_globals, n->name))) {
 		*out = (Val){.kind = K_FUNC, .fn = row};
 		return true;
 	}

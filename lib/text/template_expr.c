@@ -129,6 +129,8 @@ name(Parser *p)
 	for (size_t i = 0; i < LEN(special); i++)
 		if (n->name == special[i].name && !(p->sets & special[i].flag))
 			p->uses |= special[i].flag;
+	if (!p->target)
+		tpl_mention(p, n->name, false);
 	p->t++;
 	return n;
 }

@@ -233,6 +233,8 @@ typedef enum NodeKind {
 typedef struct Nodes {
 	Node **v;
 	size_t n, cap;
+	const char **unset; /* names that begin undefined in this scope */
+	size_t nunset, cunset;
 } Nodes;
 
 /* What stands in a, b, c, list and body depends on the kind; the parser says
@@ -313,11 +315,21 @@ typedef struct Program {
 	const char *loop, *caller, *kwargs, *varargs; /* as interned */
 } Program;
 
+/* A scope being parsed, and the names that stood in it so far. */
+typedef struct Names {
+	struct Names *up;
+	Dict *seen;
+	Nodes *of;
+	int ifs; /* around the current statement */
+} Names;
+
 typedef struct Parser {
 	Ctx *c;
 	Arena *mem;
 	const Token *t; /* the current one */
-	Dict *names;
+	Dict *names;    /* interned */
+	Names *scope;
+	bool target; /* names are to be assigned to */
 	Program *prog;
 	int depth;
 	int loops;           /* around the current statement */
@@ -331,6 +343,8 @@ bool tpl_parse(Ctx *, Arena *, Span source, Program *);
 /* template_parse.c and template_expr.c: pieces of the parser.  NULL or false
  * is a failure. */
 Node *tpl_node(Parser *, NodeKind);
+/* A name stands here, to be read or to be assigned to. */
+void tpl_mention(Parser *, const char *name, bool store);
 const char *tpl_intern(Parser *, Span name);
 void tpl_bad(Parser *, const char *fmt, ...) PRINTF(2, 3);
 bool tpl_at(const Parser *, const char *op);      /* an operator */
@@ -487,7 +501,7 @@ bool tpl_eval(Tpl *, const Node *, Val *out);
 bool tpl_get_attr(Tpl *, Val, const char *name, Val *out); /* x.name */
 bool tpl_get_item(Tpl *, Val, Val key, Val *out);          /* x[key] */
 bool tpl_args(Tpl *, const Nodes *, Args *);
-Val *tpl_lookup(Scope *, const char *name);
+Val *tpl_lookup(Tpl *, Scope *, const char *name); /* NULL: none */
 bool tpl_set_var(Tpl *, Scope *, const char *name, Val);
 Scope *tpl_scope(Tpl *, Scope *up);
 

@@ -3,7 +3,12 @@
  *
  * One row of `stmts` for each tag that begins a statement.  The parser stands
  * behind `{%` and its name when a row's function is called, and leaves
- * behind the statement's last `%}`. */
+ * behind the statement's last `%}`.
+ *
+ * Names get their scopes here, as jinja2 does it: a name whose first mention
+ * in a scope assigns to it, whatever branch is taken, and that no scope around
+ * mentions, belongs to that scope from its start.  So a variable of that name
+ * that was passed to the template is hidden even before the assignment. */
 
 #include <stdio.h>
 
@@ -132,10 +137,67 @@ Node *
 tpl_target(Parser *p, const char *stop)
 {
 	unsigned uses = p->uses;
-	Node *n = tpl_tuple(p, true, true, false, stop);
+	Node *n;
 
+	p->target = true;
+	n = tpl_tuple(p, true, true, false, stop);
+	p->target = false;
 	p->uses = uses; /* to assign is not to read */
 	return n && assignable(p, n) ? n : NULL;
+}
+
+void
+tpl_mention(Parser *p, const char *name, bool store)
+{
+	Names *s = p->scope;
+	bool outside = false;
+
+	if (dict_has(s->seen, name))
+		return;
+	for (const Names *up = s->up; up && !outside; up = up->up)
+		outside = dict_has(up->seen, name);
+	if (outside && !store)
+		return;
+	dict_set(s->seen, name, s);
+	if (store && !outside && !s->ifs)
+		PUSH(p->mem, s->of->unset, s->of->nunset, s->of->cunset, name);
+}
+
+/* The names of a target are assigned to. */
+static void
+mention_target(Parser *p, const Node *n)
+{
+	if (n->kind == N_NAME)
+		tpl_mention(p, n->name, true);
+	for (size_t i = 0; i < n->list.n; i++)
+		mention_target(p, n->list.v[i]);
+}
+
+/* The names of a target have values when the scope begins. */
+static void
+parameter(Parser *p, const Node *n)
+{
+	if (n->kind == N_NAME)
+		dict_set(p->scope->seen, n->name, p->scope);
+	for (size_t i = 0; i < n->list.n; i++)
+		parameter(p, n->list.v[i]);
+}
+
+static void
+begin_scope(Parser *p, Nodes *of)
+{
+	Names *s = NEW(p->mem, Names);
+
+	s->up = p->scope;
+	s->of = of;
+	s->seen = dict_new(p->mem);
+	p->scope = s;
+}
+
+static void
+end_scope(Parser *p)
+{
+	p->scope = p->scope->up;
 }
 
 static bool statements(Parser *, Nodes *, const char *const *ends);
@@ -149,14 +211,19 @@ block(Parser *p, Nodes *body, const char *end)
 	return statements(p, body, ends) && (p->t++, end_tag(p));
 }
 
-/* A body in which filters must exist even if it is never run. */
+/* A body that is a scope; filters in it must exist even if it is never run.
+ * params: what has values when it begins, or NULL. */
 static bool
-strict(Parser *p, Nodes *body, const char *end)
+scoped(Parser *p, Nodes *body, const Nodes *params, const char *end)
 {
 	bool soft = p->soft, ok;
 
 	p->soft = false;
+	begin_scope(p, body);
+	for (size_t i = 0; params && i < params->n; i++)
+		parameter(p, params->v[i]);
 	ok = block(p, body, end);
+	end_scope(p);
 	p->soft = soft;
 	return ok;
 }
@@ -168,11 +235,15 @@ parse_if(Parser *p)
 	static const char *const ends[] = {"elif", "else", "endif", NULL};
 	bool soft = p->soft;
 	Node *first = tpl_node(p, N_IF), *n = first, *next;
+	int ifs = p->scope->ifs;
 
 	p->soft = true;
 	for (;;) {
 		if (!(n->a = tpl_tuple(p, false, false, false, NULL)) ||
-		    !end_tag(p) || !statements(p, &n->body, ends))
+		    !end_tag(p))
+			return NULL;
+		p->scope->ifs = ifs + 1;
+		if (!statements(p, &n->body, ends))
 			return NULL;
 		if (!tpl_skip_name(p, "elif"))
 			break;
@@ -186,15 +257,44 @@ parse_if(Parser *p)
 	} else if (p->t++, !end_tag(p)) {
 		return NULL;
 	}
+	p->scope->ifs = ifs;
 	p->soft = soft;
 	return first;
+}
+
+static bool
+loop_test(Parser *p, Node *n)
+{
+	Nodes none = {0};
+
+	begin_scope(p, &none);
+	parameter(p, n->b);
+	n->c = tpl_expr(p, true);
+	end_scope(p);
+	return n->c != NULL;
+}
+
+static bool
+loop_body(Parser *p, Node *n)
+{
+	static const char *const ends[] = {"else", "endfor", NULL};
+	const Node loop = {.kind = N_NAME, .name = p->prog->loop};
+	bool ok;
+
+	begin_scope(p, &n->body);
+	parameter(p, &loop);
+	parameter(p, n->b);
+	p->loops++;
+	ok = statements(p, &n->body, ends);
+	p->loops--;
+	end_scope(p);
+	return ok;
 }
 
 /* FOR: for b in a if c: body, else: other; RECURSIVE in op */
 static Node *
 parse_for(Parser *p)
 {
-	static const char *const ends[] = {"else", "endfor", NULL};
 	Node *n = tpl_node(p, N_FOR);
 	bool soft = p->soft, ok;
 
@@ -208,18 +308,15 @@ parse_for(Parser *p)
 	if (!(n->a = tpl_tuple(p, false, false, false, "recursive")))
 		return NULL;
 	p->soft = false;
-	if (tpl_skip_name(p, "if") && !(n->c = tpl_expr(p, true)))
+	if (tpl_skip_name(p, "if") && !loop_test(p, n))
 		return NULL;
 	if (tpl_skip_name(p, "recursive"))
 		n->op = RECURSIVE;
-	if (!end_tag(p))
+	if (!end_tag(p) || !loop_body(p, n))
 		return NULL;
-	p->loops++;
-	ok = statements(p, &n->body, ends);
-	p->loops--;
-	if (ok && tpl_skip_name(p, "else"))
-		ok = end_tag(p) && block(p, &n->other, "endfor");
-	else if (ok)
+	if (tpl_skip_name(p, "else"))
+		ok = end_tag(p) && scoped(p, &n->other, NULL, "endfor");
+	else
 		ok = (p->t++, end_tag(p));
 	p->soft = soft;
 	return ok ? n : NULL;
@@ -239,17 +336,23 @@ parse_set(Parser *p)
 		n->b = x;
 		if (!(n->name = any_name(p)))
 			return NULL;
+		tpl_mention(p, x->name, false);
 	} else if (!(n->b = tpl_target(p, NULL))) {
 		return NULL;
 	}
 	if (tpl_skip(p, "=")) {
-		n->a = tpl_tuple(p, false, true, false, NULL);
-		return n->a && end_tag(p) ? n : NULL;
+		if (!(n->a = tpl_tuple(p, false, true, false, NULL)))
+			return NULL;
+		if (!n->name)
+			mention_target(p, n->b);
+		return end_tag(p) ? n : NULL;
 	}
 	n->kind = N_SETBLOCK;
+	if (!n->name)
+		mention_target(p, n->b);
 	if (tpl_at(p, "|") && !(n->a = tpl_filter_chain(p, NULL, false)))
 		return NULL;
-	return end_tag(p) && strict(p, &n->body, "endset") ? n : NULL;
+	return end_tag(p) && scoped(p, &n->body, NULL, "endset") ? n : NULL;
 }
 
 /* (a, b=1): list holds names, each with its default in a */
@@ -294,7 +397,7 @@ macro_body(Parser *p, Node *n, const char *end)
 	p->loops = 0;
 	for (size_t i = 0; i < n->list.n; i++)
 		assignable(p, n->list.v[i]);
-	ok = strict(p, &n->body, end);
+	ok = scoped(p, &n->body, &n->list, end);
 	n->op = (int)p->uses;
 	p->uses |= uses;
 	p->sets = sets;
@@ -310,6 +413,7 @@ parse_macro(Parser *p)
 
 	if (!(n->name = any_name(p)) || !signature(p, n) || !end_tag(p))
 		return NULL;
+	tpl_mention(p, n->name, true);
 	return macro_body(p, n, "endmacro") ? n : NULL;
 }
 
@@ -336,10 +440,10 @@ parse_filter(Parser *p)
 
 	if (!(n->a = tpl_filter_chain(p, NULL, true)) || !end_tag(p))
 		return NULL;
-	return strict(p, &n->body, "endfilter") ? n : NULL;
+	return scoped(p, &n->body, NULL, "endfilter") ? n : NULL;
 }
 
-/* WITH: list alternates targets and values */
+/* WITH: the targets in other take the values in list, body */
 static Node *
 parse_with(Parser *p)
 {
@@ -348,15 +452,19 @@ parse_with(Parser *p)
 	while (p->t->kind != T_STMT_END && !tpl_at(p, ":")) {
 		if (n->list.n && !tpl_expect(p, ","))
 			return NULL;
-		if (!(x = tpl_primary(p)) || !assignable(p, x) ||
-		    !tpl_expect(p, "="))
+		p->target = true;
+		x = tpl_primary(p);
+		p->target = false;
+		if (!x || !assignable(p, x) || !tpl_expect(p, "="))
 			return NULL;
-		PUSH(p->mem, n->list.v, n->list.n, n->list.cap, x);
+		PUSH(p->mem, n->other.v, n->other.n, n->other.cap, x);
 		if (!(x = tpl_expr(p, true)))
 			return NULL;
 		PUSH(p->mem, n->list.v, n->list.n, n->list.cap, x);
 	}
-	return end_tag(p) && strict(p, &n->body, "endwith") ? n : NULL;
+	if (!end_tag(p) || !scoped(p, &n->body, &n->other, "endwith"))
+		return NULL;
+	return n;
 }
 
 /* SCOPE: body.  The block marks what the model said, for training. */
@@ -365,7 +473,8 @@ parse_generation(Parser *p)
 {
 	Node *n = tpl_node(p, N_SCOPE);
 
-	return end_tag(p) && strict(p, &n->body, "endgeneration") ? n : NULL;
+	return end_tag(p) && scoped(p, &n->body, NULL, "endgeneration") ? n
+	                                                                : NULL;
 }
 
 /* OUTPUT: list, one after the other */
@@ -517,6 +626,7 @@ tpl_parse(Ctx *c, Arena *a, Span source, Program *prog)
 	prog->caller = tpl_intern(&p, SPAN("caller"));
 	prog->kwargs = tpl_intern(&p, SPAN("kwargs"));
 	prog->varargs = tpl_intern(&p, SPAN("varargs"));
+	begin_scope(&p, &prog->body);
 	if (!(p.t = tpl_lex(c, a, source)) ||
 	    !statements(&p, &prog->body, NULL))
 		return false;

@@ -124,6 +124,8 @@ print_range(Buf *b, const Range *r)
 static bool
 print(Tpl *t, Buf *b, Val v)
 {
+	Val n;
+
 	switch (v.kind) {
 	case K_MISSING:
 	case K_UNDEF:
@@ -164,6 +166,20 @@ print(Tpl *t, Buf *b, Val v)
 		return print_view(t, b, v);
 	case K_RANGE:
 		print_range(b, v.r);
+		return true;
+	case K_MACRO:
+		buf_str(b, "<Macro ");
+		if (!v.mac->node->name)
+			buf_str(b, "anonymous");
+		else
+			tpl_print_quoted(b, SPAN(v.mac->node->name), false);
+		buf_char(b, '>');
+		return true;
+	case K_LOOP:
+		if (!tpl_get_attr(t, v, "length", &n))
+			return false;
+		buf_fmt(b, "<LoopContext %lld/%lld>", (long long)v.loop->i + 1,
+		        (long long)n.i);
 		return true;
 	default: /* Python shows an address here */
 		buf_fmt(b, "<%s object>", tpl_type(v));

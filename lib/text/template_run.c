@@ -92,12 +92,24 @@ run(Tpl *t, const Nodes *body)
 	return true;
 }
 
-/* Runs body in a scope of its own on top of up. */
+/* A scope for body, on top of up. */
+static Scope *
+scope_of(Tpl *t, const Nodes *body, Scope *up)
+{
+	Scope *s = tpl_scope(t, up);
+
+	for (size_t i = 0; s && i < body->nunset; i++)
+		if (!tpl_set_var(t, s, body->unset[i], V_MISSING))
+			return NULL;
+	return s;
+}
+
+/* Runs body in a scope of its own. */
 static bool
 run_scoped(Tpl *t, const Nodes *body, Scope *up)
 {
 	Scope *outer = t->scope;
-	bool ok = (t->scope = tpl_scope(t, up)) && run(t, body);
+	bool ok = (t->scope = scope_of(t, body, up)) && run(t, body);
 
 	t->scope = outer;
 	return ok;
@@ -186,7 +198,7 @@ store(Tpl *t, const Node *n, Val v)
 	t->line = n->line;
 	if (!n->name)
 		return assign(t, n->b, v);
-	ns = tpl_lookup(t->scope, n->b->name);
+	ns = tpl_lookup(t, t->scope, n->b->name);
 	if (!ns || ns->kind != K_NS)
 		return tpl_fail(t,
 		                "'%s' is no namespace, its '%s' cannot be "
@@ -231,8 +243,15 @@ exec_filterblock(Tpl *t, const Node *n)
 {
 	Val v;
 
-	return tpl_capture(t, &n->body, t->scope, &v) && through(t, n->a, &v) &&
-	       (t->flow != GO || tpl_print(t, t->out, v));
+	if (!tpl_capture(t, &n->body, t->scope, &v) || !through(t, n->a, &v))
+		return false;
+	if (t->flow != GO)
+		return true;
+	return v.kind == K_STR ? tpl_print(t, t->out, v)
+	                       : tpl_fail(t,
+	                                  "a filter block became no string "
+	                                  "but '%s'",
+	                                  tpl_type(v));
 }
 
 static bool
@@ -244,14 +263,14 @@ exec_scope(Tpl *t, const Node *n)
 static bool
 exec_with(Tpl *t, const Node *n)
 {
-	Scope *outer = t->scope, *inner = tpl_scope(t, outer);
+	Scope *outer = t->scope, *inner = scope_of(t, &n->body, outer);
 	bool ok = inner != NULL;
 	Val v;
 
-	for (size_t i = 0; ok && i < n->list.n; i += 2) {
-		ok = tpl_eval(t, n->list.v[i + 1], &v);
+	for (size_t i = 0; ok && i < n->list.n; i++) {
+		ok = tpl_eval(t, n->list.v[i], &v);
 		t->scope = inner;
-		ok = ok && assign(t, n->list.v[i], v);
+		ok = ok && assign(t, n->other.v[i], v);
 		t->scope = outer;
 	}
 	t->scope = inner;
@@ -325,7 +344,7 @@ turn(Tpl *t, const Node *n, Loop *l, Scope *up)
 	Val self = {.kind = K_LOOP, .loop = l};
 	bool ok;
 
-	if (!(t->scope = tpl_scope(t, up)))
+	if (!(t->scope = scope_of(t, &n->body, up)))
 		return false;
 	ok = tpl_set_var(t, t->scope, t->prog->loop, self) &&
 	     assign(t, n->b, l->current) && run(t, &n->body);
@@ -443,6 +462,8 @@ parameters(Tpl *t, const Macro *m, Args *a, Scope *s)
 	for (size_t i = 0; i < params->n; i++) {
 		const Node *p = params->v[i];
 
+		if (!tpl_work(t, a->nkw))
+			return false;
 		v = i < a->n ? a->v[i] : take_kw(a, p->name);
 		if (v.kind == K_MISSING && p->a) {
 			if (!tpl_eval(t, p->a, &v))
@@ -471,7 +492,7 @@ specials(Tpl *t, const Macro *m, Args *a, Scope *s)
 	Val v, key;
 
 	if (uses & USES_CALLER &&
-	    !tpl_lookup(&(Scope){.vars = s->vars}, t->prog->caller)) {
+	    !tpl_lookup(t, &(Scope){.vars = s->vars}, t->prog->caller)) {
 		v = take_kw(a, "caller");
 		if ((v.kind == K_MISSING || v.kind == K_NONE) &&
 		    !tpl_undef_why(t, "no caller defined", &v))
@@ -551,7 +572,8 @@ render(Tpl *t, Span source, const Json *vars, Program *prog)
 	if (!json_is(vars, json_type_object))
 		return fail(t->c, QE_INPUT, "the variables are no JSON object");
 	if (!tpl_parse(t->c, t->mem, source, prog) ||
-	    !tpl_from_json(t, vars, &v) || !(t->scope = tpl_scope(t, NULL)))
+	    !tpl_from_json(t, vars, &v) ||
+	    !(t->scope = scope_of(t, &prog->body, NULL)))
 		return false;
 	t->vars = v.m;
 	return run(t, &prog->body);

@@ -108,7 +108,7 @@ DEMO() {
 	if ! python3 -c 'import jinja2' 2>/dev/null; then
 		skip 'no jinja2'
 	fi
-	run python3 "$ROOT/tests/text/differential.py" --every 25 \
+	run python3 "$ROOT/tests/text/differential.py" --every 25 --wild 300 \
 		"$TOOLS/template-render" "$ROOT/tests/text/template.t"
 	[ "$status" -eq 0 ] || complain 'templates differ'
 }

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """differential.py - templates of ours through jinja2 and through our engine.
 
-    differential.py [--every N] RENDER [FILE.t ...]
+    differential.py [--every N] [--wild N [--seed S]] RENDER [FILE.t ...]
 
 RENDER is the program of tests/tools/template-render.c.  The cases are those of FILE.t (template.t) and a grid of small
-expressions made here, of which --every N takes each N-th.  Needs python3-jinja2; where it is missing the run is skipped
+expressions made here, of which --every N takes each N-th; --wild adds N templates made at random.  Needs python3-jinja2; where it is missing the run is skipped
 (status 0, and says so).  Compared are the texts; where jinja2 fails ours must fail, too.
 """
-import argparse, copy, datetime, json, re, subprocess, sys
+import argparse, copy, datetime, json, random, re, subprocess, sys
 
 # What ours refuses or has no word for: integers beyond 64 bits, complex numbers, the address of an object.
 KNOWN = re.compile(r"\d{20}|\dj\)|0x[0-9a-f]{5}", re.I)
@@ -142,6 +142,65 @@ def grid():
                 yield "{{ (%s) %s (%s) }}" % (v, op, w)
 
 
+class Wild:
+    """Templates at random: white space control, scopes, loops, macros."""
+
+    TEXT = ["", " ", "  ", "\n", "\n\n", " \n ", "\n   ", "a", "b\n", " c ", "\t", "d\n  ", "}", "{ ", "\u00a0", "%}", "#"]
+    VALUE = ["a", "b", "c", "ns.x", "ns.y", "l", "o", "s", "n", "nope", "1", "'x'", "loop.index", "loop.last", "loop.previtem", "loop", "[1, 2]",
+             "{'k': a}", "none", "a ~ b", "a + 1", "n - 1", "l[0]", "o.a", "s[1:]", "a == b", "not a", "a in l", "a is defined",
+             "l|length", "a|string|upper", "l|map(attribute='n')|list", "range(n % 4)", "a if b else c", "a if b", "m(a)", "m(b, q=c)", "m()",
+             "caller()", "s.split('o')", "o.items()", "varargs", "kwargs", "-n", "(a, b)", "f // 1", "l|last", "s|trim('H')"]
+
+    def __init__(self, seed):
+        self.r = random.Random(seed)
+
+    def tag(self, inside):
+        left, right = self.r.choice(["", "", "", "-", "+"]), self.r.choice(["", "", "", "-", "+"])
+        return "{%" + left + " " + inside + " " + right + "%}"
+
+    def value(self):
+        return self.r.choice(self.VALUE)
+
+    def name(self):
+        return self.r.choice(["a", "b", "c", "ns.x", "ns.y", "a, b", "loop" if self.r.random() < 0.02 else "c"])
+
+    def block(self, depth):
+        return "".join(self.piece(depth) for _ in range(self.r.randint(0, 4)))
+
+    def piece(self, depth):
+        r, tag = self.r, self.tag
+        kind = r.randint(0, 6 if depth <= 0 else 17)
+        if kind < 3:
+            return r.choice(self.TEXT)
+        if kind == 3:
+            return "{#" + r.choice(["", "-", "+"]) + r.choice(self.TEXT) + r.choice(["", "-", "+"]) + "#}"
+        if kind < 6:
+            return "{{" + r.choice(["", "-", " "]) + " " + self.value() + " " + r.choice(["", "-"]) + "}}"
+        if kind == 6:
+            return tag("set %s = %s" % (self.name(), self.value()))
+        body, other = self.block(depth - 1), self.block(depth - 1)
+        if kind < 10:
+            middle = r.choice(["", tag("else") + other, tag("elif " + self.value()) + other])
+            return tag("if " + self.value()) + body + middle + tag("endif")
+        if kind < 13:
+            test = r.choice(["", "", " if " + self.value()])
+            leave = r.choice(["", "", tag("if " + self.value()) + tag(r.choice(["break", "continue"])) + tag("endif")])
+            over = r.choice(["l", "range(3)", "s", "o", "o.items()", "nope", "[a, b, c]", "l|map(attribute='a')"])
+            return tag("for %s in %s%s" % (r.choice(["a", "b", "a, b"]), over, test)) + body + leave + other + tag("endfor")
+        if kind == 13:
+            return tag("macro m(%s)" % r.choice(["", "a", "a, q=1", "p, q=a"])) + body + tag("endmacro")
+        if kind == 14:
+            return tag("set %s%s" % (r.choice(["a", "b", "ns.x"]), r.choice(["", " | upper"]))) + body + tag("endset")
+        if kind == 15:
+            return tag("filter " + r.choice(["upper", "trim", "replace('a', 'b')|length"])) + body + tag("endfilter")
+        if kind == 16:
+            return tag("with a = %s, d = a" % self.value()) + body + tag("endwith")
+        return tag("call%s m(%s)" % (r.choice(["", "(a)"]), self.value())) + body + tag("endcall")
+
+    def template(self):
+        return "{% set ns = namespace(x=1) %}" + self.block(3) + self.block(3)
+
+
 GRID_VARS = {"o": {"a": 1, "B": [1, 2.5], "text": "hé \"q\" </s>\n"}, "l": [{"a": 2, "n": "x"}, {"a": 1, "n": "Y"}], "s": "Hello, World",
              "n": 42, "f": 1.5}
 
@@ -170,11 +229,15 @@ def main():
         return 0
     p = argparse.ArgumentParser()
     p.add_argument("--every", type=int, default=1)
+    p.add_argument("--wild", type=int, default=0)
+    p.add_argument("--seed", type=int, default=1)
     p.add_argument("render")
     p.add_argument("files", nargs="*")
     o = p.parse_args()
     todo = [(n, s, v) for path in o.files for n, s, v, _, _ in read_cases(path) if not n.startswith("limit:")]
     todo += [(s, s, GRID_VARS) for s in list(grid())[:: o.every]]
+    wild = Wild(o.seed)
+    todo += [("wild", wild.template(), dict(GRID_VARS, a=1, b="B")) for _ in range(o.wild)]
     bad = 0
     got = ours([o.render], [(s, v) for _, s, v in todo])
     for (name, source, vars), g in zip(todo, got):
@@ -183,7 +246,7 @@ def main():
             continue
         if (text is None) != ("error" in g) or (text is not None and g["text"] != text):
             bad += 1
-            print("%s\n    jinja2: %r\n    ours:   %r" % (name, text if text is not None else error, g))
+            print("%s\n    jinja2: %r\n    ours:   %r" % (repr(source) if name == "wild" else name, text if text is not None else error, g))
     print("%d of %d equal" % (len(todo) - bad, len(todo)))
     return bad != 0
 

@@ -670,3 +670,29 @@ line 4: unsupported operand types for +: 'int' and 'list'
 {{ [none, none]|sort }}{{ [{'a': none}, {'a': none}]|sort(attribute='a')|length }}
 --- gives
 [None, None]2
+=== a name that is set later is undefined before, even if it was passed
+{% macro m() %}[{{ x }}]{% endmacro %}{{ m() }}{% set x = 1 %}{{ m() }}
+--- vars
+{"x": "passed"}
+--- gives
+[][1]
+=== but not if it was read before, or is set in a branch
+{{ y }}{% set y = 1 %}{{ y }}{% if false %}{% set x = 1 %}{% endif %}{{ x }}{% set z = z ~ '!' %}{{ z }}
+--- vars
+{"x": "X", "y": "Y", "z": "Z"}
+--- gives
+Y1XZ!
+=== a block set sees nothing of its own name
+{% set x %}[{{ x }}]{% endset %}{{ x }}
+--- vars
+{"x": "passed"}
+--- gives
+[]
+=== loops and macros as text
+{% macro m() %}{% endmacro %}{{ m }}{% for x in [1,2] %}{{ loop }}{% endfor %}{% macro c() %}{{ caller }}{% endmacro %}{% call c() %}{% endcall %}
+--- gives
+<Macro 'm'><LoopContext 1/2><LoopContext 2/2><Macro anonymous>
+=== a filter block must stay a string
+{% filter length %}abc{% endfilter %}
+--- fails
+line 1: a filter block became no string but 'int'
