@@ -19,7 +19,8 @@
  * A location is taken as relative to the model's folder and may not leave
  * it.  An absolute one, or a link that leaves the folder, is taken if the
  * model came through a pipe, or if metadata "qeff.files" lists the location
- * with a digest.  Whatever is listed must have the listed size and digest. */
+ * with a digest of all of the file or of its safetensors header.  Whatever is
+ * listed must have the listed size and digest. */
 bool onnx_read(Ctx *, Arena *a, const char *path, Graph **out);
 
 /* The same from memory, which outlives the graph; nothing outside it is
@@ -28,9 +29,10 @@ bool onnx_read_bytes(Ctx *, Arena *a, Span bytes, Graph **out);
 
 typedef struct OnnxWrite {
 	const char *path;
-	bool materialize;   /* large constants go to PATH.data, in pieces of
-	                     * 10 GiB, instead of being referred to */
+	bool materialize;   /* large constants go to PATH.data, PATH.data-2,
+	                     * ..., instead of being referred to */
 	int64_t inline_max; /* bytes up to which they are inline; 0: 1024 */
+	int64_t piece;      /* bytes of a data file at most; 0: 10 GiB */
 } OnnxWrite;
 
 /* Writes g.  A larger constant stays in the file it is in: to "-", a pipe or

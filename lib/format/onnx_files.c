@@ -3,9 +3,9 @@
  * believe it.
  *
  * A model from outside could name any file of the machine.  So a location
- * stays inside the model's folder, links resolved, unless the model says
- * the digest of what is there ("qeff.files"), or came through a pipe from
- * somebody who could as well have sent the bytes.
+ * stays inside the model's folder, links resolved, unless the model knows
+ * what is there ("qeff.files"), or came through a pipe from somebody who
+ * could as well have sent the bytes.
  *
  * "qeff.files" is a JSON array of {"path", "size", "digest", "hashed"}: the
  * xxh3-128 of the file's first `hashed` bytes. */
@@ -42,15 +42,51 @@ is_plain(const char *s)
 }
 
 static bool
+is_under(const char *path, const char *dir)
+{
+	size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+
+	return strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
+/* Links resolved, path is in dir; or dir is a snapshot in a cache of the
+ * Hugging Face tools, whose files are links to ../../blobs. */
+static bool
 is_inside(Ctx *c, Arena *a, const char *dir, const char *path, bool *inside)
 {
 	char *d = path_absolute(c, a, dir), *p = path_absolute(c, a, path);
-	size_t n;
+	const char *cut;
 
 	if (!d || !p)
 		return false;
-	n = strcmp(d, "/") == 0 ? 0 : strlen(d);
-	*inside = strncmp(p, d, n) == 0 && p[n] == '/';
+	*inside = is_under(p, d);
+	if (!*inside && (cut = strstr(d, "/snapshots/"))) {
+		Span repo = {d, (size_t)(cut - d)};
+
+		*inside =
+			is_under(p, path_join(a, arena_span(a, repo), "blobs"));
+	}
+	return true;
+}
+
+/* Whether the listed digest shows that the model's maker had the file: it is
+ * of all of it, or of the header of a safetensors file.  A digest of nothing,
+ * or of a line that starts the file everywhere, would open any file. */
+static bool
+is_known(Ctx *c, Arena *a, const Json *e, const char *path, bool *known)
+{
+	int64_t hashed = json_get_int(e, "hashed", -1);
+	uint64_t n = 0;
+	Span head;
+
+	*known = hashed == file_size(path);
+	if (*known)
+		return true;
+	if (!file_part(c, a, path, 0, 8, &head))
+		return false;
+	for (size_t i = 8; i-- > 0 && head.n == 8;)
+		n = n << 8 | (unsigned char)head.p[i];
+	*known = head.n == 8 && hashed > 8 && n == (uint64_t)hashed - 8;
 	return true;
 }
 
@@ -79,28 +115,28 @@ check_listed(Ctx *c, const Json *e, Source *s)
 }
 
 static bool
-check_place(Onnx *o, const char *location, const char *dir, const char *path)
+check_place(Onnx *o, const char *location, const Json *e, const char *dir,
+            const char *path)
 {
 	Arena tmp = {0};
-	bool inside = false, ok;
+	bool good = o->piped, ok = true;
 
 	if (*location != '/' && !is_plain(location))
 		return fail(o->c, QE_INPUT,
 		            "location '%s' is no path inside the folder",
 		            location);
-	if (listed(o, location) || o->piped)
-		return true;
-	if (*location == '/')
-		return fail(o->c, QE_INPUT,
-		            "location '%s' is absolute, and not in qeff.files",
-		            location);
-	ok = is_inside(o->c, &tmp, dir, path, &inside);
+	if (!good && *location != '/')
+		ok = is_inside(o->c, &tmp, dir, path, &good);
+	if (ok && !good && e)
+		ok = is_known(o->c, &tmp, e, path, &good);
 	arena_free(&tmp);
-	if (ok && !inside)
-		return fail(o->c, QE_INPUT,
-		            "location '%s' is a link out of the folder",
-		            location);
-	return ok;
+	if (!ok || good)
+		return ok;
+	return fail(o->c, QE_INPUT,
+	            *location == '/'
+	                    ? "location '%s' is absolute, and not in qeff.files"
+	                    : "location '%s' is a link out of the folder",
+	            location);
 }
 
 Source *
@@ -126,7 +162,7 @@ onnx_file(Onnx *o, const char *location)
 	if (size < 0)
 		return fail(o->c, QE_INPUT, "%s: not a regular file", path),
 		       NULL;
-	if (!check_place(o, location, dir, path))
+	if (!check_place(o, location, e, dir, path))
 		return NULL;
 	s = graph_source(o->g, path);
 	s->size = size;

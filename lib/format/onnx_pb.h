@@ -69,7 +69,7 @@ typedef struct Writer {
 	Arena *tmp; /* until the model is written */
 	const char *path, *dir;
 	bool piped, materialize, data; /* data: there is something for .data */
-	int64_t inline_max;
+	int64_t inline_max, piece_max;
 	Dict *link; /* Link by the path of its source */
 	Dict *name; /* Source by the name its link has */
 	struct Data {

@@ -15,7 +15,6 @@
 #include "onnx_pb.h"
 
 enum { DATA_ALIGN = 4096 };
-static const int64_t piece_max = (int64_t)10 << 30;
 
 typedef struct Link {
 	const Source *src;
@@ -116,7 +115,7 @@ put_data(Writer *w, const Value *v, Onnx__TensorProto *t)
 
 	if (!p)
 		return false;
-	if (!d || (out_at(d->out) && b.len > piece_max - out_at(d->out))) {
+	if (!d || (out_at(d->out) && b.len > w->piece_max - out_at(d->out))) {
 		if (!new_piece(w))
 			return false;
 		d = &w->piece[w->npiece - 1];
@@ -178,8 +177,18 @@ try_name(Writer *w, const Source *s, Link *l, const char *name)
 	return true;
 }
 
+/* A reader of a file takes absolute places only with a digest. */
+static bool
+know(Writer *w, Source *s)
+{
+	if (*s->digest.hex)
+		return true;
+	s->hashed = s->size = file_size(s->path);
+	return hash_file(w->c, s->path, &s->digest);
+}
+
 static Link *
-find_link(Writer *w, const Source *s)
+find_link(Writer *w, Source *s)
 {
 	Link *l = dict_get(w->link, s->path);
 	const char *other;
@@ -188,10 +197,12 @@ find_link(Writer *w, const Source *s)
 		return l;
 	l = NEW(w->tmp, Link);
 	l->src = s;
-	if (w->piped)
+	if (w->piped) {
+		if (!know(w, s))
+			return NULL;
 		l->location = path_absolute(w->c, w->tmp, s->path);
-	else if (!try_name(w, s, l, path_base(s->path)) &&
-	         other_name(w, s, &other) && !try_name(w, s, l, other))
+	} else if (!try_name(w, s, l, path_base(s->path)) &&
+	           other_name(w, s, &other) && !try_name(w, s, l, other))
 		fail(w->c, QE_IO, "%s: a different file is in the way of %s",
 		     path_join(w->tmp, w->dir, other), s->path);
 	if (!l->location)

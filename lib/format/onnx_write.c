@@ -570,6 +570,7 @@ onnx_write(Ctx *c, Graph *g, const OnnxWrite *how)
 	w.dir = path_dir(&tmp, how->path);
 	w.materialize = how->materialize;
 	w.inline_max = how->inline_max ? how->inline_max : 1024;
+	w.piece_max = how->piece ? how->piece : (int64_t)10 << 30;
 	w.link = dict_new(&tmp);
 	w.name = dict_new(&tmp);
 	w.data = has_data(&w, g);

@@ -206,7 +206,8 @@ with_source(Ctx *c, const char *folder, const char *name, bool digest)
 	Buf *b = buf_new(&c->mem);
 	Source *s = graph_source(g, path);
 
-	for (int i = 0; i < 96; i++)
+	buf_add(b, "\x58\0\0\0\0\0\0\0", 8); /* a header of 88 bytes */
+	for (int i = 8; i < 96; i++)
 		buf_char(b, folder[0]);
 	buf_add(b, w->data.mem, 4000);
 	mkdir(sub, 0777);
@@ -371,8 +372,18 @@ pipes_carry_absolute_places(void)
 	CHECK_STR(v->data.src->path,
 	          path_absolute(&c, &c.mem, in_dir(&c, "there/w.bin")));
 	CHECK(redirected(0, path, O_RDONLY, read_stdin, &c, &h));
-	/* without a digest only a pipe is believed */
+	/* a digest that nobody had is made */
 	g = with_source(&c, "there", "w.bin", false);
+	CHECK(redirected(1, path, O_WRONLY | O_CREAT | O_TRUNC, write_stdout,
+	                 &c, &g));
+	CHECK(onnx_read(&c, &c.mem, path, &h));
+	v = value_find(h, "w");
+	CHECK(v && v->data.src->hashed == 4096);
+	/* one of a part that anybody may know is not believed */
+	g = with_source(&c, "there", "w.bin", false);
+	value_find(g, "w")->data.src->hashed = 8;
+	CHECK(hash_head(&c, value_find(g, "w")->data.src->path, 8,
+	                &value_find(g, "w")->data.src->digest));
 	CHECK(redirected(1, path, O_WRONLY | O_CREAT | O_TRUNC, write_stdout,
 	                 &c, &g));
 	CHECK(unread(path, "is absolute, and not in qeff.files"));
@@ -534,6 +545,52 @@ places_outside_are_refused(void)
 	arena_free(&c.mem);
 }
 
+/* The cache of the Hugging Face tools: files are links to blobs. */
+static void
+a_snapshot_has_its_blobs(void)
+{
+	Ctx c = {0};
+	const char *to = in_dir(&c, "snapshots/c0ffee");
+	const char *path = path_join(&c.mem, to, "m.onnx");
+	Graph *g, *h = NULL;
+	Value *w;
+
+	g = with_weight(&c, &w);
+	mkdir(in_dir(&c, "snapshots"), 0777);
+	mkdir(in_dir(&c, "blobs"), 0777);
+	mkdir(to, 0777);
+	CHECK(write_to(&c, g, path));
+	CHECK(rename(path_join(&c.mem, to, "m.onnx.data"),
+	             in_dir(&c, "blobs/data")) == 0);
+	CHECK(symlink("../../blobs/data",
+	              path_join(&c.mem, to, "m.onnx.data")) == 0);
+	CHECK(onnx_read(&c, &c.mem, path, &h));
+	CHECK_STR(c.msg, "");
+	arena_free(&c.mem);
+}
+
+static void
+data_is_split(void)
+{
+	Ctx c = {0};
+	const char *path = in_dir(&c, "split.onnx");
+	Graph *g, *h;
+	Value *w, *v;
+
+	g = with_weight(&c, &w);
+	v = const_bytes(g, "w2", DT_F32, &(Shape){1, {1000}}, w->data.mem);
+	graph_output(g, node_add(g, "Neg", "n", v, NULL, NULL));
+	CHECK(onnx_write(&c, g, &(OnnxWrite){.path = path, .piece = 5000}));
+	CHECK(file_size(in_dir(&c, "split.onnx.data")) == 4000 &&
+	      file_size(in_dir(&c, "split.onnx.data-2")) == 4000);
+	CHECK(onnx_read(&c, &c.mem, path, &h));
+	v = value_find(h, "w2");
+	CHECK_STR(path_base(v->data.src->path), "split.onnx.data-2");
+	CHECK(memcmp(blob_data(&c, &c.mem, &v->data), w->data.mem, 4000) == 0);
+	CHECK_STR(c.msg, "");
+	arena_free(&c.mem);
+}
+
 static void
 nodes_out_of_order_are_sorted(void)
 {
@@ -609,6 +666,8 @@ main(void)
 	pipes_carry_absolute_places();
 	bad_models_are_refused();
 	places_outside_are_refused();
+	a_snapshot_has_its_blobs();
+	data_is_split();
 	nodes_out_of_order_are_sorted();
 	a_model_in_memory_sees_no_files();
 	the_checker_agrees();
