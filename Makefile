@@ -78,7 +78,7 @@ $(B)/tests/tools/%.o: CPPFLAGS += -Icmd
 # One file per instruction set; only these may use it.
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 $(B)/lib/host/kernel/%_avx2.o:   ISA = -O3 -mavx2 -mfma -mf16c
-$(B)/lib/host/kernel/%_avx512.o: ISA = -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c
+$(B)/lib/host/kernel/%_avx512.o: ISA = -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
 else
 $(B)/lib/host/kernel/%_neon.o:   ISA = -O3
 endif

@@ -70,30 +70,36 @@ begin_unit(Work *w, const Attn *a, int64_t unit, char *scratch)
 	}
 }
 
+/* x [dim] of a row of blocks; dim whole vectors */
+static void
+load_blocks(CFormat f, const char *p, int64_t dim, float *out)
+{
+	int64_t bytes = ccodec[f].bytes, scale = bytes - BLOCK;
+
+	for (int64_t i = 0; i < dim; i += BLOCK, p += bytes) {
+		float step = f == CF_INT8
+		                     ? f16_at(p)
+		                     : e8m0((uint8_t)*p) * mx_unit(WF_MXINT8);
+		V by = v_set(step);
+
+		for (int64_t j = 0; j < BLOCK && i + j < dim; j += VL)
+			v_store(out + i + j, v_load_i8(p + scale + j) * by);
+	}
+}
+
 /* n rows [dim] of the cache from p, as float32 rows of `wide` at out */
 static void
 load_rows(CFormat f, const char *p, int64_t step, int64_t n, int64_t dim,
           int64_t wide, float *out)
 {
-	int64_t whole = dim / VL * VL;
+	bool blocks = ccodec[f].block == BLOCK && dim % VL == 0;
 
 	for (int64_t j = 0; j < n; j++, p += step, out += wide) {
-		memset(out + whole, 0, (size_t)(wide - whole) * sizeof *out);
-		switch (f) {
-		case CF_F16:
-			for (int64_t i = 0; i < whole; i += VL)
-				v_store(out + i, v_load_f16(p + 2 * i));
-			break;
-		case CF_BF16:
-			for (int64_t i = 0; i < whole; i += VL)
-				v_store(out + i, v_load_bf16(p + 2 * i));
-			break;
-		default:
-			whole = 0;
-		}
-		if (whole < dim)
-			ccodec[f].load(p + cache_row_bytes(f, whole),
-			               dim - whole, out + whole);
+		if (blocks)
+			load_blocks(f, p, dim, out);
+		else
+			ccodec[f].load(p, dim, out);
+		memset(out + dim, 0, (size_t)(wide - dim) * sizeof *out);
 	}
 }
 

@@ -116,7 +116,7 @@ AttnRow attn_row(const Attn *, const AttnUnit *, int64_t r);
 
 typedef int64_t UnitsFn(const Step *, int64_t *grain);
 typedef int64_t ScratchFn(const Step *);
-ScratchFn attn_scratch, dense_scratch;
+ScratchFn matmul_scratch, attn_scratch, dense_scratch;
 
 #define KERNEL(id, name, fn, units, scratch, best)                             \
 	UnitsFn units;                                                         \

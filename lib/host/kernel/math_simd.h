@@ -8,6 +8,8 @@
 #ifndef MATH_SIMD_H
 #define MATH_SIMD_H
 
+enum { VPP = PANEL / VL }; /* vectors of a panel's row */
+
 #if defined(__clang__)
 #define UNROLL _Pragma("unroll")
 #else

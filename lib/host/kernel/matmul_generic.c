@@ -3,11 +3,35 @@
  * table: the definition.
  *
  * A panel [k][PANEL] is decoded some k at a time and meets ROWS rows of x;
- * sums are doubles, rounded once.  A row's sum does not see its neighbours. */
+ * sums are doubles, rounded once.  A row's sum does not see its neighbours.
+ * Block formats meet x rounded to int8 blocks (round_x): what is summed is
+ * exact in integers, and no other version sums anything else. */
 
-#include "impl.h"
+#include "blocks.h"
 
 enum { ROWS = 32, STRIPE = 256 };
+
+/* x [n] of one row as the format's product sees it, into out. */
+static void
+seen(WFormat f, const float *x, int64_t n, double *out)
+{
+	float t[BLOCK];
+	int8_t q[BLOCK];
+	double step;
+
+	if (wcodec[f].block == 1) {
+		for (int64_t j = 0; j < n; j++)
+			out[j] = (double)x[j];
+		return;
+	}
+	for (int64_t j = 0; j < n; j += BLOCK) {
+		memset(t, 0, sizeof t);
+		memcpy(t, x + j, (size_t)MIN(BLOCK, n - j) * sizeof *x);
+		step = (double)round_x(t, q);
+		for (int64_t i = j; i < MIN(n, j + BLOCK); i++)
+			out[i] = q[i - j] * step;
+	}
+}
 
 /* acc [rows][PANEL] = x [rows, k] . panel */
 static void
@@ -15,17 +39,20 @@ sums(WFormat f, const char *panel, const float *x, int64_t rows, int64_t k,
      double acc[][PANEL])
 {
 	float w[STRIPE * PANEL];
+	double xs[STRIPE];
 
 	memset(acc, 0, (size_t)rows * sizeof *acc);
 	for (int64_t k0 = 0; k0 < k; k0 += STRIPE) {
 		int64_t n = MIN(STRIPE, k - k0);
 
 		wcodec[f].decode(panel + panel_bytes(f, k0), n, w);
-		for (int64_t r = 0; r < rows; r++)
+		for (int64_t r = 0; r < rows; r++) {
+			seen(f, x + r * k + k0, n, xs);
 			for (int64_t j = 0; j < n; j++)
 				for (int i = 0; i < PANEL; i++)
-					acc[r][i] += (double)x[r * k + k0 + j] *
+					acc[r][i] += xs[j] *
 					             (double)w[j * PANEL + i];
+		}
 	}
 }
 

@@ -18,7 +18,6 @@
 enum {
 	KC = 512, /* a multiple of CHAINS and of every format's block */
 	CHAINS = 4,
-	VPP = PANEL / VL,
 	BAND = 96,             /* rows of x at a time, at most */
 	BANDBYTES = 512 << 10, /* and their size */
 };
@@ -171,48 +170,20 @@ tiles_bf16(int64_t rows, const char *w, int64_t ahead, const float *x,
 	tiles(WF_BF16, rows, w, ahead, x, ldx, k, acc);
 }
 
-/* k inputs of a panel into out [k][PANEL] */
+/* acc [rows][PANEL] = x [rows, k] . panel, of a float format */
 static void
-widen(WFormat f, const char *w, int64_t k, float *out)
-{
-	int64_t n = k * PANEL;
-
-	switch (f) {
-	case WF_F16:
-		for (int64_t i = 0; i < n; i += VL)
-			v_store(out + i, v_weight(WF_F16, w, i));
-		break;
-	case WF_BF16:
-		for (int64_t i = 0; i < n; i += VL)
-			v_store(out + i, v_weight(WF_BF16, w, i));
-		break;
-	default:
-		wcodec[f].decode(w, k, out);
-	}
-}
-
-/* acc [rows][PANEL] = x [rows, k] . panel */
-static void
-panel_sums(WFormat f, const char *panel, const float *x, int64_t rows,
+float_sums(WFormat f, const char *panel, const float *x, int64_t rows,
            int64_t k, float *acc)
 {
-	static TilesFn *const direct[WF_COUNT] = {
-		[WF_F32] = tiles_f32,
-		[WF_F16] = tiles_f16,
-		[WF_BF16] = tiles_bf16,
-	};
-	float wide[KC * PANEL];
+	TilesFn *fn = f == WF_F16    ? tiles_f16
+	              : f == WF_BF16 ? tiles_bf16
+	                             : tiles_f32;
 
 	memset(acc, 0, (size_t)rows * PANEL * sizeof *acc);
 	for (int64_t k0 = 0; k0 < k; k0 += KC) {
 		int64_t n = MIN(KC, k - k0), bytes = panel_bytes(f, n);
 
-		if (direct[f]) {
-			direct[f](rows, panel, bytes, x + k0, k, n, acc);
-		} else {
-			widen(f, panel, n, wide);
-			tiles_f32(rows, (char *)wide, 0, x + k0, k, n, acc);
-		}
+		fn(rows, panel, bytes, x + k0, k, n, acc);
 		panel += bytes;
 	}
 }
@@ -260,25 +231,59 @@ put(float *y, int64_t ldy, const float *acc, int64_t rows, int64_t n,
 	}
 }
 
+/* x of a step, and as integers if its format asks for them. */
+typedef struct Input {
+	WFormat f;
+	int64_t m, k, bytes; /* of a panel */
+	const float *x;
+	Rounded rounded;
+} Input;
+
+_Static_assert((int)MATMUL_X == GATED_X && (int)MATMUL_FORMAT == GATED_FORMAT &&
+                       (int)MATMUL_M == GATED_M && (int)MATMUL_K == GATED_K,
+               "input() and matmul_scratch() serve both");
+
+static Input
+input(const Step *s, int thread)
+{
+	const int64_t *d = s->dim;
+	WFormat f = (WFormat)d[MATMUL_FORMAT];
+	Input in = {f, d[MATMUL_M], d[MATMUL_K], panel_bytes(f, d[MATMUL_K]),
+	            s->buf[MATMUL_X]};
+
+	if (wcodec[f].block != 1)
+		in.rounded =
+			round_rows(in.x, in.m, in.k, step_scratch(s, thread));
+	return in;
+}
+
+/* acc [rows][PANEL] = rows r0.. of the input . panel p of w */
+static void
+panel_sums(const Input *in, const char *w, int64_t p, int64_t r0, int64_t rows,
+           float *acc)
+{
+	w += p * in->bytes;
+	if (wcodec[in->f].block != 1)
+		int_sums(in->f, w, &in->rounded, r0, rows, in->k, acc);
+	else
+		float_sums(in->f, w, in->x + r0 * in->k, rows, in->k, acc);
+}
+
 void
 ISA(matmul)(const Step *s, int64_t begin, int64_t end, int thread)
 {
-	const int64_t *d = s->dim, m = d[MATMUL_M], n = d[MATMUL_N];
+	const int64_t *d = s->dim, n = d[MATMUL_N];
 	const float *bias = s->buf[MATMUL_BIAS], *res = s->buf[MATMUL_RES];
-	WFormat f = (WFormat)d[MATMUL_FORMAT];
-	int64_t k = d[MATMUL_K], bytes = panel_bytes(f, k);
-	int64_t band = band_rows(k);
+	Input in = input(s, thread);
+	int64_t band = band_rows(in.k);
 	float acc[BAND * PANEL];
 
-	(void)thread;
-	for (int64_t r = 0; r < m; r += band)
+	for (int64_t r = 0; r < in.m; r += band)
 		for (int64_t p = begin; p < end; p++) {
-			int64_t rows = MIN(band, m - r), at = p * PANEL;
+			int64_t rows = MIN(band, in.m - r), at = p * PANEL;
 			int64_t wide = MIN(PANEL, n - at);
 
-			panel_sums(f, (char *)s->buf[MATMUL_W] + p * bytes,
-			           (float *)s->buf[MATMUL_X] + r * k, rows, k,
-			           acc);
+			panel_sums(&in, s->buf[MATMUL_W], p, r, rows, acc);
 			bias_act(acc, rows, bias ? bias + at : NULL, wide,
 			         (Act)d[MATMUL_ACT]);
 			put((float *)s->buf[MATMUL_Y] + r * n + at, n, acc,
@@ -289,24 +294,19 @@ ISA(matmul)(const Step *s, int64_t begin, int64_t end, int thread)
 void
 ISA(gated)(const Step *s, int64_t begin, int64_t end, int thread)
 {
-	const int64_t *d = s->dim, m = d[GATED_M], n = d[GATED_N];
+	const int64_t *d = s->dim, n = d[GATED_N];
 	const float *gb = s->buf[GATED_GBIAS], *ub = s->buf[GATED_UBIAS];
-	WFormat f = (WFormat)d[GATED_FORMAT];
-	int64_t k = d[GATED_K], bytes = panel_bytes(f, k);
-	int64_t band = band_rows(k);
+	Input in = input(s, thread);
+	int64_t band = band_rows(in.k);
 	float g[BAND * PANEL], u[BAND * PANEL];
 
-	(void)thread;
-	for (int64_t r = 0; r < m; r += band)
+	for (int64_t r = 0; r < in.m; r += band)
 		for (int64_t p = begin; p < end; p++) {
-			int64_t rows = MIN(band, m - r), at = p * PANEL;
+			int64_t rows = MIN(band, in.m - r), at = p * PANEL;
 			int64_t wide = MIN(PANEL, n - at);
-			const float *x = (float *)s->buf[GATED_X] + r * k;
 
-			panel_sums(f, (char *)s->buf[GATED_G] + p * bytes, x,
-			           rows, k, g);
-			panel_sums(f, (char *)s->buf[GATED_U] + p * bytes, x,
-			           rows, k, u);
+			panel_sums(&in, s->buf[GATED_G], p, r, rows, g);
+			panel_sums(&in, s->buf[GATED_U], p, r, rows, u);
 			bias_act(g, rows, gb ? gb + at : NULL, wide,
 			         (Act)d[GATED_ACT]);
 			bias_act(u, rows, ub ? ub + at : NULL, wide, ACT_NONE);
@@ -317,15 +317,29 @@ ISA(gated)(const Step *s, int64_t begin, int64_t end, int thread)
 		}
 }
 
-/* A stripe of the panel is widened for one row of it: the lines read are the
- * same, and converting them costs less than fetching them. */
+/* y [k] = lane `row` of a panel of a float format, times mul */
+static void
+float_row(WFormat f, const char *panel, int64_t row, int64_t k, float mul,
+          float *y)
+{
+	const uint16_t *h = (const uint16_t *)(const void *)panel + row;
+	const float *w = (const float *)(const void *)panel + row;
+
+	for (int64_t j = 0; j < k; j++)
+		y[j] = f == WF_F32   ? w[j * PANEL]
+		       : f == WF_F16 ? f16_to_f32(h[j * PANEL])
+		                     : bf16_to_f32(h[j * PANEL]);
+	for (int64_t j = 0; j < k; j++)
+		y[j] *= mul;
+}
+
 void
 ISA(embed)(const Step *s, int64_t begin, int64_t end, int thread)
 {
 	int64_t width = s->dim[EMBED_WIDTH], vocab = s->dim[EMBED_VOCAB];
 	const int64_t *ids = s->buf[EMBED_IDS];
 	WFormat f = (WFormat)s->dim[EMBED_FORMAT];
-	float *y = s->buf[EMBED_Y], wide[KC * PANEL];
+	float *y = s->buf[EMBED_Y];
 
 	(void)thread;
 	y += begin * width;
@@ -338,14 +352,11 @@ ISA(embed)(const Step *s, int64_t begin, int64_t end, int thread)
 			continue;
 		}
 		w += id / PANEL * panel_bytes(f, width);
-		for (int64_t k0 = 0; k0 < width; k0 += KC) {
-			int64_t n = MIN(KC, width - k0);
-
-			widen(f, w + panel_bytes(f, k0), n, wide);
-			for (int64_t j = 0; j < n; j++)
-				y[k0 + j] = wide[j * PANEL + id % PANEL] *
-				            s->num[EMBED_MUL];
-		}
+		if (wcodec[f].block != 1)
+			int_row(f, w, id % PANEL, width, s->num[EMBED_MUL], y);
+		else
+			float_row(f, w, id % PANEL, width, s->num[EMBED_MUL],
+			          y);
 	}
 }
 

@@ -7,6 +7,9 @@
 #include "vec_avx512.h"
 
 #include "math_simd.h"
+
+#include "matmul_int_simd.h"
+
 #include "matmul_simd.h"
 #include "norm_simd.h"
 

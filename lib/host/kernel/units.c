@@ -24,6 +24,18 @@ matmul_units(const Step *s, int64_t *grain)
 	return (n + PANEL - 1) / PANEL;
 }
 
+/* x as int8 blocks, one block of all rows after another, then their steps. */
+int64_t
+matmul_scratch(const Step *s)
+{
+	int64_t block = wcodec[s->dim[MATMUL_FORMAT]].block;
+	int64_t blocks = (s->dim[MATMUL_K] + block - 1) / block;
+
+	if (block == 1)
+		return 0;
+	return s->dim[MATMUL_M] * blocks * (block + (int64_t)sizeof(float));
+}
+
 int64_t
 embed_units(const Step *s, int64_t *grain)
 {

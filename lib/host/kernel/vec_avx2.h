@@ -6,6 +6,9 @@
  * Dsum    VL doubles, for long sums
  * ACCS    how many V may be live as sums beside what feeds them
  * TILE    rows of x that meet a panel at a time
+ * I       VL int32; VL * 4 int8
+ * BIAS    what i_dot() wants added to its int8 x
+ * ITILE   rows of x that meet a block of integers at a time
  * v_max, v_min  the second operand where one is NaN */
 
 #ifndef VEC_H
@@ -17,7 +20,7 @@
 
 #define ISA(fn) fn##_avx2
 
-enum { VL = 8, ACCS = 12, TILE = 6 };
+enum { VL = 8, ACCS = 12, TILE = 6, BIAS = 0, ITILE = 4 };
 
 typedef __m256 V;
 typedef struct Dsum {
@@ -156,6 +159,85 @@ d_sum(Dsum s)
 	__m256d x = s.lo + s.hi;
 
 	return (x[0] + x[1]) + (x[2] + x[3]);
+}
+
+/* ---- integers ---- */
+
+typedef __m256i I;
+
+/* The same as bytes, and as unsigned. */
+typedef uint8_t B __attribute__((vector_size(4 * VL)));
+typedef uint32_t U __attribute__((vector_size(4 * VL)));
+
+static inline I
+i_load(const void *p)
+{
+	return _mm256_loadu_si256(p);
+}
+
+/* Four bytes in every lane. */
+static inline I
+i_four(const void *p)
+{
+	int32_t x;
+
+	memcpy(&x, p, sizeof x);
+	return _mm256_set1_epi32(x);
+}
+
+/* acc + the four products of int8 in each lane */
+static inline I
+i_dot(I acc, I x, I w)
+{
+	/* through int16: |w| <= 128 and |x| <= 127 do not saturate */
+	I p = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+
+	return _mm256_add_epi32(acc,
+	                        _mm256_madd_epi16(p, _mm256_set1_epi16(1)));
+}
+
+static inline I
+i_sub(I x, I y)
+{
+	return _mm256_sub_epi32(x, y);
+}
+
+static inline V
+v_from(I x)
+{
+	return _mm256_cvtepi32_ps(x);
+}
+
+/* VL bytes, zero-extended. */
+static inline I
+i_widen(const void *p)
+{
+	return _mm256_cvtepu8_epi32(_mm_loadl_epi64(p));
+}
+
+static inline V
+v_load_i8(const void *p)
+{
+	return v_from(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
+}
+
+/* One float16. */
+static inline float
+f16_at(const void *p)
+{
+	uint16_t h;
+
+	memcpy(&h, p, sizeof h);
+	return _cvtsh_ss(h);
+}
+
+/* Bytes of a table [16] by indices 0..15. */
+static inline B
+b_lookup(const uint8_t *table, B index)
+{
+	I t = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)table));
+
+	return (B)_mm256_shuffle_epi8(t, (I)index);
 }
 
 #endif

@@ -11,7 +11,7 @@
 
 #define ISA(fn) fn##_avx512
 
-enum { VL = 16, ACCS = 24, TILE = 12 };
+enum { VL = 16, ACCS = 24, TILE = 12, BIAS = 128, ITILE = 8 };
 
 typedef __m512 V;
 typedef struct Dsum {
@@ -153,6 +153,81 @@ d_sum(Dsum s)
 
 	return ((x[0] + x[1]) + (x[2] + x[3])) +
 	       ((x[4] + x[5]) + (x[6] + x[7]));
+}
+
+/* ---- integers ---- */
+
+typedef __m512i I;
+
+/* The same as bytes, and as unsigned. */
+typedef uint8_t B __attribute__((vector_size(4 * VL)));
+typedef uint32_t U __attribute__((vector_size(4 * VL)));
+
+static inline I
+i_load(const void *p)
+{
+	return _mm512_loadu_si512(p);
+}
+
+/* Four bytes in every lane. */
+static inline I
+i_four(const void *p)
+{
+	int32_t x;
+
+	memcpy(&x, p, sizeof x);
+	return _mm512_set1_epi32(x);
+}
+
+/* acc + the four products of int8 in each lane */
+static inline I
+i_dot(I acc, I x, I w)
+{
+	return _mm512_dpbusd_epi32(acc, x, w);
+}
+
+static inline I
+i_sub(I x, I y)
+{
+	return _mm512_sub_epi32(x, y);
+}
+
+static inline V
+v_from(I x)
+{
+	return _mm512_cvtepi32_ps(x);
+}
+
+/* VL bytes, zero-extended. */
+static inline I
+i_widen(const void *p)
+{
+	return _mm512_cvtepu8_epi32(_mm_loadu_si128(p));
+}
+
+static inline V
+v_load_i8(const void *p)
+{
+	return v_from(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
+}
+
+/* One float16. */
+static inline float
+f16_at(const void *p)
+{
+	uint16_t h;
+
+	memcpy(&h, p, sizeof h);
+	return _cvtsh_ss(h);
+}
+
+/* Bytes of a table [16] by indices 0..15. */
+static inline B
+b_lookup(const uint8_t *table, B index)
+{
+	I t = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)table));
+
+	return (B)_mm512_shuffle_epi8(t, (I)index);
 }
 
 #endif

@@ -11,7 +11,7 @@
 
 #define ISA(fn) fn##_neon
 
-enum { VL = 4, ACCS = 24, TILE = 6 };
+enum { VL = 4, ACCS = 24, TILE = 6, BIAS = 0, ITILE = 4 };
 
 typedef float32x4_t V;
 typedef struct Dsum {
@@ -137,6 +137,90 @@ static inline double
 d_sum(Dsum s)
 {
 	return vaddvq_f64(vaddq_f64(s.lo, s.hi));
+}
+
+/* ---- integers ---- */
+
+typedef int32x4_t I;
+
+/* The same as bytes, and as unsigned. */
+typedef uint8_t B __attribute__((vector_size(4 * VL)));
+typedef uint32_t U __attribute__((vector_size(4 * VL)));
+
+static inline I
+i_load(const void *p)
+{
+	return vreinterpretq_s32_u8(vld1q_u8(p));
+}
+
+/* Four bytes in every lane. */
+static inline I
+i_four(const void *p)
+{
+	int32_t x;
+
+	memcpy(&x, p, sizeof x);
+	return vdupq_n_s32(x);
+}
+
+/* acc + the four products of int8 in each lane */
+static inline I
+i_dot(I acc, I x, I w)
+{
+	int8x16_t a = vreinterpretq_s8_s32(x), b = vreinterpretq_s8_s32(w);
+	int32x4_t lo = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+	int32x4_t hi = vpaddlq_s16(vmull_high_s8(a, b));
+
+	return vaddq_s32(acc, vpaddq_s32(lo, hi));
+}
+
+static inline I
+i_sub(I x, I y)
+{
+	return vsubq_s32(x, y);
+}
+
+static inline V
+v_from(I x)
+{
+	return vcvtq_f32_s32(x);
+}
+
+/* VL bytes, zero-extended. */
+static inline I
+i_widen(const void *p)
+{
+	uint32_t x;
+
+	memcpy(&x, p, sizeof x);
+	return vreinterpretq_s32_u32(
+		vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(x)))));
+}
+
+static inline V
+v_load_i8(const void *p)
+{
+	uint32_t x;
+
+	memcpy(&x, p, sizeof x);
+	return v_from(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(x)))));
+}
+
+/* One float16. */
+static inline float
+f16_at(const void *p)
+{
+	__fp16 h;
+
+	memcpy(&h, p, sizeof h);
+	return (float)h;
+}
+
+/* Bytes of a table [16] by indices 0..15. */
+static inline B
+b_lookup(const uint8_t *table, B index)
+{
+	return vqtbl1q_u8(vld1q_u8(table), index);
 }
 
 #endif

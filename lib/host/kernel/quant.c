@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * quant.c - rounding to block formats and back, for weights and caches.
+ *
+ * To nearest, ties to even.  int8 and int4 count in a float16 step (int4 has
+ * one number more below zero: the sign of the step puts the largest there);
+ * the MX formats as the OCP Microscaling specification 1.0, section 6, says:
+ * the shared exponent is that of the largest less that of the format's
+ * largest, and what exceeds the format is clamped.  Blocks with NaN or
+ * infinity become NaN. */
+
+#include <math.h>
+
+#include "blocks.h"
+
+/* x [BLOCK] to whole numbers q in steps; returns the scale's code. */
+typedef uint16_t RoundFn(const float *x, int8_t *q);
+
+static float
+clamp(float x, float lo, float hi)
+{
+	return x < lo ? lo : x > hi ? hi : x;
+}
+
+/* In a float16 step near `step`, from lo to hi. */
+static uint16_t
+round_steps(const float *x, float step, float lo, float hi, int8_t *q)
+{
+	uint16_t code = f32_to_f16(step);
+	float s = f16_to_f32(code);
+
+	for (int i = 0; i < BLOCK; i++) /* s 0: all are next to nothing */
+		q[i] = s == 0 || isnan(s)
+		               ? 0
+		               : (int8_t)whole(clamp(x[i] / s, lo, hi));
+	return code;
+}
+
+static uint16_t
+round_int8(const float *x, int8_t *q)
+{
+	uint32_t top = top_bits(x);
+
+	if (top >= 0x7f800000)
+		return round_steps(x, NAN, 0, 0, q);
+	return round_steps(x, fminf(bits_float(top) / 127, 65504), -127, 127,
+	                   q);
+}
+
+static uint16_t
+round_int4(const float *x, int8_t *q)
+{
+	float most = 0;
+
+	if (top_bits(x) >= 0x7f800000)
+		return round_steps(x, NAN, 0, 0, q);
+	for (int i = 0; i < BLOCK; i++)
+		if (fabsf(x[i]) > fabsf(most))
+			most = x[i];
+	return round_steps(x, clamp(most / -8, -65504, 65504), -8, 7, q);
+}
+
+/* The shared exponent for a format whose largest exponent is emax. */
+static uint16_t
+shared_exponent(const float *x, int emax)
+{
+	uint32_t top = top_bits(x);
+	int e;
+
+	if (top >= 0x7f800000)
+		return 255;
+	if (top == 0)
+		return 127;
+	frexpf(bits_float(top), &e);
+	e += 126 - emax; /* frexp's fraction is in [1/2, 1) */
+	return (uint16_t)(e < 0 ? 0 : e);
+}
+
+static uint16_t
+round_mxint8(const float *x, int8_t *q)
+{
+	uint16_t e = shared_exponent(x, 0);
+	double by = e == 255 ? 0 : ldexp(64, 127 - e);
+
+	for (int i = 0; i < BLOCK; i++)
+		q[i] = e == 255
+		               ? 0
+		               : (int8_t)whole(clamp((float)((double)x[i] * by),
+		                                     -127, 127));
+	return e;
+}
+
+/* A float with exponents 0..3 and `mant` bits counts in steps of 1 up to
+ * 2 << mant, then 2, then 4. */
+static uint16_t
+round_mxfp(const float *x, int mant, int8_t *q)
+{
+	uint16_t e = shared_exponent(x, 2);
+	double by = e == 255 ? 0 : ldexp(1 << mant, 127 - e);
+	float base = (float)(2 << mant), v;
+
+	for (int i = 0; i < BLOCK; i++) {
+		if (e == 255) {
+			q[i] = 0;
+			continue;
+		}
+		v = clamp((float)(fabs((double)x[i]) * by), 0, 4 * base - 4);
+		v = v < base       ? whole(v)
+		    : v < 2 * base ? 2 * whole(v / 2)
+		                   : 4 * whole(v / 4);
+		v = fminf(v, 4 * base - 4);
+		q[i] = (int8_t)(x[i] < 0 ? -v : v);
+	}
+	return e;
+}
+
+static uint16_t
+round_mxfp4(const float *x, int8_t *q)
+{
+	return round_mxfp(x, 1, q);
+}
+
+static uint16_t
+round_mxfp6(const float *x, int8_t *q)
+{
+	return round_mxfp(x, 3, q);
+}
+
+/* ---- cells to bytes: the inverse of block_cells() ---- */
+
+typedef void StoreFn(const int8_t *q, uint8_t *p);
+
+static void
+store_bytes(const int8_t *q, uint8_t *p)
+{
+	memcpy(p, q, CELLS);
+}
+
+static int
+int4_code(int v)
+{
+	return v + 8;
+}
+
+static int
+fp4_code(int v)
+{
+	int m = v < 0 ? -v : v;
+
+	m = m < 4 ? m : m < 8 ? m / 2 + 2 : m / 4 + 4;
+	return v < 0 ? m | 8 : m;
+}
+
+static int
+fp6_code(int v)
+{
+	int m = v < 0 ? -v : v;
+
+	m = m < 16 ? m : m < 32 ? m / 2 + 8 : m / 4 + 16;
+	return v < 0 ? m | 32 : m;
+}
+
+static void
+store_nibbles(const int8_t *q, uint8_t *p, int (*code)(int))
+{
+	for (int c = 0; c < 4; c++, q += 128)
+		for (int b = 0; b < 64; b++)
+			*p++ = (uint8_t)((code(q[b]) & 15) |
+			                 (code(q[64 + b]) & 15) << 4);
+}
+
+static void
+store_int4(const int8_t *q, uint8_t *p)
+{
+	store_nibbles(q, p, int4_code);
+}
+
+static void
+store_mxfp4(const int8_t *q, uint8_t *p)
+{
+	store_nibbles(q, p, fp4_code);
+}
+
+static void
+store_mxfp6(const int8_t *q, uint8_t *p)
+{
+	store_nibbles(q, p, fp6_code);
+	p += CELLS / 2;
+	memset(p, 0, CELLS / 4);
+	for (int i = 0; i < CELLS; i++)
+		p[i % 128] |= (uint8_t)(fp6_code(q[i]) >> 4 << i / 128 * 2);
+}
+
+/* ---- whole panels ---- */
+
+static void
+encode_blocks(WFormat f, RoundFn *round, StoreFn *store, const float *src,
+              int64_t ld, int64_t k, uint8_t *out)
+{
+	int64_t scales = scale_bytes(f);
+	int8_t q[CELLS], row[BLOCK];
+	float x[BLOCK];
+	uint16_t code;
+
+	for (int64_t k0 = 0; k0 < k; k0 += BLOCK, out += wcodec[f].bytes) {
+		int64_t n = MIN(BLOCK, k - k0);
+
+		for (int i = 0; i < PANEL; i++) {
+			memset(x, 0, sizeof x);
+			memcpy(x, src + i * ld + k0, (size_t)n * sizeof *x);
+			code = round(x, row);
+			memcpy(out + i * scales / PANEL, &code,
+			       (size_t)scales / PANEL);
+			for (int j = 0; j < BLOCK; j++)
+				q[cell(i, j)] = row[j];
+		}
+		store(q, out + scales);
+	}
+}
+
+static void
+decode_blocks(WFormat f, const uint8_t *block, int64_t k, float *out)
+{
+	int8_t buf[CELLS];
+
+	for (int64_t j = 0; j < k; j += BLOCK, block += wcodec[f].bytes) {
+		const int8_t *q = block_cells(f, block, buf);
+
+		for (int r = 0; r < PANEL; r++) {
+			float step = step_of(f, block, r);
+
+			for (int64_t i = j; i < MIN(k, j + BLOCK); i++)
+				out[i * PANEL + r] = step * q[cell(r, i)];
+		}
+	}
+}
+
+#define CODEC(id, fn, store)                                                   \
+	void encode_##fn(const float *src, int64_t ld, int64_t k, void *out)   \
+	{                                                                      \
+		encode_blocks(WF_##id, round_##fn, store, src, ld, k, out);    \
+	}                                                                      \
+                                                                               \
+	void decode_##fn(const void *blocks, int64_t k, float *out)            \
+	{                                                                      \
+		decode_blocks(WF_##id, blocks, k, out);                        \
+	}
+
+CODEC(INT8, int8, store_bytes)
+CODEC(INT4, int4, store_int4)
+CODEC(MXINT8, mxint8, store_bytes)
+CODEC(MXFP6, mxfp6, store_mxfp6)
+CODEC(MXFP4, mxfp4, store_mxfp4)
+
+/* ---- caches: blocks of a scale and BLOCK bytes ---- */
+
+static void
+save_blocks(RoundFn *round, int scale, const float *row, int64_t dim,
+            uint8_t *out)
+{
+	float x[BLOCK];
+	int8_t q[BLOCK];
+	uint16_t code;
+
+	for (int64_t i = 0; i < dim; i += BLOCK, out += scale + BLOCK) {
+		memset(x, 0, sizeof x);
+		memcpy(x, row + i, (size_t)MIN(BLOCK, dim - i) * sizeof *x);
+		code = round(x, q);
+		memcpy(out, &code, (size_t)scale);
+		memcpy(out + scale, q, BLOCK);
+	}
+}
+
+void
+save_int8(const float *row, int64_t dim, void *out)
+{
+	save_blocks(round_int8, 2, row, dim, out);
+}
+
+void
+save_mxint8(const float *row, int64_t dim, void *out)
+{
+	save_blocks(round_mxint8, 1, row, dim, out);
+}
+
+static void
+load_block(const uint8_t *q, float step, int64_t n, float *out)
+{
+	for (int64_t i = 0; i < n; i++)
+		out[i] = step * (int8_t)q[i];
+}
+
+void
+load_int8(const void *row, int64_t dim, float *out)
+{
+	const uint8_t *p = row;
+	uint16_t h;
+
+	for (int64_t i = 0; i < dim; i += BLOCK, p += 2 + BLOCK) {
+		memcpy(&h, p, sizeof h);
+		load_block(p + 2, f16_to_f32(h), MIN(BLOCK, dim - i), out + i);
+	}
+}
+
+void
+load_mxint8(const void *row, int64_t dim, float *out)
+{
+	const uint8_t *p = row;
+
+	for (int64_t i = 0; i < dim; i += BLOCK, p += 1 + BLOCK)
+		load_block(p + 1, e8m0(*p) * mx_unit(WF_MXINT8),
+		           MIN(BLOCK, dim - i), out + i);
+}
