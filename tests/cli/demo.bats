@@ -8,10 +8,12 @@ setup_file() {
 	cd "$D" || return 1
 	for type in '' float32; do
 		hf-load "$ROOT/share/models/demo" | qeff-transform |
-			onnx-export ${type:+--dtype $type} | onnx-opt |
-			qnn-compile --ctx-len 512 --prompt-len 32 \
-				-o "demo$type.qpc"
+			onnx-export ${type:+--dtype $type} | onnx-opt \
+			>"demo$type.onnx"
+		qnn-compile "demo$type.onnx" --ctx-len 512 --prompt-len 32 \
+			-o "demo$type.qpc"
 	done
+	qnn-compile -q demo.onnx --ctx-len 256 --prompt-len 7 -b 4 -o batch.qpc
 }
 
 golden() {
@@ -72,4 +74,43 @@ golden() {
 	[ "$status" -eq 0 ]
 	[ "${#output}" -eq 20 ]
 	[ -z "$stderr" ]
+}
+
+@test "perplexity of text it never saw is numpy's in float64" {
+	# tests/tools/perplexity.py: 1.661818 over 4595 tokens
+	mapfile -d $'\x01' -t docs < <(awk 'BEGIN { RS = "\n<\\|endoftext\\|>\n"
+		ORS = "\x01" } { print }' "$ROOT/tests/demo/held-out.txt")
+	args=()
+	last=${docs[59]}
+	while [[ $last == *$'\n' ]]; do
+		last=${last%$'\n'}
+	done
+	for d in "${docs[@]:0:59}" "$last"; do
+		args+=(-p "$d")
+	done
+	run --separate-stderr qpc-run -q "$D/demo.qpc" --perplexity --json "${args[@]}"
+	[ "$(jq .tokens <<<"$output")" -eq 4595 ] || complain 'other tokens'
+	jq -e '(.perplexity - 1.661818) | fabs < 0.00001' <<<"$output" ||
+		complain 'another perplexity'
+}
+
+@test "a batch, alone, one thread, three: the same bits" {
+	local long=0,723,333,16,262,780,783,349,441
+	args=()
+	for p in 0,483,479 $long 0,513,512,290,5; do
+		args+=(--ids "$p")
+		qpc-run -q "$D/batch.qpc" --ids "$p" -n 40 --ignore-eos >>alone
+	done
+	for t in 1 2 3; do
+		qpc-run -q "$D/batch.qpc" -t $t "${args[@]}" -n 40 --ignore-eos >"t$t"
+		cmp alone "t$t"
+		qpc-run -q "$D/demo.qpc" -t $t --ids $long -n 40 \
+			--ignore-eos --logits "l$t.npy" >/dev/null
+		cmp l1.npy "l$t.npy"
+	done
+}
+
+@test "the same model and options give the same package" {
+	qnn-compile -q "$D/demo.onnx" --ctx-len 512 --prompt-len 32 -t 1 -o again.qpc
+	cmp again.qpc "$D/demo.qpc"
 }
