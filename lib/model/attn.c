@@ -259,6 +259,31 @@ slopes(Tree *t, const Json *alibi, int64_t n)
 	return list;
 }
 
+static Json *
+difference(Tree *t, const Json *spec, const Dims *d)
+{
+	static const char *const names[] = {"q1", "k1", "q2", "k2"};
+	Json *o = json_new(t->a), *plain = json_new(t->a), *n;
+	const char *w;
+
+	if (d->nh % 2)
+		return fail(t->c, QE_INPUT, "%lld heads in two halves",
+		            (long long)d->nh),
+		       NULL;
+	for (size_t i = 0; i < LEN(names); i++) {
+		if (!(w = tree_param(t, json_get(spec, names[i]), "",
+		                     (Shape){1, {d->hd}})))
+			return NULL;
+		json_put_str(o, names[i], w);
+	}
+	json_put_bool(plain, "weight", false);
+	if (!(n = tree_norm(t, NULL, plain, 2 * d->hd)))
+		return NULL;
+	tree_put(o, "norm", n);
+	tree_put(o, "init", json_get(spec, "init"));
+	return o;
+}
+
 static bool
 biases(Tree *t, const Json *spec, const Dims *d, Json *o)
 {
@@ -293,6 +318,11 @@ biases(Tree *t, const Json *spec, const Dims *d, Json *o)
 		                            d->nh * d->hd)))
 			return false;
 		tree_put(o, "disentangled", m);
+	}
+	if (json_get(spec, "diff")) {
+		if (!(m = difference(t, json_get(spec, "diff"), d)))
+			return false;
+		tree_put(o, "diff", m);
 	}
 	tree_put(o, "temp", json_get(spec, "temp"));
 	if (!json_get(spec, "sinks"))
@@ -342,8 +372,8 @@ dims_of(Build *b, const Json *m, Dims *d)
 	d->nh = json_get_int(m, "heads", 0);
 	d->kv = json_get_int(m, "kv_heads", 0);
 	d->hd = json_get_int(m, "head_dim", 0);
-	if (d->nh < 1 || d->kv < 1 || d->hd < 1 || d->nh > LIMIT ||
-	    d->hd > LIMIT || d->nh % d->kv)
+	if ((json_get(m, "diff") && d->nh % 2) || d->nh < 1 || d->kv < 1 ||
+	    d->hd < 1 || d->nh > LIMIT || d->hd > LIMIT || d->nh % d->kv)
 		return fail(b->c, QE_INPUT,
 		            "attention with %lld heads, %lld key heads of %lld",
 		            (long long)d->nh, (long long)d->kv,
@@ -529,6 +559,52 @@ attend(Build *b, const Json *m, Value *q, Value *k, Value *v)
 	return TRANSPOSE(b, EMIT(b, "MatMul", p, v), 0, 2, 1, 3);
 }
 
+/* ---- differential attention: the second half of the heads is taken off the
+ * first, and both see the values of both ---- */
+
+/* [B,nh,L,hd] -> [B,nh,L,2 hd]: heads i and i + nh/2 side by side, twice */
+static Value *
+pair_values(Build *b, Value *v, const Dims *d)
+{
+	Value *lo = slice(b, v, 1, 0, d->nh / 2),
+	      *hi = slice(b, v, 1, d->nh / 2, d->nh);
+
+	v = concat(b, 2, (Value *[]){lo, hi}, -1);
+	return concat(b, 2, (Value *[]){v, v}, 1);
+}
+
+/* exp(q . k) of two vectors, [] float32 */
+static Value *
+lambda(Build *b, const Json *m, const char *q, const char *k)
+{
+	Value *x = param(b, json_get_str(m, q, "")),
+	      *y = param(b, json_get_str(m, k, ""));
+
+	x = EMIT(b, "Mul", x, y);
+	if (b->type != DT_F32)
+		x = cast(b, x, DT_F32);
+	return EMIT(b, "Exp", reduce(b, "ReduceSum", x, 0, false));
+}
+
+/* x [B,S,nh,2 hd] -> [B,S,nh hd] */
+static Value *
+differ(Build *b, const Json *m, Value *x, const Dims *d)
+{
+	const Json *diff = json_get(m, "diff");
+	double init = json_get_num(diff, "init", 0);
+	Value *l = lambda(b, diff, "q1", "k1"), *hi;
+
+	l = EMIT(b, "Sub", l, lambda(b, diff, "q2", "k2"));
+	l = EMIT(b, "Add", l, scalar_f32(b, init));
+	if (b->type != DT_F32)
+		l = cast(b, l, b->type);
+	hi = EMIT(b, "Mul", slice(b, x, 2, d->nh / 2, d->nh), l);
+	x = EMIT(b, "Sub", slice(b, x, 2, 0, d->nh / 2), hi);
+	x = norm(b, json_get(diff, "norm"), x);
+	x = EMIT(b, "Mul", x, scalar(b, 1 - init));
+	return RESHAPE(b, x, 0, 0, d->nh * d->hd);
+}
+
 Value *
 lower_attn(Build *b, const Json *m, Value *x)
 {
@@ -546,8 +622,12 @@ lower_attn(Build *b, const Json *m, Value *x)
 		return NULL;
 	k = repeat(b, k, d.kv, d.nh / d.kv, d.hd);
 	v = repeat(b, v, d.kv, d.nh / d.kv, d.hd);
-	y = attend(b, m, q, k, v);
-	y = RESHAPE(b, y, 0, 0, d.nh * d.hd);
+	if (json_get(m, "diff")) {
+		y = differ(b, m, attend(b, m, q, k, pair_values(b, v, &d)), &d);
+	} else {
+		y = attend(b, m, q, k, v);
+		y = RESHAPE(b, y, 0, 0, d.nh * d.hd);
+	}
 	if (json_get(m, "gate"))
 		y = EMIT(b, "Mul", y,
 		         EMIT(b, "Sigmoid", linear(b, json_get(m, "gate"), x)));

@@ -167,5 +167,7 @@ disentangled(Build *b, const Json *m, Value *q, Value *k, int64_t nh,
 		p = TRANSPOSE(b, p, 0, 1, 3, 2);
 		s = s ? EMIT(b, "Add", s, p) : p;
 	}
+	if (!s && !b->c->status)
+		fail(b->c, QE_INPUT, "disentangled attention of no kind");
 	return s;
 }

@@ -53,6 +53,17 @@ newest(Build *b, Value *x)
 	return EMIT_INT(b, "GatherND", "batch_dims", 1, x, unsqueeze(b, at, 2));
 }
 
+static Value *
+head_layer(Build *b, const Json *l, Value *x)
+{
+	const char *act = json_get_str(l, "act", NULL);
+
+	x = linear(b, l, x);
+	if (act)
+		x = activation(b, act, x);
+	return norm(b, json_get(l, "norm"), x);
+}
+
 static bool
 lm_head(Build *b, Value *x)
 {
@@ -63,6 +74,8 @@ lm_head(Build *b, Value *x)
 		x = newest(b, x);
 	if (json_get(h, "proj"))
 		x = linear(b, json_get(h, "proj"), x);
+	for (size_t i = 0; i < json_len(json_get(h, "layers")); i++)
+		x = head_layer(b, json_at(json_get(h, "layers"), i), x);
 	x = linear(b, h, x);
 	if (json_get(h, "mul"))
 		x = EMIT(b, "Mul", x, scalar(b, json_get_num(h, "mul", 1)));
@@ -75,17 +88,6 @@ lm_head(Build *b, Value *x)
 	output(b, x, "logits", b->cached ? ONE : ALL,
 	       json_get_int(b->root, "vocab", 0));
 	return x != NULL;
-}
-
-static Value *
-head_layer(Build *b, const Json *l, Value *x)
-{
-	const char *act = json_get_str(l, "act", NULL);
-
-	x = linear(b, l, x);
-	if (act)
-		x = activation(b, act, x);
-	return norm(b, json_get(l, "norm"), x);
 }
 
 /* [B,H] of the token at `at` of every row */

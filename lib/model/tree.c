@@ -388,6 +388,59 @@ tied_weight(const Tree *t)
 	return json_get_str(json_get(t->root, "embed"), "weight", "");
 }
 
+/* One layer of a head: linear, activation, norm. */
+static Json *
+head_layer(Tree *t, const Json *spec, int64_t *width)
+{
+	const Json *w = json_get(spec, "w"), *b = json_get(spec, "b");
+	int64_t out = -1;
+	Json *o;
+
+	if (json_get_bool(spec, "tie", false)) {
+		o = json_new(t->a);
+		json_put_str(o, "weight", tied_weight(t));
+		out = json_get_int(t->root, "vocab", 0);
+		tree_has(t, w, ".weight");
+	} else if (!(o = tree_linear(t, w, out, *width,
+	                             !b && json_get_bool(spec, "bias", true))))
+		return NULL;
+	else
+		out = tree_shape(tree_tensor(t, json_get_str(o, "weight", "")))
+		              .dim[0];
+	if (b) {
+		const char *name = tree_param(t, b, "", (Shape){1, {out}});
+
+		if (!name)
+			return NULL;
+		json_put_str(o, "bias", name);
+	}
+	*width = out;
+	tree_put(o, "act", json_get(spec, "act"));
+	if (json_get(spec, "norm")) {
+		Json *n = tree_norm(t, json_get(spec, "norm"), NULL, out);
+
+		if (!n)
+			return NULL;
+		tree_put(o, "norm", n);
+	}
+	return o;
+}
+
+static bool
+head_layers(Tree *t, const Json *list, int64_t *width, Json *o)
+{
+	Json *out = json_new_array(t->a), *l;
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		if (!(l = head_layer(t, json_at(list, i), width)))
+			return false;
+		json_push(out, json_share(l));
+	}
+	if (list)
+		tree_put(o, "layers", out);
+	return true;
+}
+
 static int64_t
 embed_width(const Tree *t)
 {
@@ -428,49 +481,12 @@ lm_head(Tree *t)
 	} else {
 		o = tree_linear(t, json_get(h, "w"), vocab, width, bias);
 	}
-	if (o)
-		tree_put(o, "proj", proj);
+	if (!o || !head_layers(t, json_get(h, "layers"), &width, o))
+		return NULL;
+	tree_put(o, "proj", proj);
 	for (size_t i = 0; o && i < LEN(plain); i++)
 		tree_put(o, plain[i], json_get(h, plain[i]));
 	return t->c->status ? NULL : o;
-}
-
-/* One layer of a head: linear, activation, norm. */
-static Json *
-head_layer(Tree *t, const Json *spec, int64_t *width)
-{
-	const Json *w = json_get(spec, "w"), *b = json_get(spec, "b");
-	int64_t out = -1;
-	Json *o;
-
-	if (json_get_bool(spec, "tie", false)) {
-		o = json_new(t->a);
-		json_put_str(o, "weight", tied_weight(t));
-		out = json_get_int(t->root, "vocab", 0);
-		tree_has(t, w, ".weight");
-	} else if (!(o = tree_linear(t, w, out, *width,
-	                             !b && json_get_bool(spec, "bias", true))))
-		return NULL;
-	else
-		out = tree_shape(tree_tensor(t, json_get_str(o, "weight", "")))
-		              .dim[0];
-	if (b) {
-		const char *name = tree_param(t, b, "", (Shape){1, {out}});
-
-		if (!name)
-			return NULL;
-		json_put_str(o, "bias", name);
-	}
-	*width = out;
-	tree_put(o, "act", json_get(spec, "act"));
-	if (json_get(spec, "norm")) {
-		Json *n = tree_norm(t, json_get(spec, "norm"), NULL, out);
-
-		if (!n)
-			return NULL;
-		tree_put(o, "norm", n);
-	}
-	return o;
 }
 
 static Json *
@@ -489,7 +505,7 @@ static Json *
 task_head(Tree *t)
 {
 	const Json *spec = json_get(json_get(t->arch, "tasks"), t->task);
-	Json *o = json_new(t->a), *list = json_new_array(t->a), *l, *e;
+	Json *o = json_new(t->a), *e;
 	int64_t width = t->hidden;
 
 	if (!spec)
@@ -500,14 +516,7 @@ task_head(Tree *t)
 	if (!(e = arch_eval(t->c, t->a, &t->env, "task", spec)))
 		return NULL;
 	tree_put(o, "in", json_get(e, "in"));
-	for (size_t i = 0; i < json_len(json_get(e, "layers")); i++) {
-		if (!(l = head_layer(t, json_at(json_get(e, "layers"), i),
-		                     &width)))
-			return NULL;
-		json_push(list, json_share(l));
-	}
-	tree_put(o, "layers", list);
-	return o;
+	return head_layers(t, json_get(e, "layers"), &width, o) ? o : NULL;
 }
 
 /* Heads: a language model's, or a pooler and the task's layers. */
