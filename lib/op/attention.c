@@ -428,7 +428,8 @@ eval_flex_attention(Ctx *c, Arena *a, Node *n)
 	double *s, *y;
 	int64_t row = 0;
 
-	if (!heads_open(c, a, n->in[0], 0, &t.q) ||
+	if (!infer_flex_attention(c, n) || !value_alloc(c, a, n->out[0]) ||
+	    !heads_open(c, a, n->in[0], 0, &t.q) ||
 	    !heads_open(c, a, n->in[1], 0, &t.k) ||
 	    !heads_open(c, a, n->in[2], 0, &t.v) || !flex_type(c, n, &x))
 		return false;

@@ -161,7 +161,9 @@ eval_node(Ctx *c, Arena *a, Node *n)
 		n->out[0]->name = "";
 		n->out[0]->shape.rank = -1;
 	}
-	done = infer_node(c, a, n) && run_node(c, a, n);
+	/* inferring a body again would leave traces in it */
+	done = (n->op->flags & CONTROL || infer_node(c, a, n)) &&
+	       run_node(c, a, n);
 	if (spare)
 		n->out[0] = NULL;
 	return done;

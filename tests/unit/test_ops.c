@@ -5,7 +5,11 @@
  * A case:
  *     Op [version] [domain]        blank line ends it; version: newest
  *     name = 1 | 0.5 | text | [1,2] | [0.5,] | i64[2] 1 2    attributes
- *     f32[2,3] 1 2 3 4 5 6         an input; [2,3] is f32; - is left out
+ *     name = (a b) c = Add a b ; d = Neg c -> c d            a graph
+ *     f32[2,3] 1 2 3 4 5 6         an input; [2,3] is f32; - is left out;
+ *                                  graphs see it as in0, in1...
+ *     @name [1] 5                  a value for graphs that is no input
+ *     seq [1] 1 | [2] 3 4          a sequence; opt: one value or none
  *     = f32[2] 1 2                 an output; "= -" does not look
  *     ! text                       or: refused, and says text
  * Dimensions [?,3] and no elements: only the shape is inferred. */
@@ -98,12 +102,43 @@ parse_element(Case *t, Value *v, int64_t i, char *word)
 		bad(t, word);
 }
 
+static Value *parse_value(Case *, char *);
+
+/* "[1] 1 | [2] 3 4": what is between the bars; no text, no items. */
+static Value *
+parse_items(Case *t, char *s, enum ValueKind kind)
+{
+	Value *v = NEW(&t->mem, Value);
+	char *rest = s, *word;
+
+	v->name = "x";
+	v->kind = kind;
+	v->type = DT_F32;
+	v->shape.rank = -1;
+	v->item = NEWV(&t->mem, Value *, MAXIO);
+	for (word = strtok_r(s, "|", &rest); word && v->nitem < MAXIO;
+	     word = strtok_r(NULL, "|", &rest)) {
+		word += strspn(word, " ");
+		if (!*word)
+			continue;
+		v->item[v->nitem] = parse_value(t, word);
+		if (v->item[v->nitem])
+			v->type = v->item[v->nitem++]->type;
+	}
+	return v;
+}
+
 static Value *
 parse_value(Case *t, char *s)
 {
-	Value *v = parse_type(t, &s);
+	Value *v;
 	int64_t n;
 
+	if (str_starts(s, "seq"))
+		return parse_items(t, s + 3, VALUE_SEQUENCE);
+	if (str_starts(s, "opt"))
+		return parse_items(t, s + 3, VALUE_OPTIONAL);
+	v = parse_type(t, &s);
 	if (!v) {
 		bad(t, s);
 		return NULL;
@@ -146,19 +181,11 @@ expect_element(Case *t, const Value *got, const Value *want, int64_t i)
 	check_(0, what, t->file, t->line);
 }
 
-static void
-expect_value(Case *t, const Value *got, char *text)
-{
-	Value *want = parse_value(t, text);
+static void expect(Case *, const Value *got, const Value *want);
 
-	if (!want)
-		return;
-	CHECK_STR(dtypes[got->type].name, dtypes[want->type].name);
-	check_str(shape_text(&got->shape).s, shape_text(&want->shape).s,
-	          t->file, t->line);
-	if (!want->data.mem || !shape_eq(&got->shape, &want->shape) ||
-	    got->type != want->type)
-		return;
+static void
+expect_elements(Case *t, const Value *got, const Value *want)
+{
 	if (!got->data.mem) {
 		bad(t, "no data");
 		return;
@@ -173,6 +200,25 @@ expect_value(Case *t, const Value *got, char *text)
 		} else {
 			expect_element(t, got, want, i);
 		}
+}
+
+static void
+expect(Case *t, const Value *got, const Value *want)
+{
+	if (got->kind != want->kind || got->nitem != want->nitem) {
+		bad(t, "kind or number of items");
+		return;
+	}
+	for (int i = 0; i < want->nitem; i++)
+		expect(t, got->item[i], want->item[i]);
+	if (want->kind != VALUE_TENSOR)
+		return;
+	CHECK_STR(dtypes[got->type].name, dtypes[want->type].name);
+	check_str(shape_text(&got->shape).s, shape_text(&want->shape).s,
+	          t->file, t->line);
+	if (want->data.mem && shape_eq(&got->shape, &want->shape) &&
+	    got->type == want->type)
+		expect_elements(t, got, want);
 }
 
 /* Runs a case; inputs without data make it one of inference alone. */
@@ -196,7 +242,8 @@ finish(Case *t)
 		out[i]->from = n;
 	}
 	for (int i = 0; i < t->nin; i++)
-		run = run && (!t->in[i] || t->in[i]->data.mem);
+		run = run && (!t->in[i] || t->in[i]->kind != VALUE_TENSOR ||
+		              t->in[i]->data.mem);
 	done = run ? node_eval(&t->ctx, &t->mem, n)
 	           : graph_infer(&t->ctx, t->g, false);
 	if (t->refusal) {
@@ -207,8 +254,12 @@ finish(Case *t)
 		check_str(t->ctx.msg, "", t->file, t->line);
 	}
 	for (int i = 0; done && i < t->nwant; i++)
-		if (strcmp(t->want[i], "-") != 0)
-			expect_value(t, out[i], t->want[i]);
+		if (strcmp(t->want[i], "-") != 0) {
+			Value *want = parse_value(t, t->want[i]);
+
+			if (want)
+				expect(t, out[i], want);
+		}
 	check_(1, "ran", t->file, t->line);
 	arena_free(&t->mem);
 	arena_free(&t->ctx.mem);
@@ -257,13 +308,64 @@ parse_list(Case *t, char *name, char *s)
 	a->ints = k;
 }
 
+/* "a b" as values of g, made there if `fresh`; returns the number. */
+static int
+parse_names(Case *t, Graph *g, char *s, bool fresh, Value **out)
+{
+	char *rest = s, *word;
+	int n = 0;
+
+	for (word = strtok_r(s, " ", &rest); word && n < MAXIO;
+	     word = strtok_r(NULL, " ", &rest), n++) {
+		out[n] = fresh ? value_new(g, word, DT_NONE, NULL)
+		               : value_find(g, word);
+		if (!out[n])
+			bad(t, word);
+	}
+	return n;
+}
+
+/* "(a b) c = Add a b ; d = Neg c -> c d" */
+static Graph *
+parse_graph(Case *t, char *s)
+{
+	Graph *g = graph_new(&t->mem, "body");
+	char *end = strchr(s, ')'), *arrow = strstr(s, "->"), *rest, *line;
+	Value *v[MAXIO], *y;
+
+	g->parent = t->g;
+	if (!end || !arrow) {
+		bad(t, s);
+		return g;
+	}
+	*end = *arrow = '\0';
+	g->nin = parse_names(t, g, s + 1, true, v);
+	g->in = arena_copy(&t->mem, v, sizeof v);
+	for (line = strtok_r(end + 1, ";", &rest); line;
+	     line = strtok_r(NULL, ";", &rest)) {
+		char name[32], op[32];
+		int n = 0, used = 0;
+
+		if (sscanf(line, " %31s = %31s %n", name, op, &used) < 2)
+			continue;
+		n = parse_names(t, g, line + used, false, v);
+		y = value_new(g, name, DT_NONE, NULL);
+		node_new(g, "", op, n, v, 1, &y);
+	}
+	g->nout = parse_names(t, g, arrow + 2, false, v);
+	g->out = arena_copy(&t->mem, v, sizeof v);
+	return g;
+}
+
 static void
 parse_attr(Case *t, char *name, char *s)
 {
 	int64_t k;
 	double x;
 
-	if (*s == '[')
+	if (*s == '(')
+		attr_add(t->g, t->n, name, ATTR_GRAPH)->g = parse_graph(t, s);
+	else if (*s == '[')
 		parse_list(t, name, s);
 	else if (str_int(s, &k))
 		attr_set_int(t->g, t->n, name, k);
@@ -273,6 +375,25 @@ parse_attr(Case *t, char *name, char *s)
 		attr_add(t->g, t->n, name, ATTR_TENSOR)->t = parse_value(t, s);
 	else
 		attr_set_str(t->g, t->n, name, s);
+}
+
+/* "name [2] 1 2" */
+static void
+parse_outer(Case *t, char *s)
+{
+	char *space = strchr(s, ' ');
+	Value *v;
+
+	if (!space) {
+		bad(t, s);
+		return;
+	}
+	*space = '\0';
+	v = parse_value(t, space + 1);
+	if (v) {
+		v->name = arena_dup(&t->mem, s);
+		dict_set(t->g->value, v->name, v);
+	}
 }
 
 static void
@@ -286,6 +407,8 @@ parse_line(Case *t, char *s)
 		finish(t);
 	else if (!t->n)
 		open_case(t, s);
+	else if (*s == '@')
+		parse_outer(t, s + 1);
 	else if (*s == '!')
 		t->refusal = arena_dup(&t->mem, s + 2);
 	else if (*s == '=' && t->nwant < MAXIO)
@@ -294,7 +417,13 @@ parse_line(Case *t, char *s)
 		*is = '\0';
 		parse_attr(t, s, arena_dup(&t->mem, is + 3));
 	} else if (t->nin < MAXIO) {
-		t->in[t->nin++] = *s == '-' ? NULL : parse_value(t, s);
+		Value *v = *s == '-' ? NULL : parse_value(t, s);
+
+		if (v) {
+			v->name = arena_str(&t->mem, "in%d", t->nin);
+			dict_set(t->g->value, v->name, v);
+		}
+		t->in[t->nin++] = v;
 	}
 }
 
@@ -321,9 +450,11 @@ run(const char *path)
 }
 
 static const char *const files[] = {
-	"elementwise", "unary",     "cast",   "shape",  "move",
-	"gather",      "cache",     "matmul", "reduce", "norm",
-	"sort",        "attention", "conv",   "pool",   "quant",
+	"elementwise", "unary",    "cast",   "shape",  "move",   "gather",
+	"cache",       "matmul",   "reduce", "norm",   "sort",   "attention",
+	"conv",        "pool",     "quant",  "resize", "pad",    "batchnorm",
+	"select",      "grid",     "detect", "rnn",    "signal", "einsum",
+	"control",     "sequence",
 };
 
 int
