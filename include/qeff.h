@@ -230,4 +230,16 @@ typedef struct qe_render {
 #define QE_RENDER_INIT ((qe_render){.in = "-", .out = "-"})
 bool qe_render_chat(qe_ctx *, const qe_render *);
 
+/* What an artifact holds: a checkpoint directory or a file of any kind that
+ * the stages read or write. */
+typedef struct qe_inspect {
+	const char *in, *out;
+	bool json;    /* one object, not text */
+	bool tensors; /* each weight */
+	bool graph;   /* of ONNX: the nodes, as text, and nothing else */
+	bool verify;  /* of a package: read it whole and check the digests */
+} qe_inspect;
+#define QE_INSPECT_INIT ((qe_inspect){.in = "-", .out = "-"})
+bool qe_look(qe_ctx *, const qe_inspect *);
+
 #endif

@@ -26,6 +26,8 @@ bool onnx_read(Ctx *, Arena *a, const char *path, Graph **out);
 /* The same from memory, which outlives the graph; nothing outside it is
  * looked at. */
 bool onnx_read_bytes(Ctx *, Arena *a, Span bytes, Graph **out);
+/* The same of what came through a pipe: external data is where it says. */
+bool onnx_read_piped(Ctx *, Arena *a, Span bytes, Graph **out);
 
 typedef struct OnnxWrite {
 	const char *path;

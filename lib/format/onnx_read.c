@@ -645,3 +645,14 @@ onnx_read_bytes(Ctx *c, Arena *a, Span bytes, Graph **out)
 	o.self->map = bytes;
 	return read_model(&o);
 }
+
+bool
+onnx_read_piped(Ctx *c, Arena *a, Span bytes, Graph **out)
+{
+	Onnx o = {.c = c, .mem = a, .path = "-", .file = dict_new(a)};
+
+	*out = o.g = graph_new(a, "");
+	o.piped = true;
+	o.bytes = bytes;
+	return read_model(&o);
+}

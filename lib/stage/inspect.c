@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * inspect.c - what an artifact holds, whatever it is.
+ *
+ * What it is, is told by its first bytes.  Headers are read, weights are not;
+ * only numbers of a .npy file are, and all of a package with `verify`. */
+
+#include <sys/stat.h>
+
+#include "inspect.h"
+
+#include "kind.h"
+#include "npy.h"
+#include "onnx.h"
+#include "op.h"
+#include "qpc.h"
+#include "safetensors.h"
+#include "spool.h"
+
+enum { MAXJSON = 1 << 28 };
+
+typedef struct Look {
+	Ctx *c;
+	Arena a;
+	const qe_inspect *opt;
+	const char *path;
+	Span bytes; /* of the file */
+	Json *out;
+	Buf *text; /* goes out instead, if set */
+} Look;
+
+typedef bool LookFn(Look *);
+
+/* ---- parts ---- */
+
+static Json *
+object(Json *in, const char *key)
+{
+	Json *o = json_object_new_object();
+
+	json_put(in, key, o);
+	return o;
+}
+
+static Json *
+list(Json *in, const char *key)
+{
+	Json *o = json_object_new_array();
+
+	json_put(in, key, o);
+	return o;
+}
+
+static Json *
+entry(Json *in)
+{
+	Json *o = json_object_new_object();
+
+	json_push(in, o);
+	return o;
+}
+
+static Json *
+dims(const Shape *s, const char *const *sym)
+{
+	Json *o = json_object_new_array();
+
+	for (int i = 0; i < s->rank; i++)
+		if (s->dim[i] >= 0)
+			json_push(o, json_object_new_int64(s->dim[i]));
+		else
+			json_push(o, json_object_new_string(
+					     sym && sym[i] ? sym[i] : "?"));
+	return o;
+}
+
+static void
+put_value(Json *in, const Value *v)
+{
+	Json *o = entry(in);
+
+	json_put_str(o, "name", v->name);
+	json_put_str(o, "dtype", dtypes[v->type].name);
+	json_put(o, "shape", dims(&v->shape, (const char *const *)v->sym));
+}
+
+/* Adds n to a number of an object. */
+static void
+count(Json *o, const char *key, int64_t n)
+{
+	json_put_int(o, key, json_get_int(o, key, 0) + n);
+}
+
+/* ---- one function for each kind ---- */
+
+static void
+put_weights(Look *l, const Graph *g)
+{
+	Json *o = object(l->out, "weights"), *files, *each = NULL;
+	int64_t n = 0, bytes = 0;
+
+	if (l->opt->tensors)
+		each = list(l->out, "tensors");
+	files = json_object_new_object();
+	for (size_t i = 0; i < g->value->n; i++) {
+		const Value *v = g->value->item[i].value;
+		const char *file = "in the model";
+
+		if (!v || !value_is_const(v))
+			continue;
+		if (v->data.src && !v->data.mem)
+			file = path_base(v->data.src->path);
+		n++;
+		bytes += v->data.len;
+		count(files, file, v->data.len);
+		if (!each)
+			continue;
+		put_value(each, v);
+		json_put_str(json_at(each, json_len(each) - 1), "file", file);
+		json_put_int(json_at(each, json_len(each) - 1), "offset",
+		             v->data.off);
+	}
+	json_put_int(o, "count", n);
+	json_put_int(o, "bytes", bytes);
+	json_put(o, "bytes_in", files);
+}
+
+static void
+put_functions(Look *l, const Graph *g)
+{
+	Json *o = list(l->out, "functions"), *f;
+
+	for (int i = 0; i < g->nfunc; i++) {
+		f = entry(o);
+		json_put_str(f, "domain", g->func[i]->domain);
+		json_put_str(f, "name", g->func[i]->name);
+		json_put_int(f, "nodes", g->func[i]->body->nnode);
+		json_put_int(f, "inputs", g->func[i]->body->nin);
+		json_put_int(f, "outputs", g->func[i]->body->nout);
+	}
+}
+
+/* Ours are JSON; anybody's may be anything. */
+static void
+put_metadata(Look *l, const Graph *g)
+{
+	Json *o = object(l->out, "metadata");
+
+	for (size_t i = 0; i < g->meta->n; i++) {
+		const char *key = g->meta->item[i].key;
+		const char *text = g->meta->item[i].value;
+		Ctx trial = {.tool = l->c->tool};
+		Json *j = str_starts(key, "qeff.")
+		                  ? json_parse(&trial, &l->a, SPAN(text))
+		                  : NULL;
+
+		json_put(o, key,
+		         j ? json_share(j) : json_object_new_string(text));
+		arena_free(&trial.mem);
+	}
+}
+
+static void
+put_operators(Look *l, const Graph *g)
+{
+	Json *o = object(l->out, "operators");
+
+	for (int i = 0; i < g->nnode; i++) {
+		const Node *n = g->node[i];
+		char *name = arena_str(&l->a, "%s%s%s", n->domain,
+		                       *n->domain ? "." : "", n->type);
+
+		count(o, name, 1);
+	}
+}
+
+static bool
+look_onnx(Look *l)
+{
+	bool pipe = strcmp(l->path, "-") == 0;
+	Json *o = l->out, *opsets, *in, *out;
+	Graph *g;
+
+	if (!(pipe ? onnx_read_piped(l->c, &l->a, l->bytes, &g)
+	           : onnx_read(l->c, &l->a, l->path, &g)))
+		return pipe ? note(l->c, "<stdin>") : false;
+	if (l->opt->graph) {
+		l->text = buf_new(&l->a);
+		graph_print(l->text, g);
+		return true;
+	}
+	json_put_str(o, "graph", g->name);
+	json_put_int(o, "ir_version", g->ir_version);
+	opsets = object(o, "opsets");
+	for (int i = 0; i < g->nopset; i++)
+		json_put_int(opsets,
+		             *g->opset[i].domain ? g->opset[i].domain
+		                                 : "ai.onnx",
+		             g->opset[i].version);
+	in = list(o, "inputs");
+	for (int i = 0; i < g->nin; i++)
+		put_value(in, g->in[i]);
+	out = list(o, "outputs");
+	for (int i = 0; i < g->nout; i++)
+		put_value(out, g->out[i]);
+	json_put_int(o, "nodes", g->nnode);
+	put_operators(l, g);
+	put_functions(l, g);
+	put_weights(l, g);
+	put_metadata(l, g);
+	return true;
+}
+
+static bool
+look_qpc(Look *l)
+{
+	Qpc *q = qpc_open(l->c, &l->a, l->path, l->opt->verify);
+
+	if (!q)
+		return false;
+	json_put_str(l->out, "digest", q->digest.hex);
+	json_put_str(l->out, "checked",
+	             l->opt->verify ? "all bytes" : "sizes and small members");
+	json_object_object_foreach(q->manifest, key, v)
+		json_put(l->out, key, json_share(v));
+	return true;
+}
+
+static void
+put_safetensors(Look *l, const SafeFile *f, int nfile)
+{
+	Json *o = l->out, *types, *each = NULL, *e;
+	int64_t n = 0, bytes = 0, elements = 0;
+
+	types = json_object_new_object();
+	if (l->opt->tensors)
+		each = json_object_new_array();
+	for (int k = 0; k < nfile; k++)
+		for (int i = 0; i < f[k].ntensor; i++) {
+			const SafeTensor *t = &f[k].tensor[i];
+
+			n++;
+			bytes += t->len;
+			elements += MAX(shape_count(&t->shape), 0);
+			count(types, t->dtype, t->len);
+			if (!each)
+				continue;
+			e = entry(each);
+			json_put_str(e, "name", t->name);
+			json_put_str(e, "dtype", t->dtype);
+			json_put(e, "shape", dims(&t->shape, NULL));
+			json_put_str(e, "file", path_base(f[k].path));
+			json_put_int(e, "offset", t->off);
+		}
+	json_put_int(o, "files", nfile);
+	json_put_int(o, "count", n);
+	json_put_int(o, "parameters", elements);
+	json_put_int(o, "bytes", bytes);
+	json_put(o, "bytes_of", types);
+	if (each)
+		json_put(o, "tensors", each);
+}
+
+static bool
+look_safetensors(Look *l)
+{
+	SafeFile f;
+
+	if (!safetensors_read(l->c, &l->a, l->path, &f))
+		return false;
+	put_safetensors(l, &f, 1);
+	return true;
+}
+
+static bool
+look_npy(Look *l)
+{
+	double low = 0, high = 0, sum = 0, x;
+	Value v = {.name = ""};
+	int64_t n;
+
+	if (!npy_read(l->c, &l->a, l->path, &v))
+		return false;
+	n = shape_count(&v.shape);
+	json_put_str(l->out, "dtype", dtypes[v.type].name);
+	json_put(l->out, "shape", dims(&v.shape, NULL));
+	if (n < 1 || !strchr("FIUB", dtypes[v.type].class) ||
+	    !(v.data.mem = blob_data(l->c, &l->a, &v.data)))
+		return !l->c->status;
+	for (int64_t i = 0; i < n && go_on(l->c); i++) {
+		x = value_f64(&v, i);
+		low = i ? MIN(low, x) : x;
+		high = i ? MAX(high, x) : x;
+		sum += x;
+	}
+	json_put_num(l->out, "min", low);
+	json_put_num(l->out, "max", high);
+	json_put_num(l->out, "mean", sum / (double)n);
+	return go_on(l->c);
+}
+
+/* ---- JSON: which document it is, its members say ---- */
+
+static void
+look_document(Look *l, const Json *j)
+{
+	static const char *const keys[] = {"kind",   "task",          "vocab",
+	                                   "hidden", "max_positions", "cache"};
+	static const char *const rest[] = {"transforms", "files", "tokenizer",
+	                                   "provenance"};
+	const Json *root = json_get(j, "modules");
+	Json *tensors = json_get(j, "tensors"), *o = object(l->out, "model");
+	int64_t bytes = 0;
+
+	json_put_str(l->out, "kind", "model document");
+	json_put_str(o, "model_type",
+	             json_get_str(json_get(j, "config"), "model_type", "?"));
+	for (size_t i = 0; i < LEN(keys); i++)
+		if (json_get(root, keys[i]))
+			json_put(o, keys[i],
+			         json_share(json_get(root, keys[i])));
+	json_put_int(o, "layers", (int64_t)json_len(json_get(root, "layers")));
+	if (json_is(tensors, json_type_object)) {
+		json_object_object_foreach(tensors, name, t)
+		{
+			(void)name;
+			bytes += json_get_int(t, "length", 0);
+		}
+		json_put_int(o, "tensors", json_object_object_length(tensors));
+	}
+	json_put_int(o, "bytes", bytes);
+	for (size_t i = 0; i < LEN(rest); i++)
+		if (json_get(j, rest[i]))
+			json_put(l->out, rest[i],
+			         json_share(json_get(j, rest[i])));
+	if (l->opt->tensors && tensors)
+		json_put(l->out, "tensors", json_share(tensors));
+}
+
+/* The type of a part, or of each of its parts. */
+static void
+put_part(Json *o, const char *key, const Json *part)
+{
+	const Json *parts = json_get(part, "normalizers");
+	Json *types;
+
+	parts = parts ? parts : json_get(part, "pretokenizers");
+	parts = parts ? parts : json_get(part, "processors");
+	parts = parts ? parts : json_get(part, "decoders");
+	if (!part)
+		return;
+	if (!parts) {
+		json_put_str(o, key, json_get_str(part, "type", "?"));
+		return;
+	}
+	types = list(o, key);
+	for (size_t i = 0; i < json_len(parts); i++)
+		json_push(types,
+		          json_object_new_string(json_get_str(json_at(parts, i),
+		                                              "type", "?")));
+}
+
+static void
+look_tokenizer(Look *l, const Json *j)
+{
+	static const char *const parts[] = {"normalizer", "pre_tokenizer",
+	                                    "post_processor", "decoder"};
+	const Json *model = json_get(j, "model");
+	const Json *vocab = json_get(model, "vocab");
+	Json *o = l->out, *added;
+
+	json_put_str(o, "kind", "tokenizer");
+	json_put_str(o, "model", json_get_str(model, "type", "?"));
+	json_put_int(o, "vocabulary",
+	             json_is(vocab, json_type_object)
+	                     ? json_object_object_length(vocab)
+	                     : (int64_t)json_len(vocab));
+	json_put_int(o, "merges", (int64_t)json_len(json_get(model, "merges")));
+	for (size_t i = 0; i < LEN(parts); i++)
+		put_part(o, parts[i], json_get(j, parts[i]));
+	added = list(o, "added_tokens");
+	for (size_t i = 0; i < json_len(json_get(j, "added_tokens")); i++) {
+		const Json *t = json_at(json_get(j, "added_tokens"), i);
+		Json *e = entry(added);
+
+		json_put_int(e, "id", json_get_int(t, "id", -1));
+		json_put_str(e, "token", json_get_str(t, "content", "?"));
+		json_put_str(e, "role",
+		             json_get_bool(t, "special", false) ? "special"
+		                                                : "");
+	}
+}
+
+static void
+look_config(Look *l, const Json *j)
+{
+	json_put_str(l->out, "kind", "model configuration");
+	json_object_object_foreach((Json *)(uintptr_t)j, key, v)
+		json_put(l->out, key, v ? json_share(v) : NULL);
+}
+
+static bool
+look_json(Look *l)
+{
+	Json *j = json_parse(l->c, &l->a, l->bytes);
+
+	if (!j)
+		return note(l->c, "%s", l->path);
+	if (strcmp(json_get_str(j, "format", ""), "qeff-model") == 0)
+		look_document(l, j);
+	else if (json_get(json_get(j, "model"), "vocab"))
+		look_tokenizer(l, j);
+	else if (json_get(j, "model_type") || json_get(j, "architectures"))
+		look_config(l, j);
+	else
+		return fail(l->c, QE_INPUT, "%s: JSON of no known kind",
+		            l->path);
+	return true;
+}
+
+/* A checkpoint. */
+static bool
+look_folder(Look *l)
+{
+	char *config = path_join(&l->a, l->path, "config.json");
+	SafeFile *f;
+	Json *j;
+	int n;
+
+	if (!(j = json_read(l->c, &l->a, config, MAXJSON)) ||
+	    !safetensors_dir(l->c, &l->a, l->path, &f, &n))
+		return false;
+	json_put_str(l->out, "kind", "checkpoint");
+	json_put_str(l->out, "model_type", json_get_str(j, "model_type", "?"));
+	if (json_get(j, "architectures"))
+		json_put(l->out, "architectures",
+		         json_share(json_get(j, "architectures")));
+	put_safetensors(l, f, n);
+	return true;
+}
+
+/* ---- which ---- */
+
+static const struct {
+	const char *name;
+	LookFn *look;
+	bool file; /* not from a pipe */
+} kinds[KIND_COUNT] = {
+	[KIND_JSON] = {"JSON", look_json, false},
+	[KIND_ONNX] = {"ONNX model", look_onnx, false},
+	[KIND_QPC] = {"package", look_qpc, true},
+	[KIND_SAFETENSORS] = {"safetensors file", look_safetensors, true},
+	[KIND_NPY] = {"array", look_npy, true},
+};
+
+static bool
+look(Look *l)
+{
+	const char *place;
+	enum Kind k;
+	Span head;
+	struct stat st;
+
+	if (stat(l->path, &st) == 0 && S_ISDIR(st.st_mode))
+		return look_folder(l);
+	if (!spool_open(l->c, &l->a, l->path, &l->bytes, &place))
+		return false;
+	head = (Span){l->bytes.p, MIN(l->bytes.n, KIND_HEAD)};
+	k = file_kind(head);
+	if (!kinds[k].look)
+		return kind_refuse(l->c, "an artifact to look into", head) ||
+		       note(l->c, "%s", l->path);
+	if (kinds[k].file && !place)
+		return fail(l->c, QE_INPUT, "a %s from a pipe: name the file",
+		            kinds[k].name);
+	if (l->opt->graph && k != KIND_ONNX)
+		return fail(l->c, QE_INPUT, "%s: not an ONNX model: --graph",
+		            l->path);
+	if (place)
+		l->path = place;
+	json_put_str(l->out, "kind", kinds[k].name);
+	return kinds[k].look(l);
+}
+
+static bool
+show(Look *l)
+{
+	if (!l->text) {
+		l->text = buf_new(&l->a);
+		if (l->opt->json)
+			json_print(l->text, l->out, 2);
+		else
+			inspect_text(l->text, &l->a, l->out);
+		if (l->opt->json)
+			buf_char(l->text, '\n');
+	}
+	return file_write(l->c, l->opt->out, l->text->p, l->text->n);
+}
+
+bool
+qe_look(qe_ctx *c, const qe_inspect *opt)
+{
+	Look l = {.c = c, .opt = opt, .path = opt->in};
+	bool ok;
+
+	l.out = json_new(&l.a);
+	ok = look(&l) && show(&l);
+	arena_free(&l.a);
+	return ok;
+}
