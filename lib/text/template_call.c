@@ -33,6 +33,8 @@ const FnRow tpl_globals[] = {
 #include "template.def"
 	{0}};
 
+/* Linear: the tables are short, and filters and tests are looked up once,
+ * by the parser. */
 const FnRow *
 tpl_row(const FnRow *row, const char *name)
 {
@@ -42,6 +44,8 @@ tpl_row(const FnRow *row, const char *name)
 	return NULL;
 }
 
+/* A method of the same name may differ by kind: index() of strings counts
+ * from a start, that of lists does not. */
 const FnRow *
 tpl_method(Val v, const char *name)
 {
@@ -97,6 +101,8 @@ by_keyword(const Call *k, const Kw *kw)
 	                k->row->name, kw->name);
 }
 
+/* Positional arguments first, then keywords, then whether one is missing:
+ * the order in which Python complains. */
 static bool
 bind(const Call *k)
 {
@@ -128,6 +134,8 @@ bind(const Call *k)
 	return true;
 }
 
+/* Counts as one level, so that filters that call filters (map) end at the
+ * limit of depth. */
 bool
 tpl_apply(Tpl *t, const char *kindof, const FnRow *row, Val self,
           const Args *all, Val *out)
@@ -164,6 +172,7 @@ call_loop(Tpl *t, const Loop *l, const Args *a, Val *out)
 	return ok;
 }
 
+/* Empty the first time, the separator ever after. */
 static bool
 call_joiner(Tpl *t, Joiner *j, Val *out)
 {
@@ -174,6 +183,8 @@ call_joiner(Tpl *t, Joiner *j, Val *out)
 	return tpl_strz(t, "", out);
 }
 
+/* Undefined is told apart from what cannot be called: the message says which
+ * name was not defined. */
 bool
 tpl_call(Tpl *t, Val f, const Args *a, Val *out)
 {

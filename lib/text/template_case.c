@@ -45,6 +45,7 @@ static const struct {
 	/* clang-format on */
 };
 
+/* NULL: one letter at most. */
 static const uint16_t *
 special_upper(uint32_t ch)
 {
@@ -62,6 +63,8 @@ special_upper(uint32_t ch)
 	return NULL;
 }
 
+/* The 48 Greek letters with iota subscript follow a rule: the letter without
+ * it, in upper case, and a capital iota. */
 static void
 put_upper(Buf *b, uint32_t ch)
 {
@@ -81,6 +84,7 @@ put_upper(Buf *b, uint32_t ch)
 		buf_rune(b, to[i]);
 }
 
+/* The letters that tell a sigma that a word goes on (Unicode 3.13, D135). */
 static bool
 cased(uint32_t ch)
 {
@@ -90,6 +94,7 @@ cased(uint32_t ch)
 	       cat == UTF8PROC_CATEGORY_LT;
 }
 
+/* What may stand between a sigma and the end of its word (D136). */
 static bool
 case_ignorable(uint32_t ch)
 {
@@ -121,6 +126,7 @@ letter_beside(const Str *s, size_t i, bool back)
 	return false;
 }
 
+/* A sigma at the end of a word has a form of its own. */
 static void
 put_lower(Buf *b, const Str *s, size_t i, uint32_t ch)
 {
@@ -136,6 +142,7 @@ put_lower(Buf *b, const Str *s, size_t i, uint32_t ch)
 	}
 }
 
+/* The first letter of a word; of several, only the first is large. */
 static void
 put_title(Buf *b, const Str *s, size_t i, uint32_t ch)
 {
@@ -157,6 +164,7 @@ put_title(Buf *b, const Str *s, size_t i, uint32_t ch)
 /* One letter at i of s; *word tells whether it stands inside a word. */
 typedef void Put(Buf *, const Str *s, size_t i, uint32_t ch, bool *word);
 
+/* Upper case may take three times the bytes; tpl_take() accounts for them. */
 static bool
 convert(Tpl *t, const Str *s, Put *put, Val *out)
 {
@@ -204,6 +212,7 @@ fold(Buf *b, const Str *s, size_t i, uint32_t ch, bool *word)
 		buf_rune(b, (uint32_t)utf8proc_tolower(to[k]));
 }
 
+/* Titlecase letters count as small ones here. */
 static void
 swapcase(Buf *b, const Str *s, size_t i, uint32_t ch, bool *word)
 {
@@ -287,6 +296,7 @@ tpl_title(Tpl *t, const Str *s, bool every, Val *out)
 	return convert(t, s, every ? title : filter_title, out);
 }
 
+/* What repr() leaves as it is. */
 bool
 tpl_printable(uint32_t ch)
 {
@@ -369,6 +379,7 @@ one_case(const Str *s, bool up)
 	return any;
 }
 
+/* Capitals stand at the beginning of words, small letters inside only. */
 static bool
 is_title(const Str *s)
 {
@@ -387,6 +398,7 @@ is_title(const Str *s)
 	return any;
 }
 
+/* An empty string is of no class but the two that exclude characters. */
 bool
 tpl_is_class(const Str *s, const char *what)
 {

@@ -14,6 +14,8 @@ typedef bool Eval(Tpl *, const Node *, Val *);
 TPL_EXPRS(X)
 #undef X
 
+/* The line is set on the way down only: a failure names the line of the
+ * innermost node that was begun. */
 bool
 tpl_eval(Tpl *t, const Node *n, Val *out)
 {
@@ -40,6 +42,8 @@ eval_const(Tpl *t, const Node *n, Val *out)
 	return true;
 }
 
+/* Names are interned, so pointers are compared.  A scope holds few; where it
+ * does not, the walk is paid for in steps. */
 Val *
 tpl_lookup(Tpl *t, Scope *s, const char *name)
 {
@@ -53,6 +57,7 @@ tpl_lookup(Tpl *t, Scope *s, const char *name)
 	return v ? &v->v : NULL;
 }
 
+/* Into this very scope: an outer variable of that name is not touched. */
 bool
 tpl_set_var(Tpl *t, Scope *s, const char *name, Val val)
 {
@@ -80,6 +85,7 @@ tpl_scope(Tpl *t, Scope *up)
 	return s;
 }
 
+/* Variables of the template, then those passed to it, then functions. */
 static bool
 eval_name(Tpl *t, const Node *n, Val *out)
 {
@@ -111,6 +117,7 @@ eval_seq(Tpl *t, const Node *n, Val *out)
 	return true;
 }
 
+/* Keys that come twice keep their first place and their last value. */
 static bool
 eval_dict(Tpl *t, const Node *n, Val *out)
 {
@@ -128,6 +135,7 @@ eval_dict(Tpl *t, const Node *n, Val *out)
 	return true;
 }
 
+/* The condition stands in the middle but is taken first. */
 static bool
 eval_cond(Tpl *t, const Node *n, Val *out)
 {
@@ -140,6 +148,7 @@ eval_cond(Tpl *t, const Node *n, Val *out)
 	return tpl_undef_why(t, "the inline if was false and has no else", out);
 }
 
+/* The result is one of the operands, not a bool. */
 static bool
 eval_logic(Tpl *t, const Node *n, Val *out)
 {
@@ -199,6 +208,8 @@ eval_unary(Tpl *t, const Node *n, Val *out)
 	return n->op == OP_SUB || tpl_neg(t, *out, out);
 }
 
+/* Not an error yet: only to use it is one, so that a template may ask whether
+ * the attribute is defined. */
 static bool
 unsafe(Tpl *t, Val obj, const char *name, Val *out)
 {
@@ -342,6 +353,8 @@ item(Tpl *t, Val obj, Val key, Val *out)
 	}
 }
 
+/* Undefined of undefined fails: a misspelt name in the middle of a path would
+ * pass unnoticed. */
 bool
 tpl_get_attr(Tpl *t, Val obj, const char *name, Val *out)
 {
@@ -358,6 +371,7 @@ tpl_get_attr(Tpl *t, Val obj, const char *name, Val *out)
 	return tpl_strz(t, name, &key) && tpl_undef(t, obj, key, out);
 }
 
+/* A name in brackets may still be a method, after the items. */
 bool
 tpl_get_item(Tpl *t, Val obj, Val key, Val *out)
 {
@@ -393,6 +407,8 @@ eval_item(Tpl *t, const Node *n, Val *out)
 	       tpl_get_item(t, obj, key, out);
 }
 
+/* Slices do not pass through tpl_get_item(): what has none is an error, not
+ * undefined. */
 static bool
 eval_slice(Tpl *t, const Node *n, Val *out)
 {
@@ -472,6 +488,8 @@ tpl_args(Tpl *t, const Nodes *list, Args *a)
 	return true;
 }
 
+/* Arguments are evaluated before it is known that there is something to call,
+ * as in Python. */
 static bool
 eval_call(Tpl *t, const Node *n, Val *out)
 {
@@ -484,6 +502,7 @@ eval_call(Tpl *t, const Node *n, Val *out)
 	return tpl_call(t, f, &a, out);
 }
 
+/* A filter without a value before it is the first of a block's chain. */
 static bool
 apply(Tpl *t, const Node *n, const char *kindof, Val *out)
 {

@@ -18,6 +18,8 @@ enum {
 
 static Node *expr_call(Parser *, Node *of);
 
+/* Each caller counts down again whether or not this fails: after a failure
+ * nothing is parsed. */
 static bool
 deeper(Parser *p)
 {
@@ -67,6 +69,7 @@ string(Parser *p)
 	return constant(p, (Val){.kind = K_STR, .s = s});
 }
 
+/* Underscores inside are decoration. */
 static Node *
 number(Parser *p)
 {
@@ -97,6 +100,7 @@ number(Parser *p)
 	return constant(p, V_INT(i));
 }
 
+/* The words that are constants, in both spellings; any other is a variable. */
 static Node *
 name(Parser *p)
 {
@@ -160,6 +164,7 @@ display(Parser *p, const char *close, bool dict)
 	return n;
 }
 
+/* A value without operators: name, literal, or something in brackets. */
 static Node *
 primary(Parser *p)
 {
@@ -187,6 +192,7 @@ primary(Parser *p)
 	return tpl_bad(p, "expected an expression"), NULL;
 }
 
+/* Brackets come back here, so here is where nesting is counted. */
 Node *
 tpl_primary(Parser *p)
 {
@@ -271,6 +277,7 @@ attribute(Parser *p, Node *of)
 	return n;
 }
 
+/* .name [key] (arguments), as many as there are. */
 static Node *
 postfix(Parser *p, Node *n)
 {
@@ -429,6 +436,7 @@ test(Parser *p, Node *of)
 	return negated ? join(p, N_NOT, 0, n, n) : n;
 }
 
+/* A call may follow a filter or test: x|attr("f")() calls what attr gave. */
 static Node *
 filters(Parser *p, Node *n)
 {
@@ -445,6 +453,7 @@ filters(Parser *p, Node *n)
 	return n;
 }
 
+/* -x|abs is (-x)|abs, but -x.y is -(x.y). */
 static Node *
 unary(Parser *p, bool with_filters)
 {
@@ -500,6 +509,7 @@ binary(Parser *p, int least)
 	return n;
 }
 
+/* `not in` is two words. */
 static int
 compare_op(Parser *p)
 {
@@ -536,6 +546,7 @@ compare(Parser *p)
 	return chain ? chain : n;
 }
 
+/* not binds looser than comparisons: not a == b is not (a == b). */
 static Node *
 negation(Parser *p)
 {
@@ -598,6 +609,7 @@ tpl_expr(Parser *p, bool cond)
 	return n;
 }
 
+/* A tuple may end with a comma, so its end must be known by sight. */
 static bool
 ends(const Parser *p, const char *stop)
 {

@@ -54,6 +54,7 @@ FILTER_FN(title)
 	return tpl_to_str(t, self, &self) && tpl_title(t, self.s, false, out);
 }
 
+/* str() is taken of all three, so numbers can be replaced, too. */
 FILTER_FN(replace)
 {
 	Val arg[3] = {a[0], a[1], a[2]};
@@ -78,6 +79,7 @@ FILTER_FN(string)
 	return tpl_to_str(t, self, out);
 }
 
+/* Nothing is escaped when printing, but `+` heeds the mark. */
 FILTER_FN(safe)
 {
 	Str *s = TPL_NEW(t, Str);
@@ -97,6 +99,7 @@ FILTER_FN(escape)
 	return tpl_escape(t, self, out);
 }
 
+/* Escapes even what is marked. */
 FILTER_FN(forceescape)
 {
 	Str plain;
@@ -110,6 +113,8 @@ FILTER_FN(forceescape)
 	return tpl_escape(t, self, out);
 }
 
+/* The positional arguments become a tuple, the keywords a dict, as `%` wants
+ * them. */
 FILTER_FN(format)
 {
 	Val args = {.kind = K_TUPLE, .q = &(Seq){.v = all->v, .n = all->n}};
@@ -131,6 +136,7 @@ FILTER_FN(format)
 	return tpl_percent(t, self.s, args, out);
 }
 
+/* A second argument that is true replaces all that is false. */
 FILTER_FN(default)
 {
 	bool use =
@@ -141,6 +147,7 @@ FILTER_FN(default)
 	return out->kind != K_MISSING || tpl_strz(t, "", out);
 }
 
+/* Attributes only, never items: a dict has but its methods. */
 FILTER_FN(attr)
 {
 	Val name;
@@ -157,6 +164,7 @@ FILTER_FN(attr)
 
 /* ---- numbers ---- */
 
+/* A bool becomes a number. */
 FILTER_FN(abs)
 {
 	(void)a, (void)all;
@@ -240,12 +248,15 @@ to_int(const Str *str, int64_t base, int64_t *i, bool *range)
 	return !*end && !*range;
 }
 
+/* Python would go on; to cut the number silently is no choice. */
 static bool
 too_large(Tpl *t)
 {
 	return tpl_fail(t, "an integer needs over 64 bits");
 }
 
+/* Strings are read as integers, then as floats that are cut; what is neither
+ * gives the default. */
 FILTER_FN(int)
 {
 	int64_t i = 0, base = 10;
@@ -275,6 +286,7 @@ FILTER_FN(int)
 	return true;
 }
 
+/* As int, without the first try. */
 FILTER_FN(float)
 {
 	double d;
@@ -328,6 +340,7 @@ round_float(double d, int64_t digits10)
 	return strtod(text, NULL);
 }
 
+/* An integer stays one; ceil and floor always give a float. */
 FILTER_FN(round)
 {
 	static const char *const methods[] = {"common", "ceil", "floor"};
@@ -412,6 +425,7 @@ FILTER_FN(indent)
 	return tpl_take(t, b, out);
 }
 
+/* Lengths count the end that is put on; words are cut at blanks only. */
 FILTER_FN(truncate)
 {
 	int64_t n[2] = {255, 5}, keep;
@@ -447,6 +461,7 @@ FILTER_FN(truncate)
 	       tpl_add(t, head, end, out);
 }
 
+/* Words are runs of what \w matches. */
 FILTER_FN(wordcount)
 {
 	int64_t words = 0;
@@ -469,6 +484,7 @@ FILTER_FN(wordcount)
 	return true;
 }
 
+/* A query writes blanks as plus and escapes slashes, a path does not. */
 static void
 quote_url(Buf *b, const Str *s, bool query)
 {

@@ -95,6 +95,7 @@ put_number(Tpl *t, Buf *b, const Spec *s, bool minus, const char *mark,
 	           (Span){body->p, body->n});
 }
 
+/* A precision asks for digits, as in C; str.format() allows none. */
 static bool
 put_int(Tpl *t, Buf *b, const Spec *s, int64_t i)
 {
@@ -120,6 +121,8 @@ put_int(Tpl *t, Buf *b, const Spec *s, int64_t i)
 	return put_number(t, b, s, i < 0, mark, p);
 }
 
+/* Without a type the shortest digits are taken that read back the same; with
+ * a precision alone it is g that keeps one digit behind the point. */
 static bool
 put_float(Tpl *t, Buf *b, const Spec *s, double d)
 {
@@ -147,6 +150,7 @@ put_float(Tpl *t, Buf *b, const Spec *s, double d)
 	return put_number(t, b, s, signbit(d) && !isnan(d), "", text);
 }
 
+/* A precision cuts, at characters. */
 static bool
 put_text(Tpl *t, Buf *b, const Spec *s, const Str *x, char align)
 {
@@ -215,6 +219,7 @@ typedef struct Percent {
 	size_t next; /* of a tuple */
 } Percent;
 
+/* A tuple gives its items in turn, anything else is the one argument. */
 static bool
 next_arg(Percent *f, Val *out)
 {
@@ -301,6 +306,8 @@ percent_spec(Percent *f, Spec *s)
 	return true;
 }
 
+/* Integers ask for a number and cut it, but hexadecimal and octal refuse
+ * fractions. */
 static bool
 percent_number(Percent *f, Spec *s, Val v)
 {
@@ -329,6 +336,7 @@ percent_number(Percent *f, Spec *s, Val v)
 	return put_int(f->t, f->out, s, whole ? i : (int64_t)v.f);
 }
 
+/* One %-something; the text around it is tpl_percent()'s. */
 static bool
 conversion(Percent *f)
 {
@@ -362,6 +370,7 @@ conversion(Percent *f)
 	return put_text(f->t, f->out, &s, v.s, '>');
 }
 
+/* Arguments left over are an error, for they were meant to be seen. */
 bool
 tpl_percent(Tpl *t, const Str *s, Val args, Val *out)
 {
@@ -442,6 +451,7 @@ read_spec(Tpl *t, Span text, Spec *s)
 	                            (int)MIN(text.n, (size_t)40), text.p);
 }
 
+/* Types have codes of their own: d is no code for a string. */
 static bool
 unknown_code(Tpl *t, const Spec *s, Val v)
 {
@@ -449,6 +459,8 @@ unknown_code(Tpl *t, const Spec *s, Val v)
 	                tpl_type(v));
 }
 
+/* Without a specification everything prints as str(); with one, only strings
+ * and numbers know what to do. */
 static bool
 put_value(Tpl *t, Buf *b, Span text, Val v)
 {

@@ -16,6 +16,7 @@ tpl_iter_new(Tpl *t, bool (*next)(Tpl *, Iter *, Val *), Val src)
 	return it;
 }
 
+/* Each item costs a step, so endless iterators end. */
 bool
 tpl_next(Tpl *t, Iter *it, Val *out)
 {
@@ -36,6 +37,7 @@ next_char(Tpl *t, Iter *it, Val *out)
 	return tpl_part(t, s, s->p + it->i - n, n, out);
 }
 
+/* The length is asked each time: pop() in a loop shortens the list. */
 static bool
 next_item(Tpl *t, Iter *it, Val *out)
 {
@@ -63,6 +65,7 @@ next_number(Tpl *t, Iter *it, Val *out)
 	return true;
 }
 
+/* Pairs are made as they are reached. */
 static bool
 next_pair(Tpl *t, Iter *it, Val *out)
 {
@@ -108,6 +111,7 @@ tpl_can_iter(Val v)
 	return nexts[v.kind] != NULL;
 }
 
+/* An iterator is its own iterator: two loops over one share what is left. */
 bool
 tpl_iter(Tpl *t, Val v, Iter **out)
 {
@@ -120,6 +124,7 @@ tpl_iter(Tpl *t, Val v, Iter **out)
 	return *out != NULL;
 }
 
+/* Always a new list, which the caller may change. */
 bool
 tpl_list(Tpl *t, Val src, Val *out)
 {
@@ -144,6 +149,8 @@ next_back(Tpl *t, Iter *it, Val *out)
 	return true;
 }
 
+/* Python reverses sequences only; taking the items first serves dicts and
+ * iterators as well. */
 bool
 tpl_reversed(Tpl *t, Val v, Val *out)
 {
@@ -251,6 +258,8 @@ sliced(Tpl *t, Val v, int64_t from, int64_t step, int64_t n, Val *out)
 	return true;
 }
 
+/* Bounds are clipped, never an error; with a negative step they are those of
+ * walking back, and -1 stands for before the first. */
 bool
 tpl_slice(Tpl *t, Val v, Val from, Val to, Val step, Val *out)
 {

@@ -17,12 +17,14 @@ typedef struct Json_out {
 
 static bool value(Json_out *, Val);
 
+/* One UTF-16 unit; characters beyond take two. */
 static void
 unit(Buf *b, uint32_t ch)
 {
 	buf_fmt(b, "\\u%04x", ch);
 }
 
+/* The escapes of json.dumps(): no slash, and DEL only with ensure_ascii. */
 static void
 string(Json_out *o, Span s)
 {
@@ -51,6 +53,7 @@ string(Json_out *o, Span s)
 	buf_char(o->b, '"');
 }
 
+/* With an indent each item has a line, also of short lists. */
 static void
 newline(Json_out *o)
 {
@@ -61,6 +64,8 @@ newline(Json_out *o)
 		buf_add(o->b, o->pad.p, o->pad.n);
 }
 
+/* NaN and infinities are written though JSON has no word for them: Python
+ * does so, and models have seen it. */
 static bool
 number(Json_out *o, Val v)
 {
@@ -114,6 +119,7 @@ key(Json_out *o, Val k)
 	return true;
 }
 
+/* In the order of insertion unless asked to sort. */
 static bool
 dict(Json_out *o, Val v)
 {

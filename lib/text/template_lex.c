@@ -38,6 +38,7 @@ emit(Lexer *l, TokKind kind, const char *p, size_t n)
 	PUSH(l->mem, l->tok, l->n, l->cap, k);
 }
 
+/* Every byte passes here once, so lines are counted once. */
 static void
 advance(Lexer *l, const char *to)
 {
@@ -53,6 +54,7 @@ looking(const Lexer *l, const char *p, const char *what)
 	return (size_t)(l->end - p) >= n && memcmp(p, what, n) == 0;
 }
 
+/* White space is Unicode's, as for a regular expression on str. */
 static const char *
 skip_space(const Lexer *l, const char *p)
 {
@@ -101,6 +103,7 @@ text(Lexer *l, const char *tag, char sign, bool variable)
 	advance(l, tag);
 }
 
+/* The nearest end counts: comments do not nest. */
 static bool
 comment(Lexer *l)
 {
@@ -127,6 +130,7 @@ word_tag(const Lexer *l, const char *p, const char *word, bool trim)
 	return closing(l, skip_space(l, p + strlen(word)), "%}", trim);
 }
 
+/* Up to the nearest endraw, whatever is between. */
 static bool
 raw(Lexer *l)
 {
@@ -142,6 +146,7 @@ raw(Lexer *l)
 	return bad(l, "a raw block is not closed");
 }
 
+/* Underscores stand between digits only. */
 static size_t
 digits(const char *p, const char *end, const char *set)
 {
@@ -198,6 +203,7 @@ number(Lexer *l)
 	return true;
 }
 
+/* \w: letters, marks, numbers and connectors of all alphabets. */
 static bool
 word_char(uint32_t ch)
 {
@@ -288,6 +294,8 @@ escape(Lexer *l, Buf *b, const char **p, const char *end)
 	return true;
 }
 
+/* The text of a token is its value; the tree needs no second pass over
+ * escapes. */
 static bool
 string(Lexer *l)
 {
@@ -333,6 +341,7 @@ bracket(Lexer *l)
 	return true;
 }
 
+/* The longest first: // is not two divisions. */
 static bool
 operator(Lexer *l)
 {
@@ -394,6 +403,7 @@ opening(const Lexer *l, const char *p)
 	return l->end;
 }
 
+/* Text up to an opening tag, and what that tag opens. */
 static bool
 root(Lexer *l)
 {

@@ -8,6 +8,7 @@
 	bool tpl_m_##id(Tpl *t, Val self, const Val *a, const Args *all,       \
 	                Val *out)
 
+/* Undefined is named; of other values the type is. */
 static bool
 want_str(Tpl *t, const char *method, Val v)
 {
@@ -68,6 +69,7 @@ CLASS(upper)
 
 /* ---- stripping and padding ---- */
 
+/* None as the set means blanks, as no argument does. */
 static bool
 strip(Tpl *t, const Str *s, Val chars, bool left, bool right, Val *out)
 {
@@ -156,6 +158,7 @@ METHOD_FN(rjust)
 	return pad(t, self.s, a, 1, out);
 }
 
+/* Zeros go behind a sign. */
 METHOD_FN(zfill)
 {
 	bool sign = self.s->n && (*self.s->p == '-' || *self.s->p == '+');
@@ -175,6 +178,7 @@ METHOD_FN(zfill)
 	       tpl_join2(t, head.s, rest.s, out);
 }
 
+/* A column is a character; line breaks begin anew. */
 METHOD_FN(expandtabs)
 {
 	int64_t size, column = 0;
@@ -225,6 +229,7 @@ window(Tpl *t, const Str *s, Val start, Val end, Span *out, bool *ok)
 	return true;
 }
 
+/* A tuple holds alternatives, any of which will do. */
 static bool
 affix(Tpl *t, const Str *s, const Val *a, bool end, Val *out)
 {
@@ -327,6 +332,7 @@ METHOD_FN(rindex)
 	       (out->i >= 0 || tpl_fail(t, "rindex(): substring not found"));
 }
 
+/* An empty string is found before each character and at the end. */
 METHOD_FN(count)
 {
 	bool ok, inside;
@@ -410,6 +416,7 @@ rsplit_blank(Tpl *t, const Str *s, int64_t max, Seq *to)
 	}
 }
 
+/* max below zero: as often as it occurs. */
 static bool
 split_at(Tpl *t, const Str *s, Span sep, int64_t max, Seq *to)
 {
@@ -424,6 +431,7 @@ split_at(Tpl *t, const Str *s, Span sep, int64_t max, Seq *to)
 	return tpl_ok(t) && push_part(t, s, s->p + from, s->n - from, to);
 }
 
+/* As split_at() from the right, in reverse. */
 static bool
 rsplit_at(Tpl *t, const Str *s, Span sep, int64_t max, Seq *to)
 {
@@ -449,6 +457,7 @@ turn_round(Seq *q)
 	}
 }
 
+/* Without a separator, runs of blanks separate and none is left at the ends. */
 static bool
 split(Tpl *t, const Str *s, const Val *a, bool right, Val *out)
 {
@@ -483,6 +492,7 @@ METHOD_FN(rsplit)
 	return split(t, self.s, a, true, out);
 }
 
+/* A break at the very end begins no further line. */
 METHOD_FN(splitlines)
 {
 	const char *p = self.s->p, *end = p + self.s->n, *stop, *next;
@@ -556,6 +566,7 @@ METHOD_FN(join)
 	return tpl_ok(t) && tpl_take(t, b, out);
 }
 
+/* What is put in is not searched again. */
 METHOD_FN(replace)
 {
 	Span s = tpl_span(self.s), old, new;

@@ -25,6 +25,7 @@ METHOD_FN(get)
 	return true;
 }
 
+/* Views show the dict as it is when they are walked. */
 static bool
 view(Tpl *t, Val self, int part, Val *out)
 {
@@ -56,6 +57,7 @@ METHOD_FN(values)
 	return view(t, self, VALUES, out);
 }
 
+/* The values themselves are shared. */
 static bool
 copy_into(Tpl *t, Map *to, const Map *from)
 {
@@ -90,6 +92,7 @@ METHOD_FN(listcopy)
 	return tpl_list(t, self, out);
 }
 
+/* The last one without an index. */
 METHOD_FN(pop)
 {
 	int64_t i = -1, n = (int64_t)self.q->n;
@@ -162,6 +165,7 @@ METHOD_FN(cycle)
 	return true;
 }
 
+/* Compared with the arguments of the call before, if there was one. */
 METHOD_FN(changed)
 {
 	bool same = false;
@@ -214,6 +218,7 @@ GLOBAL_FN(cycler)
 	return true;
 }
 
+/* {{ j() }} between items: nothing before the first. */
 GLOBAL_FN(joiner)
 {
 	Joiner *j = TPL_NEW(t, Joiner);
@@ -280,6 +285,7 @@ GLOBAL_FN(namespace)
 	return fill(t, "namespace", out->m, all);
 }
 
+/* The template's own message, without a line: it is meant for the user. */
 GLOBAL_FN(raise_exception)
 {
 	(void)self, (void)all;
@@ -289,6 +295,7 @@ GLOBAL_FN(raise_exception)
 	            out->s->p);
 }
 
+/* Counted in unsigned numbers, where the distance of any two bounds fits. */
 GLOBAL_FN(range)
 {
 	int64_t v[3] = {0, 0, 1}, dist;

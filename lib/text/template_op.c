@@ -29,6 +29,7 @@ tpl_binary(Tpl *t, Op op, Val a, Val b, Val *out)
 	return ops[op].fn(t, a, b, out);
 }
 
+/* Undefined operands tell their own story. */
 static bool
 unsupported(Tpl *t, const char *op, Val a, Val b)
 {
@@ -82,6 +83,7 @@ join_safe(Tpl *t, Val a, Val b, Val *out)
 	return true;
 }
 
+/* Strings and lists join only with their like; there is no silent str(). */
 bool
 tpl_add(Tpl *t, Val a, Val b, Val *out)
 {
@@ -107,6 +109,7 @@ tpl_add(Tpl *t, Val a, Val b, Val *out)
 	return unsupported(t, "+", a, b);
 }
 
+/* ~ takes str() of both sides, and forgets what is marked safe. */
 bool
 tpl_concat(Tpl *t, Val a, Val b, Val *out)
 {
@@ -132,6 +135,7 @@ tpl_sub(Tpl *t, Val a, Val b, Val *out)
 	return true;
 }
 
+/* The size is known beforehand and checked there. */
 static bool
 repeat(Tpl *t, Val v, int64_t times, Val *out)
 {
@@ -167,6 +171,7 @@ repeatable(Val v)
 	return v.kind == K_STR || v.kind == K_LIST || v.kind == K_TUPLE;
 }
 
+/* A number of times, from either side. */
 bool
 tpl_mul(Tpl *t, Val a, Val b, Val *out)
 {
@@ -190,6 +195,7 @@ tpl_mul(Tpl *t, Val a, Val b, Val *out)
 	return unsupported(t, "*", a, b);
 }
 
+/* Always a float. */
 bool
 tpl_div(Tpl *t, Val a, Val b, Val *out)
 {
@@ -210,6 +216,7 @@ float_mod(double x, double y)
 	return r != 0 && (r < 0) != (y < 0) ? r + y : r;
 }
 
+/* The fraction is taken off before dividing, so that the result is exact. */
 bool
 tpl_floordiv(Tpl *t, Val a, Val b, Val *out)
 {
@@ -235,6 +242,7 @@ tpl_floordiv(Tpl *t, Val a, Val b, Val *out)
 	return true;
 }
 
+/* The sign is that of the divisor; of a string it is formatting. */
 bool
 tpl_mod(Tpl *t, Val a, Val b, Val *out)
 {
@@ -257,6 +265,7 @@ tpl_mod(Tpl *t, Val a, Val b, Val *out)
 	return true;
 }
 
+/* An integer base of two or more leaves 64 bits within 63 rounds. */
 bool
 tpl_pow(Tpl *t, Val a, Val b, Val *out)
 {
@@ -286,6 +295,7 @@ tpl_pow(Tpl *t, Val a, Val b, Val *out)
 	return true;
 }
 
+/* Serves both signs: a plus negates twice, and so refuses what is no number. */
 bool
 tpl_neg(Tpl *t, Val v, Val *out)
 {
@@ -306,6 +316,7 @@ tpl_neg(Tpl *t, Val v, Val *out)
 	return true;
 }
 
+/* NaN is unequal to all, and in no order with any. */
 bool
 tpl_compare(Tpl *t, Op op, Val a, Val b, bool *yes)
 {

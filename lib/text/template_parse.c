@@ -16,6 +16,7 @@
 
 enum { NESTING = 100 }; /* of blocks in blocks */
 
+/* The current token is quoted: it is what could not be used. */
 void
 tpl_bad(Parser *p, const char *fmt, ...)
 {
@@ -44,6 +45,7 @@ tpl_node(Parser *p, NodeKind kind)
 	return n;
 }
 
+/* From here on names are compared by their pointers. */
 const char *
 tpl_intern(Parser *p, Span name)
 {
@@ -146,6 +148,7 @@ tpl_target(Parser *p, const char *stop)
 	return n && assignable(p, n) ? n : NULL;
 }
 
+/* The first mention decides; see the head of this file. */
 void
 tpl_mention(Parser *p, const char *name, bool store)
 {
@@ -262,6 +265,7 @@ parse_if(Parser *p)
 	return first;
 }
 
+/* The test has a scope of its own, without `loop`. */
 static bool
 loop_test(Parser *p, Node *n)
 {
@@ -274,6 +278,7 @@ loop_test(Parser *p, Node *n)
 	return n->c != NULL;
 }
 
+/* The targets and `loop` have values in each turn. */
 static bool
 loop_body(Parser *p, Node *n)
 {
@@ -493,6 +498,7 @@ parse_print(Parser *p)
 	return end_tag(p) ? n : NULL;
 }
 
+/* A macro inside a loop is outside of it. */
 static Node *
 leave_loop(Parser *p, NodeKind kind)
 {
@@ -538,6 +544,7 @@ static const struct {
 	{"autoescape", NULL},
 };
 
+/* A tag that Jinja has and we refuse is told from one that is unknown. */
 static Node *
 statement(Parser *p)
 {
@@ -638,6 +645,7 @@ tpl_parse(Ctx *c, Arena *a, Span source, Program *prog)
 	return true;
 }
 
+/* Filters in branches are left alone, as jinja2 leaves them. */
 bool
 template_check(Ctx *c, Span source)
 {

@@ -63,6 +63,7 @@ tpl_print_quoted(Buf *b, Span s, bool ascii)
 	buf_char(b, quote);
 }
 
+/* A tuple of one has a comma, to be one. */
 static bool
 print_seq(Tpl *t, Buf *b, const Seq *q, char open, char close)
 {
@@ -112,6 +113,7 @@ print_view(Tpl *t, Buf *b, Val v)
 	return true;
 }
 
+/* The step is shown if it is not one. */
 static void
 print_range(Buf *b, const Range *r)
 {
@@ -187,6 +189,8 @@ print(Tpl *t, Buf *b, Val v)
 	}
 }
 
+/* The size is checked at each level: values may share parts, and print
+ * larger than they are. */
 bool
 tpl_repr(Tpl *t, Buf *b, Val v)
 {
@@ -198,6 +202,7 @@ tpl_repr(Tpl *t, Buf *b, Val v)
 	return tpl_work(t, b->n - before) && tpl_room(t, b->n);
 }
 
+/* What {{ }} does: strings stand for themselves, undefined for nothing. */
 bool
 tpl_print(Tpl *t, Buf *b, Val v)
 {

@@ -22,6 +22,7 @@ typedef bool Exec(Tpl *, const Node *);
 TPL_STMTS(X)
 #undef X
 
+/* The message has a place for what templates quote; longer ones are cut. */
 bool
 tpl_fail(Tpl *t, const char *fmt, ...)
 {
@@ -34,6 +35,7 @@ tpl_fail(Tpl *t, const char *fmt, ...)
 	return fail(t->c, QE_INPUT, "line %d: %s", t->line, why);
 }
 
+/* The clock of a rendering.  Interrupts are looked for now and then. */
 bool
 tpl_work(Tpl *t, size_t n)
 {
@@ -44,6 +46,7 @@ tpl_work(Tpl *t, size_t n)
 	return t->steps % 4096 || go_on(t->c);
 }
 
+/* Nothing is given back before the end, so this bounds the whole. */
 void *
 tpl_alloc(Tpl *t, size_t size)
 {
@@ -64,12 +67,14 @@ tpl_enter(Tpl *t)
 	return tpl_work(t, 0);
 }
 
+/* After a failure nobody counts any more, so not all paths come here. */
 void
 tpl_leave(Tpl *t)
 {
 	t->depth--;
 }
 
+/* break and continue end the body; the loop sees why in t->flow. */
 static bool
 run(Tpl *t, const Nodes *body)
 {
@@ -164,6 +169,7 @@ exec_if(Tpl *t, const Node *n)
 	}
 }
 
+/* As many values as names, no fewer and no more. */
 static bool
 assign(Tpl *t, const Node *target, Val v)
 {
@@ -215,6 +221,8 @@ exec_set(Tpl *t, const Node *n)
 	return tpl_eval(t, n->a, &v) && store(t, n, v);
 }
 
+/* The chain finds the text in t->piped; blocks in its arguments may use that
+ * themselves, so it is put back. */
 static bool
 through(Tpl *t, const Node *chain, Val *v)
 {
@@ -229,6 +237,7 @@ through(Tpl *t, const Node *chain, Val *v)
 	return ok;
 }
 
+/* A break inside drops the text, as the assignment is never reached. */
 static bool
 exec_setblock(Tpl *t, const Node *n)
 {
@@ -260,6 +269,7 @@ exec_scope(Tpl *t, const Node *n)
 	return run_scoped(t, &n->body, t->scope);
 }
 
+/* Values see the scope outside, not each other. */
 static bool
 exec_with(Tpl *t, const Node *n)
 {
@@ -338,6 +348,7 @@ draw(Tpl *t, Loop *l)
 	return true;
 }
 
+/* A new scope each time: what the body sets is gone in the next turn. */
 static bool
 turn(Tpl *t, const Node *n, Loop *l, Scope *up)
 {
@@ -366,6 +377,8 @@ passing(Tpl *t, const Node *n, Scope *up, Iter *from)
 	return it;
 }
 
+/* up is the scope in which the loop stands, also when it is called again from
+ * its own body. */
 bool
 tpl_run_loop(Tpl *t, const Node *n, Scope *up, Val over, int64_t depth)
 {
@@ -410,6 +423,8 @@ exec_for(Tpl *t, const Node *n)
 
 /* ---- macros ---- */
 
+/* The scope stays alive with the macro, and changes are seen: a macro may
+ * use what is set after it. */
 static bool
 new_macro(Tpl *t, const Node *n, Val *out)
 {
@@ -452,6 +467,8 @@ take_kw(Args *a, const char *name)
 	return V_MISSING;
 }
 
+/* By position, by keyword, by default.  What is missing is undefined with a
+ * reason of its own. */
 static bool
 parameters(Tpl *t, const Macro *m, Args *a, Scope *s)
 {
@@ -526,6 +543,7 @@ specials(Tpl *t, const Macro *m, Args *a, Scope *s)
 	                             macro_name(m), n);
 }
 
+/* Keywords are taken out of a copy of the list as they are used. */
 bool
 tpl_run_macro(Tpl *t, const Macro *m, const Args *args, Val *out)
 {
@@ -543,6 +561,7 @@ tpl_run_macro(Tpl *t, const Macro *m, const Args *args, Val *out)
 	return ok;
 }
 
+/* The block becomes a macro that is passed as the keyword caller. */
 static bool
 exec_callblock(Tpl *t, const Node *n)
 {

@@ -13,6 +13,7 @@
 
 /* ---- attributes by a path: "a.b.0" ---- */
 
+/* Digits are an index. */
 static bool
 path_part(Tpl *t, Val obj, Span part, Val *out)
 {
@@ -57,6 +58,7 @@ by_path(Tpl *t, Val obj, Val path, Val other, Val *out)
 	}
 }
 
+/* Strings are compared without case unless asked otherwise. */
 static bool
 fold(Tpl *t, bool sensitive, Val *v)
 {
@@ -79,6 +81,8 @@ typedef struct Stage {
 	bool by_attr, reject;
 } Stage;
 
+/* Nothing is drawn yet: a filter that fails on an item fails when that item
+ * is reached, if ever. */
 static bool
 stage(Tpl *t, bool (*next)(Tpl *, Iter *, Val *), Val self, const Stage *x,
       Val *out)
@@ -116,6 +120,7 @@ next_mapped(Tpl *t, Iter *it, Val *out)
 	              : by_path(t, v, x->path, x->other, out);
 }
 
+/* Without a test, what is true passes. */
 static bool
 next_selected(Tpl *t, Iter *it, Val *out)
 {
@@ -154,6 +159,7 @@ named(Tpl *t, const FnRow *table, const char *what, const Args *all,
 	return true;
 }
 
+/* By an attribute if that keyword comes alone, else by a filter's name. */
 FILTER_FN(map)
 {
 	Stage x = {.path = V_MISSING, .other = V_MISSING};
@@ -228,6 +234,7 @@ as_iter(Tpl *t, Val list, Val *out)
 	return tpl_iter(t, list, &out->it);
 }
 
+/* The first of those that are equal stays. */
 FILTER_FN(unique)
 {
 	Map *seen = tpl_map(t);
@@ -250,6 +257,7 @@ FILTER_FN(unique)
 	return tpl_ok(t) && as_iter(t, list, out);
 }
 
+/* Unlike the method, it takes undefined for an empty dict. */
 FILTER_FN(items)
 {
 	Val none;
@@ -261,6 +269,7 @@ FILTER_FN(items)
 	return tpl_m_items(t, self, a, all, &self) && as_iter(t, self, out);
 }
 
+/* Rows of n; the last is filled up if there is something to fill with. */
 FILTER_FN(batch)
 {
 	int64_t n;
@@ -288,6 +297,7 @@ FILTER_FN(batch)
 	return as_iter(t, rows, out);
 }
 
+/* n columns, the first ones longer by one if it does not come out even. */
 FILTER_FN(slice)
 {
 	int64_t n, each, longer, at = 0, len;
@@ -343,6 +353,7 @@ merge(Tpl *t, Sorter *x, Sorter *tmp, size_t mid, size_t n, bool reverse)
 	return true;
 }
 
+/* Merge sort: stable, and failing comparisons end it where they occur. */
 static bool
 sort(Tpl *t, Sorter *x, Sorter *tmp, size_t n, bool reverse)
 {
@@ -412,6 +423,7 @@ FILTER_FN(sort)
 	return sort_by(t, out->q, keys.q, tpl_truth(a[0]));
 }
 
+/* A list of pairs. */
 FILTER_FN(dictsort)
 {
 	bool by_value = false;
@@ -479,6 +491,7 @@ FILTER_FN(groupby)
 
 /* ---- one value out of many ---- */
 
+/* The first of several equal ones wins. */
 static bool
 extreme(Tpl *t, Val self, const Val *a, int sign, Val *out)
 {
@@ -529,6 +542,7 @@ FILTER_FN(first)
 	return tpl_ok(t) && tpl_undef_why(t, "the sequence was empty", out);
 }
 
+/* Needs both ends, so an iterator will not do. */
 FILTER_FN(last)
 {
 	Val list;
@@ -572,6 +586,7 @@ FILTER_FN(reverse)
 	return tpl_reversed(t, self, out);
 }
 
+/* Lists can be added up, if the start is one; strings are to be joined. */
 FILTER_FN(sum)
 {
 	Iter *it;
@@ -590,6 +605,7 @@ FILTER_FN(sum)
 	return tpl_ok(t);
 }
 
+/* str() is taken of each item. */
 FILTER_FN(join)
 {
 	Buf *b = tpl_buf(t);

@@ -45,6 +45,7 @@ tpl_strz(Tpl *t, const char *s, Val *out)
 	return tpl_str(t, s, strlen(s), out);
 }
 
+/* Shares the bytes of s. */
 bool
 tpl_part(Tpl *t, const Str *s, const char *p, size_t n, Val *out)
 {
@@ -54,6 +55,8 @@ tpl_part(Tpl *t, const Str *s, const char *p, size_t n, Val *out)
 	return tpl_work(t, n) && over(t, part, out);
 }
 
+/* The copy leaves as much room behind as it is long, so collecting n bytes
+ * piece by piece copies O(n). */
 bool
 tpl_join2(Tpl *t, const Str *a, const Str *b, Val *out)
 {
@@ -91,6 +94,7 @@ tpl_buf(Tpl *t)
 	return buf_new(t->mem);
 }
 
+/* The bytes stay where the buffer grew; its whole capacity is accounted for. */
 bool
 tpl_take(Tpl *t, Buf *b, Val *out)
 {
@@ -105,6 +109,7 @@ tpl_take(Tpl *t, Buf *b, Val *out)
 	            out);
 }
 
+/* Where all characters are bytes, nothing is counted. */
 size_t
 tpl_offset(const Str *s, size_t index)
 {
@@ -145,6 +150,7 @@ strips(const char *p, size_t n, const Str *chars)
 	return false;
 }
 
+/* Only whole characters are looked at, also from the right. */
 Span
 tpl_strip(Span s, const Str *chars, bool left, bool right)
 {
@@ -187,6 +193,7 @@ tpl_find(Tpl *t, Span s, Span what, size_t i)
 	return s.n + 1;
 }
 
+/* Asked before a string is made whose size a template can choose. */
 bool
 tpl_room(Tpl *t, size_t n)
 {
@@ -195,6 +202,7 @@ tpl_room(Tpl *t, size_t n)
 	return tpl_fail(t, "a string of %zu bytes is over the limit", n);
 }
 
+/* The breaks of str.splitlines(), which are more than \n. */
 const char *
 tpl_line_end(const char *p, const char *end, const char **next)
 {
@@ -215,6 +223,7 @@ tpl_line_end(const char *p, const char *end, const char **next)
 	return end;
 }
 
+/* The five characters of markupsafe; numbers for quotes. */
 bool
 tpl_escape(Tpl *t, Val v, Val *out)
 {

@@ -56,6 +56,7 @@ TEST_FN(upper)
 	return is_case(t, self, "upper", out);
 }
 
+/* Names of filters and tests, for templates that ask before they use one. */
 static bool
 is_row(Tpl *t, Val self, const FnRow *table, Val *out)
 {
@@ -95,6 +96,7 @@ TEST_FN(sameas)
 	return true;
 }
 
+/* By way of %, which says what is wrong with other types. */
 static bool
 remainder_is(Tpl *t, Val self, Val by, int64_t want, Val *out)
 {

@@ -22,6 +22,7 @@ tpl_type(Val v)
 	return names[v.kind];
 }
 
+/* What len() has an answer for. */
 bool
 tpl_length(Val v, size_t *n)
 {
@@ -50,6 +51,7 @@ tpl_length(Val v, size_t *n)
 	}
 }
 
+/* What has a length is true if it is not empty, all else is true. */
 bool
 tpl_truth(Val v)
 {
@@ -84,6 +86,7 @@ tpl_double(Val v)
 	                         : (double)v.b;
 }
 
+/* A bool counts as one; a float does not, even if whole. */
 bool
 tpl_as_int(Val v, int64_t *i)
 {
@@ -117,6 +120,7 @@ tpl_undef_why(Tpl *t, const char *why, Val *out)
 	return true;
 }
 
+/* Names the variable, or the type and the attribute it lacks. */
 bool
 tpl_undef_error(Tpl *t, const Undef *u)
 {
@@ -144,6 +148,8 @@ tpl_seq(Tpl *t, Kind kind, Val *out)
 	return q != NULL;
 }
 
+/* The old vector is left to the arena; doubling keeps that within the new
+ * one's size. */
 bool
 tpl_push(Tpl *t, Seq *q, Val v)
 {
@@ -229,6 +235,7 @@ key_text(Tpl *t, Buf *b, Val key)
 	}
 }
 
+/* In t->key until the next key is made. */
 static const char *
 map_key(Tpl *t, Val key)
 {
@@ -247,6 +254,7 @@ tpl_map(Tpl *t)
 	return m;
 }
 
+/* A key that is there keeps its spelling: {1: a} set at True stays 1. */
 bool
 tpl_map_set(Tpl *t, Map *m, Val key, Val val)
 {
@@ -280,6 +288,7 @@ tpl_map_get(Tpl *t, const Map *m, Val key, Val *found)
 	return k != NULL;
 }
 
+/* For names from the source, which need no escaping. */
 Val
 tpl_map_name(const Map *m, const char *name)
 {
@@ -296,6 +305,8 @@ tpl_map_at(const Map *m, size_t i)
 
 /* ---- equality and order ---- */
 
+/* Integers and floats meet in long double, which on most machines holds both
+ * exactly. */
 static int
 number_order(Val a, Val b)
 {
@@ -338,6 +349,7 @@ seq_equal(Tpl *t, const Seq *a, const Seq *b, bool *same)
 	return true;
 }
 
+/* The order of the keys does not count. */
 static bool
 map_equal(Tpl *t, const Map *a, const Map *b, bool *same)
 {
@@ -360,6 +372,7 @@ map_equal(Tpl *t, const Map *a, const Map *b, bool *same)
 	return true;
 }
 
+/* Never fails for types: what is unlike is unequal. */
 bool
 tpl_equal(Tpl *t, Val a, Val b, bool *same)
 {
@@ -446,6 +459,7 @@ tpl_order(Tpl *t, const char *op, Val a, Val b, int *order)
 	                op, tpl_type(a), tpl_type(b));
 }
 
+/* Strings look for parts, dicts for keys, all else for items. */
 bool
 tpl_contains(Tpl *t, Val in, Val x, bool *found)
 {
@@ -515,6 +529,7 @@ from_array(Tpl *t, const Json *o, Val *out)
 	return true;
 }
 
+/* json-c keeps what is over 2^63 as unsigned. */
 static bool
 from_int(Tpl *t, const Json *o, Val *out)
 {
@@ -526,6 +541,7 @@ from_int(Tpl *t, const Json *o, Val *out)
 	return true;
 }
 
+/* Everything is converted at the start: templates walk most of it anyway. */
 bool
 tpl_from_json(Tpl *t, const Json *o, Val *out)
 {
