@@ -105,6 +105,7 @@ get_descr(Head *h)
 	return true;
 }
 
+/* Python's words, not JSON's. */
 static bool
 get_order(Head *h)
 {
@@ -149,6 +150,7 @@ get_shape(Head *h)
 	return shape_known(s) || bad(h, "shape overflows");
 }
 
+/* Keys may come in any order, each once; NumPy ignores no others either. */
 static bool
 get_head(Head *h)
 {
@@ -237,6 +239,7 @@ from_fortran(const Shape *s, size_t size, const char *from, char *to, int64_t n)
 	}
 }
 
+/* NumPy keeps text as UCS-4; what is no character becomes U+FFFD. */
 static void
 put_utf8(Buf *b, uint32_t u)
 {
@@ -302,6 +305,7 @@ get_texts(Head *h, Arena *a, Span b)
 	return true;
 }
 
+/* Data is copied only if its order or its place does not suit memory. */
 static bool
 get_elements(Head *h, Arena *a, Span b)
 {

@@ -13,6 +13,9 @@
 #include "onnx_pb.h"
 #include "spool.h"
 
+/* What is looked through from end to end for each of its elements. */
+enum { MAXATTR = 1024, MAXOPSET = 1024, MAXFUNC = 16384 };
+
 /* The names of a graph being read. */
 typedef struct Scope {
 	struct Scope *up;
@@ -35,6 +38,8 @@ domain(const char *s)
 	return !s || strcmp(s, "ai.onnx") == 0 ? "" : s;
 }
 
+/* A dimension without number and name is unknown; so is a negative one, which
+ * some exporters write for it. */
 static bool
 get_dims(Onnx *o, const Onnx__TensorShapeProto *p, Value *v)
 {
@@ -76,6 +81,8 @@ get_tensor_type(Onnx *o, const Onnx__TypeProto *p, Value *v, const char *in)
 	return get_dims(o, p->tensor_type->shape, v);
 }
 
+/* Only the nesting that operators make: tensors, sequences and optionals of
+ * them, and an optional sequence. */
 static bool
 get_type(Onnx *o, const Onnx__TypeProto *p, Value *v)
 {
@@ -117,6 +124,8 @@ get_info(Onnx *o, const Onnx__ValueInfoProto *p, Value *v)
 	       note(o->c, "value '%s'", v->name);
 }
 
+/* The nearest value of a name.  Using one before its node was read is no
+ * error yet, but its graph has to be sorted. */
 static Value *
 lookup(Scope *s, const char *name)
 {
@@ -184,6 +193,7 @@ get_graphs(Onnx *o, Scope *s, const Onnx__AttributeProto *p, Attr *a)
 	return true;
 }
 
+/* Strings of attributes are bytes, but most are read as text: they end in NUL. */
 static Span
 get_bytes(Onnx *o, const ProtobufCBinaryData *b)
 {
@@ -282,9 +292,13 @@ get_attr(Onnx *o, Scope *s, const Onnx__AttributeProto *p, Attr *a)
 	}
 }
 
+/* Each once; attr_add() would take the last one. */
 static bool
 get_attrs(Onnx *o, Scope *s, const Onnx__NodeProto *p, Node *n)
 {
+	if (p->n_attribute > MAXATTR)
+		return fail(o->c, QE_INPUT, "%zu attributes, at most %d",
+		            p->n_attribute, MAXATTR);
 	n->attr = NEWV(o->mem, Attr, p->n_attribute + 1);
 	n->capattr = p->n_attribute;
 	for (size_t i = 0; i < p->n_attribute; i++) {
@@ -359,6 +373,7 @@ get_nodes(Onnx *o, Scope *s, Onnx__NodeProto *const *node, size_t n)
 	return ok && (!s->unordered || graph_sort(o->c, s->g));
 }
 
+/* Before the inputs, so that these can tell which of them are constants. */
 static bool
 get_initializers(Onnx *o, Scope *s, const Onnx__GraphProto *p)
 {
@@ -393,6 +408,7 @@ get_inputs(Onnx *o, Scope *s, const Onnx__GraphProto *p)
 	return true;
 }
 
+/* Types are told apart from the nodes whose outputs have them. */
 static void
 list_info(Scope *s, Onnx__ValueInfoProto *const *info, size_t n)
 {
@@ -401,6 +417,7 @@ list_info(Scope *s, Onnx__ValueInfoProto *const *info, size_t n)
 			dict_set(s->info, info[i]->name, info[i]);
 }
 
+/* A branch may hand out a value of the graph around it. */
 static bool
 get_outputs(Onnx *o, Scope *s, const Onnx__GraphProto *p)
 {
@@ -449,6 +466,9 @@ get_graph(Onnx *o, Scope *up, const Onnx__GraphProto *p, Graph **out)
 static bool
 get_opsets(Onnx *o, Graph *g, Onnx__OperatorSetIdProto *const *p, size_t n)
 {
+	if (n > MAXOPSET)
+		return fail(o->c, QE_INPUT, "%zu opsets, at most %d", n,
+		            MAXOPSET);
 	for (size_t i = 0; i < n; i++) {
 		if (p[i]->version < 1)
 			return fail(o->c, QE_INPUT, "opset %lld of domain '%s'",
@@ -460,6 +480,8 @@ get_opsets(Onnx *o, Graph *g, Onnx__OperatorSetIdProto *const *p, size_t n)
 	return true;
 }
 
+/* Attributes with a default are a field that the schema lacks; its messages
+ * have passed no check yet. */
 static bool
 get_defaults(Onnx *o, Scope *s, const Onnx__FunctionProto *p, Function *f)
 {
@@ -543,6 +565,7 @@ get_function(Onnx *o, const Onnx__FunctionProto *p)
 	return ok;
 }
 
+/* Comes before the initializers: "qeff.files" says which files to believe. */
 static bool
 get_meta(Onnx *o, Onnx__StringStringEntryProto *const *p, size_t n)
 {
@@ -568,6 +591,9 @@ get_model(Onnx *o, const Onnx__ModelProto *p)
 	g->ir_version = p->ir_version;
 	if (!p->graph)
 		ok = fail(o->c, QE_INPUT, "an ONNX model without a graph");
+	else if (p->n_functions > MAXFUNC)
+		ok = fail(o->c, QE_INPUT, "%zu functions, at most %d",
+		          p->n_functions, MAXFUNC);
 	else
 		g->name = arena_dup(o->mem, text(p->graph->name));
 	if (ok && !p->n_opset_import) /* as before opsets were said */

@@ -77,6 +77,7 @@ from_typed(Onnx *o, const Field *f, Value *v)
 	return true;
 }
 
+/* Text has no raw bytes and no file: those would be pointers from outside. */
 static bool
 from_strings(Onnx *o, const Onnx__TensorProto *t, Value *v)
 {
@@ -151,6 +152,7 @@ entry(const Onnx__TensorProto *t, const char *key)
 	return NULL;
 }
 
+/* Only the size of the file is looked at; its bytes are mapped when used. */
 static bool
 from_file(Onnx *o, const Onnx__TensorProto *t, Value *v)
 {

@@ -85,6 +85,7 @@ put_type(Writer *w, const Value *v)
 	return p;
 }
 
+/* A value of unknown type has a name only: functions and branches may. */
 static Onnx__ValueInfoProto *
 put_info(Writer *w, const Value *v)
 {
@@ -185,6 +186,7 @@ put_attr(Writer *w, const Attr *a)
 	return put_attr_value(w, a, p) ? p : NULL;
 }
 
+/* What is left out has the empty name. */
 static char **
 put_names(Writer *w, Value *const *v, int n)
 {
@@ -216,6 +218,7 @@ put_node(Writer *w, const Node *n)
 	return p;
 }
 
+/* In the order of the table, so that the same graph gives the same bytes. */
 static bool
 put_initializers(Writer *w, const Graph *g, Onnx__GraphProto *p)
 {
@@ -260,6 +263,7 @@ put_value_info(Writer *w, const Graph *g, Onnx__GraphProto *p)
 	}
 }
 
+/* Outputs have their type with them; value_info must not repeat it. */
 static void
 mark_outputs(const Graph *g)
 {
@@ -372,6 +376,8 @@ put_body(Writer *w, const Graph *g, Onnx__FunctionProto *p)
 	return true;
 }
 
+/* A function imports what it uses itself; one without imports means those
+ * of the model. */
 static Onnx__FunctionProto *
 put_function(Writer *w, const Graph *model, const Function *f)
 {
@@ -406,6 +412,7 @@ put_entry(Writer *w, Onnx__ModelProto *p, const char *key, const char *value)
 	p->metadata_props[p->n_metadata_props++] = e;
 }
 
+/* Files are listed anew: those read may not be those written. */
 static void
 put_meta(Writer *w, const Graph *g, Onnx__ModelProto *p)
 {
@@ -499,6 +506,7 @@ append(ProtobufCBuffer *b, size_t n, const uint8_t *p)
 	s->ok = s->ok && out_write(s->c, s->out, p, n);
 }
 
+/* Counting costs microseconds; a reader that gives up costs a user hours. */
 static bool
 get_size(Writer *w, const Onnx__ModelProto *p, size_t *n)
 {
@@ -511,6 +519,7 @@ get_size(Writer *w, const Onnx__ModelProto *p, size_t *n)
 	return true;
 }
 
+/* The model appears last, when what it refers to is there. */
 static bool
 pack(Writer *w, const Onnx__ModelProto *p)
 {

@@ -87,6 +87,7 @@ add_member(Reader *r, struct archive_entry *e)
 	return true;
 }
 
+/* Skipping data touches no page of it: opening costs the same for any size. */
 static bool
 list_members(Reader *r)
 {
@@ -157,6 +158,7 @@ check_listed(Reader *r, const Json *list, size_t i, int member)
 	return true;
 }
 
+/* What was planned, what is there, and in the same order. */
 static bool
 check_manifest(Reader *r, const Json *o, const char *format)
 {
@@ -185,6 +187,7 @@ check_manifest(Reader *r, const Json *o, const char *format)
 	return true;
 }
 
+/* Large members are hashed on request only: that would read all of them. */
 static bool
 check_digests(Reader *r, const Json *o, bool all)
 {

@@ -137,6 +137,8 @@ by_place(const void *x, const void *y)
 	return strcmp(a->name, b->name);
 }
 
+/* Bytes that no tensor claims could hide anything, and a gap is how a cut and
+ * patched file looks. */
 static bool
 check_cover(Ctx *c, const SafeFile *f)
 {
@@ -298,6 +300,8 @@ by_key(const void *x, const void *y)
 	return strcmp(((const DictItem *)x)->key, ((const DictItem *)y)->key);
 }
 
+/* A tensor that the index promises and its shard lacks is found now, not when
+ * a model of many GiB is half loaded. */
 static bool
 check_map(Ctx *c, const Json *map, const Dict *shards)
 {
@@ -312,6 +316,7 @@ check_map(Ctx *c, const Json *map, const Dict *shards)
 	return true;
 }
 
+/* Two shards with one tensor: nobody can say which is meant. */
 static bool
 check_once(Ctx *c, const Json *map, const SafeFile *f, Dict *seen)
 {

@@ -87,6 +87,7 @@ temporary(Ctx *c, Arena *a)
 	return fd;
 }
 
+/* What was read already, and the rest of the pipe, as one mapped file. */
 static bool
 spool(Ctx *c, Arena *a, int fd, const char *path, Span first, Span *out)
 {

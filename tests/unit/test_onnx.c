@@ -467,7 +467,7 @@ bad_models_are_refused(void)
 {
 	Ctx c = {0};
 	Arena *a = &c.mem;
-	Span deep = B("");
+	Span deep = B(""), many = B("");
 
 	refuse_bytes(&c, B(""), "it is empty");
 	refuse_bytes(&c, B("{\"a\": 1}"), "looks like a JSON document");
@@ -490,6 +490,10 @@ bad_models_are_refused(void)
 	               "\x0a\x09\x0a\1x\x12\1y\x22\1A"),
 	             "part of a cycle");
 	refuse_graph(&c, B("\x5a\x07\x0a\1x\x12\x02\x2a\0"), "a map or");
+	for (int i = 0; i < 1025; i++)
+		many = join(a, many, B("\x2a\0"));
+	many = join(a, B("\x22\1A"), many);
+	refuse_graph(&c, bytes(a, 1, many), "1025 attributes, at most 1024");
 	refuse_tensor(&c, B("\x10\x0f"), "element type 15 of ONNX");
 	refuse_tensor(&c, B("\x08\2\x10\1\x4a\1x"), "needs 8 bytes, has 1");
 	refuse_tensor(&c, B("\x08\2\x10\1\x25\0\0\0\0"), "2 elements, has 1");
