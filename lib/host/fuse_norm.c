@@ -107,6 +107,17 @@ fuse_layer_norm(Ctx *c, Graph *g, Node *n)
 	return true;
 }
 
+/* by takes the place and the name of old: it may be an output of the graph. */
+static void
+stand_in(Graph *g, Value *old, Value *by)
+{
+	const char *name = old->name;
+
+	graph_replace(g, old, by);
+	value_rename(g, old, arena_str(g->mem, "%s.was", name));
+	value_rename(g, by, name);
+}
+
 /* norm(a + b): the sum is made on the way, for whoever else reads it. */
 bool
 fuse_norm_sum(Ctx *c, Graph *g, Node *n)
@@ -126,7 +137,7 @@ fuse_norm_sum(Ctx *c, Graph *g, Node *n)
 	             out);
 	h->name = n->name;
 	attr_set_float(g, h, "eps", attr_float(n, "eps", 1e-5));
-	graph_replace(g, n->out[0], out[0]);
-	graph_replace(g, sum, out[1]);
+	stand_in(g, n->out[0], out[0]);
+	stand_in(g, sum, out[1]);
 	return true;
 }
