@@ -104,6 +104,8 @@ Value *cache_slots(Build *); /* [1,1,L] int64 */
 /* any other state: what it was, NAME.LAYER, and what it becomes */
 Value *state_input(Build *, const char *name, Shape);
 void state_output(Build *, Value *state, Value *now);
+/* conv.c: whether a row of the batch begins with this call, [B,1,1] bool */
+Value *row_start(Build *);
 /* conv.c: depthwise causal convolution of x [B,channels,S] over k columns */
 Value *causal_conv(Build *, Value *x, const char *w, const char *bias,
                    int64_t channels, int64_t k);

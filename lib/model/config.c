@@ -197,6 +197,7 @@ static bool
 is_known(const Check *k, const char *path)
 {
 	if (dict_get(k->read, path) ||
+	    json_has(json_get(k->arch, "defaults"), path) ||
 	    in_list(json_get(k->arch, "harmless"), path))
 		return true;
 	for (char **p = k->known; *p; p++)

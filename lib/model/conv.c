@@ -43,8 +43,8 @@ tree_conv(Tree *t, const Json *spec)
 /* ---- nodes ---- */
 
 /* [B,1,1]: whether a row begins with this call */
-static Value *
-is_start(Build *b)
+Value *
+row_start(Build *b)
 {
 	Value *v = dict_get(b->made, "is start");
 	int layer = b->layer;
@@ -92,7 +92,7 @@ state_columns(Build *b, Value *x, int64_t channels, int64_t k)
 	      *now, *at;
 
 	x = concat(b, 2,
-	           (Value *[]){EMIT(b, "Where", is_start(b), scalar(b, 0),
+	           (Value *[]){EMIT(b, "Where", row_start(b), scalar(b, 0),
 	                            past),
 	                       x},
 	           2);

@@ -35,6 +35,18 @@ expert_name(Tree *t, const Json *name, int64_t e)
 	return json_own(t->a, json_object_new_string(s));
 }
 
+/* "mlp.experts.{e}.down_proj" for all experts at once */
+static const Json *
+without_number(Tree *t, const Json *name)
+{
+	const char *s = json_str(name, ""), *at = strstr(s, "{e}.");
+
+	if (!at)
+		return name;
+	s = arena_str(t->a, "%.*s%s", (int)(at - s), s, at + 4);
+	return json_own(t->a, json_object_new_string(s));
+}
+
 /* The name of a stacked tensor: that of expert 0 without its number. */
 static char *
 stack_name(Tree *t, const char *first)
@@ -113,10 +125,10 @@ fused(Tree *t, const Experts *x, Json *o)
 		x->in_out ? (Shape){3, {x->n, n, h}} : (Shape){3, {x->n, h, n}};
 	const char *suffix =
 		tree_has(t, json_get(x->spec, "gate_up"), "") ? "" : ".weight";
+	const Json *down_name = without_number(t, json_get(x->spec, "down"));
 	const char *w = tree_param(t, json_get(x->spec, "gate_up"), suffix,
 	                           both),
-		   *down = tree_param(t, json_get(x->spec, "down"), suffix,
-	                              back);
+		   *down = tree_param(t, down_name, suffix, back);
 
 	if (!w || !down)
 		return false;
