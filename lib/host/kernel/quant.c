@@ -15,7 +15,7 @@
 /* x [BLOCK] to whole numbers q in steps; returns the scale's code. */
 typedef uint16_t RoundFn(const float *x, int8_t *q);
 
-static float
+static inline float
 clamp(float x, float lo, float hi)
 {
 	return x < lo ? lo : x > hi ? hi : x;
@@ -75,40 +75,50 @@ shared_exponent(const float *x, int emax)
 	return (uint16_t)(e < 0 ? 0 : e);
 }
 
+/* 2^n for n in [-254, 254] as two factors: x * p[0] * p[1] is exact, unless
+ * x is next to nothing beside the largest of its block. */
+static void
+power(int n, float *p)
+{
+	p[0] = ldexpf(1, n / 2);
+	p[1] = ldexpf(1, n - n / 2);
+}
+
 static uint16_t
 round_mxint8(const float *x, int8_t *q)
 {
 	uint16_t e = shared_exponent(x, 0);
-	double by = e == 255 ? 0 : ldexp(64, 127 - e);
+	float p[2];
 
+	if (e == 255) {
+		memset(q, 0, BLOCK);
+		return e;
+	}
+	power(6 + 127 - e, p);
 	for (int i = 0; i < BLOCK; i++)
-		q[i] = e == 255
-		               ? 0
-		               : (int8_t)whole(clamp((float)((double)x[i] * by),
-		                                     -127, 127));
+		q[i] = (int8_t)whole(clamp(x[i] * p[0] * p[1], -127, 127));
 	return e;
 }
 
 /* A float with exponents 0..3 and `mant` bits counts in steps of 1 up to
  * 2 << mant, then 2, then 4. */
-static uint16_t
+static inline uint16_t
 round_mxfp(const float *x, int mant, int8_t *q)
 {
 	uint16_t e = shared_exponent(x, 2);
-	double by = e == 255 ? 0 : ldexp(1 << mant, 127 - e);
-	float base = (float)(2 << mant), v;
+	float base = (float)(2 << mant), most = 4 * base - 4, p[2];
 
+	if (e == 255) {
+		memset(q, 0, BLOCK);
+		return e;
+	}
+	power(mant + 127 - e, p);
 	for (int i = 0; i < BLOCK; i++) {
-		if (e == 255) {
-			q[i] = 0;
-			continue;
-		}
-		v = clamp((float)(fabs((double)x[i]) * by), 0, 4 * base - 4);
-		v = v < base       ? whole(v)
-		    : v < 2 * base ? 2 * whole(v / 2)
-		                   : 4 * whole(v / 4);
-		v = fminf(v, 4 * base - 4);
-		q[i] = (int8_t)(x[i] < 0 ? -v : v);
+		float v = fabsf(x[i]) * p[0] * p[1], by, r;
+
+		by = v < base ? 1 : v < 2 * base ? 0.5f : 0.25f;
+		r = whole((v < most ? v : most) * by) / by;
+		q[i] = (int8_t)(x[i] < 0 ? -r : r);
 	}
 	return e;
 }
@@ -135,13 +145,7 @@ store_bytes(const int8_t *q, uint8_t *p)
 	memcpy(p, q, CELLS);
 }
 
-static int
-int4_code(int v)
-{
-	return v + 8;
-}
-
-static int
+static inline int
 fp4_code(int v)
 {
 	int m = v < 0 ? -v : v;
@@ -150,7 +154,7 @@ fp4_code(int v)
 	return v < 0 ? m | 8 : m;
 }
 
-static int
+static inline int
 fp6_code(int v)
 {
 	int m = v < 0 ? -v : v;
@@ -159,35 +163,48 @@ fp6_code(int v)
 	return v < 0 ? m | 32 : m;
 }
 
+/* The lower four bits of codes [CELLS], two to a byte. */
 static void
-store_nibbles(const int8_t *q, uint8_t *p, int (*code)(int))
+store_nibbles(const uint8_t *code, uint8_t *p)
 {
-	for (int c = 0; c < 4; c++, q += 128)
+	for (int c = 0; c < 4; c++, code += 128, p += 64)
 		for (int b = 0; b < 64; b++)
-			*p++ = (uint8_t)((code(q[b]) & 15) |
-			                 (code(q[64 + b]) & 15) << 4);
+			p[b] = (uint8_t)((code[b] & 15) | code[64 + b] << 4);
 }
 
 static void
 store_int4(const int8_t *q, uint8_t *p)
 {
-	store_nibbles(q, p, int4_code);
+	uint8_t code[CELLS];
+
+	for (int i = 0; i < CELLS; i++)
+		code[i] = (uint8_t)(q[i] + 8);
+	store_nibbles(code, p);
 }
 
 static void
 store_mxfp4(const int8_t *q, uint8_t *p)
 {
-	store_nibbles(q, p, fp4_code);
+	uint8_t code[CELLS];
+
+	for (int i = 0; i < CELLS; i++)
+		code[i] = (uint8_t)fp4_code(q[i]);
+	store_nibbles(code, p);
 }
 
 static void
 store_mxfp6(const int8_t *q, uint8_t *p)
 {
-	store_nibbles(q, p, fp6_code);
-	p += CELLS / 2;
-	memset(p, 0, CELLS / 4);
+	uint8_t code[CELLS];
+
 	for (int i = 0; i < CELLS; i++)
-		p[i % 128] |= (uint8_t)(fp6_code(q[i]) >> 4 << i / 128 * 2);
+		code[i] = (uint8_t)fp6_code(q[i]);
+	store_nibbles(code, p);
+	p += CELLS / 2;
+	for (int b = 0; b < 128; b++)
+		p[b] = (uint8_t)(code[b] >> 4 | code[128 + b] >> 4 << 2 |
+		                 code[256 + b] >> 4 << 4 |
+		                 code[384 + b] >> 4 << 6);
 }
 
 /* ---- whole panels ---- */
@@ -210,8 +227,8 @@ encode_blocks(WFormat f, RoundFn *round, StoreFn *store, const float *src,
 			code = round(x, row);
 			memcpy(out + i * scales / PANEL, &code,
 			       (size_t)scales / PANEL);
-			for (int j = 0; j < BLOCK; j++)
-				q[cell(i, j)] = row[j];
+			for (int j = 0; j < BLOCK; j += 4)
+				memcpy(q + cell(i, j), row + j, 4);
 		}
 		store(q, out + scales);
 	}
