@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* matmul_int_simd.h - products with block formats, over vec_*.h.
  *
- * x is rounded to int8 blocks once a call: q [blocks][rows][BLOCK], steps
- * [blocks][rows].  A block of a panel is brought to int8 cells (blocks.h) and
+ * x is rounded to int8 blocks once a call: q [blocks][rows][BLOCK], steps and
+ * starts [blocks][rows].  Instructions that multiply bytes want one factor
+ * unsigned: weights have a number added (offset), and sums start at what that
+ * adds, taken away: - offset * (sum of q).  A block of a panel is brought to int8 cells (blocks.h) and
  * meets every row: sums in int32, exact; then the two steps, in float32, one
  * addition to the output for each block, in order.  A row does not see how
  * many others there are. */
@@ -12,57 +14,80 @@
 
 #include "blocks.h"
 
+/* What is added to the numbers of a format. */
+INLINE int
+offset(WFormat f)
+{
+	switch (f) {
+	case WF_INT4:
+		return NARROW_UNSIGNED ? 8 : 0;
+	case WF_MXFP4:
+		return NARROW_UNSIGNED ? 12 : 0;
+	case WF_MXFP6:
+		return NARROW_UNSIGNED ? 60 : 0;
+	default:
+		return WIDE_UNSIGNED ? 128 : 0;
+	}
+}
+
 typedef struct Rounded {
-	int8_t *q; /* + BIAS */
+	int8_t *q;
 	float *step;
+	int32_t *start;
 	int64_t rows;
 } Rounded;
 
-/* x [rows, k], in scratch as matmul_scratch() says */
+/* x [rows, k] for format f, in scratch as matmul_scratch() says */
 static Rounded
-round_rows(const float *x, int64_t rows, int64_t k, char *scratch)
+round_rows(WFormat f, const float *x, int64_t rows, int64_t k, char *scratch)
 {
 	int64_t blocks = (k + BLOCK - 1) / BLOCK;
 	Rounded to = {.q = (int8_t *)scratch, .rows = rows};
 	float t[BLOCK];
 
 	to.step = (float *)(void *)(scratch + blocks * rows * BLOCK);
+	to.start = (int32_t *)(void *)(to.step + blocks * rows);
 	for (int64_t r = 0; r < rows; r++, x += k)
 		for (int64_t b = 0; b < blocks; b++) {
 			int64_t at = b * rows + r, n = k - b * BLOCK;
 			int8_t *q = to.q + at * BLOCK;
+			int32_t sum = 0;
 
 			memset(t, 0, sizeof t);
 			memcpy(t, x + b * BLOCK,
 			       (size_t)MIN(BLOCK, n) * sizeof *t);
 			to.step[at] = round_x(t, q);
-			if (BIAS != 0)
-				for (int i = 0; i < BLOCK; i++)
-					q[i] = (int8_t)(q[i] ^ BIAS);
+			for (int i = 0; i < BLOCK; i++)
+				sum += q[i];
+			to.start[at] = -offset(f) * sum;
 		}
 	return to;
 }
 
 /* ---- cells ---- */
 
-/* Numbers of a nibble format; high: the other two bits of mxfp6 */
+/* Numbers of a nibble format, with their offset; high: the other two bits of
+ * mxfp6 */
 INLINE B
 numbers(const int f, B low, B high)
 {
-	static const uint8_t fp4[] = {0, 1,   2,   3,   4,   6,   8,   12,
-	                              0, 255, 254, 253, 252, 250, 248, 244};
+#define N(v) (uint8_t)((v) + (NARROW_UNSIGNED ? 12 : 0))
+	static const uint8_t fp4[] = {N(0),  N(1),  N(2),  N(3),  N(4),  N(6),
+	                              N(8),  N(12), N(0),  N(-1), N(-2), N(-3),
+	                              N(-4), N(-6), N(-8), N(-12)};
+#undef N
 	static const uint8_t fp6[] = {16, 18, 20, 22, 24, 26, 28, 30,
 	                              32, 36, 40, 44, 48, 52, 56, 60};
 	B large, minus;
 
 	if (f == WF_INT4)
-		return low - 8;
+		return low + (uint8_t)(offset(WF_INT4) - 8);
 	if (f == WF_MXFP4)
 		return b_lookup(fp4, low);
 	large = -(high & 1);
 	minus = -(high >> 1);
 	low = (low & ~large) | (b_lookup(fp6, low) & large);
-	return (low ^ minus) - minus;
+	return (low ^ minus) - minus + (uint8_t)offset(WF_MXFP6);
 }
 
 /* As block_cells() does, in vectors. */
@@ -106,7 +131,11 @@ cells_vec(WFormat f, const uint8_t *block, int8_t *q)
 		nibbles(WF_MXFP6, p, q);
 		return q;
 	default:
-		return (const int8_t *)p;
+		if (!WIDE_UNSIGNED)
+			return (const int8_t *)p;
+		for (int i = 0; i < CELLS; i++)
+			q[i] = (int8_t)(p[i] ^ 0x80);
+		return q;
 	}
 }
 
@@ -122,12 +151,13 @@ v_e8m0(const uint8_t *p)
 
 /* ---- products ---- */
 
-/* One block of a panel, ready to meet rows. */
-typedef struct Ready {
-	const int8_t *cells;
-	V step[VPP];
-	I start[VPP]; /* of the sums: what BIAS adds, taken away */
-} Ready;
+/* Rows of a band of x at one block, and their sums. */
+typedef struct Rows {
+	const int8_t *q;
+	const float *step;
+	const int32_t *start;
+	float *acc; /* [rows][PANEL] */
+} Rows;
 
 static inline void
 steps_of(WFormat f, const uint8_t *block, V *step)
@@ -141,72 +171,110 @@ steps_of(WFormat f, const uint8_t *block, V *step)
 			step[v] = v_load_f16(block + 2 * v * VL);
 }
 
-static inline void
-starts_of(const int8_t *cells, I *start)
+/* How cells meet x: as they are; unsigned; unsigned and so small that four
+ * sums of two products fit int16. */
+enum { SIGNED, UNSIGNED, TINY };
+
+/* s += the products of group g of a block with R rows q [BLOCK].  R and how
+ * are constants after inlining. */
+INLINE void
+dot_group(const int R, const int how, const int8_t *cells, const int8_t *q,
+          I s[ITILE][VPP])
 {
-	static const uint8_t bias[4] = {BIAS, BIAS, BIAS, BIAS};
-	static const int32_t none[PANEL];
+	UNROLL
+	for (int i = 0; i < R; i++) {
+		I four = i_four(q + i * BLOCK);
 
-	for (int v = 0; v < VPP; v++) {
-		I zero = i_load(none), sum = zero;
+		UNROLL
+		for (int v = 0; v < VPP; v++) {
+			I c = i_load(cells + v * VL * 4);
 
-		for (int g = 0; BIAS != 0 && g < BLOCK / 4; g++)
-			sum = i_dot(sum, i_four(bias),
-			            i_load(cells + g * 64 + v * VL * 4));
-		start[v] = i_sub(zero, sum);
+			s[i][v] = i_dot(how != SIGNED, s[i][v], four, c);
+		}
 	}
 }
 
-/* acc [R][PANEL] += the block's sums of R rows from x on, steps xs.  R is a
- * constant after inlining. */
+#if HAS_PAIRS
+/* The same for four groups: int16 sums, widened once. */
 INLINE void
-int_tile(const int R, const Ready *w, const int8_t *x, const float *xs,
-         float *acc)
+pair_groups(const int R, const int8_t *cells, const int8_t *q, I s[ITILE][VPP])
 {
-	I s[ITILE][VPP], c[VPP];
+	I t[ITILE][VPP];
 
 	UNROLL
-	for (int i = 0; i < R; i++)
-		UNROLL
-	for (int v = 0; v < VPP; v++)
-		s[i][v] = w->start[v];
-	UNROLL
-	for (int g = 0; g < BLOCK / 4; g++) {
-		UNROLL
-		for (int v = 0; v < VPP; v++)
-			c[v] = i_load(w->cells + g * 64 + v * VL * 4);
+	for (int g = 0; g < 4; g++) {
 		UNROLL
 		for (int i = 0; i < R; i++) {
-			I four = i_four(x + i * BLOCK + g * 4);
+			I four = i_four(q + i * BLOCK + g * 4);
 
 			UNROLL
-			for (int v = 0; v < VPP; v++)
-				s[i][v] = i_dot(s[i][v], four, c[v]);
+			for (int v = 0; v < VPP; v++) {
+				I c = i_load(cells + g * 64 + v * VL * 4);
+				I p = i_pairs(four, c);
+
+				t[i][v] = g ? i_add_pairs(t[i][v], p) : p;
+			}
 		}
 	}
 	UNROLL
-	for (int i = 0; i < R; i++)
+	for (int i = 0; i < R; i++) {
 		UNROLL
-	for (int v = 0; v < VPP; v++) {
-		float *to = acc + i * PANEL + v * VL;
+		for (int v = 0; v < VPP; v++)
+			s[i][v] = i_fold(s[i][v], t[i][v]);
+	}
+}
+#endif
 
-		v_store(to, v_fma(v_from(s[i][v]), w->step[v] * v_set(xs[i]),
-		                  v_load(to)));
+/* acc of R rows from r on += the block's sums. */
+INLINE void
+int_tile(const int R, const int how, const int8_t *cells, const V *step,
+         const Rows *x, int64_t r)
+{
+	const int8_t *q = x->q + r * BLOCK;
+	I s[ITILE][VPP];
+
+	UNROLL
+	for (int i = 0; i < R; i++) {
+		UNROLL
+		for (int v = 0; v < VPP; v++)
+			s[i][v] = i_four(x->start + r + i);
+	}
+#if HAS_PAIRS
+	if (how == TINY) {
+		pair_groups(R, cells, q, s);
+		pair_groups(R, cells + 4 * 64, q + 4 * 4, s);
+	}
+#endif
+	UNROLL
+	for (int g = 0; g < BLOCK / 4; g++)
+		if (!HAS_PAIRS || how != TINY)
+			dot_group(R, how, cells + g * 64, q + g * 4, s);
+	UNROLL
+	for (int i = 0; i < R; i++) {
+		V by = v_set(x->step[r + i]);
+
+		UNROLL
+		for (int v = 0; v < VPP; v++) {
+			float *to = x->acc + (r + i) * PANEL + v * VL;
+
+			v_store(to, v_fma(v_from(s[i][v]), step[v] * by,
+			                  v_load(to)));
+		}
 	}
 }
 
-static void
-block_rows(const Ready *w, const int8_t *x, const float *xs, int64_t rows,
-           float *acc)
+INLINE void
+block_rows(const int how, const int8_t *cells, const V *step, const Rows *x,
+           int64_t rows)
 {
 	int64_t r = 0;
 
 	for (; r + ITILE <= rows; r += ITILE)
-		int_tile(ITILE, w, x + r * BLOCK, xs + r, acc + r * PANEL);
+		int_tile(ITILE, how, cells, step, x, r);
 	for (; r + 2 <= rows; r += 2)
-		int_tile(2, w, x + r * BLOCK, xs + r, acc + r * PANEL);
+		int_tile(2, how, cells, step, x, r);
 	for (; r < rows; r++)
-		int_tile(1, w, x + r * BLOCK, xs + r, acc + r * PANEL);
+		int_tile(1, how, cells, step, x, r);
 }
 
 /* acc [rows][PANEL] = rows r0.. of x . panel */
@@ -218,18 +286,24 @@ int_sums(WFormat f, const char *panel, const Rounded *x, int64_t r0,
 	const uint8_t *p = (const uint8_t *)panel;
 	int64_t bytes = wcodec[f].bytes;
 	int8_t buf[CELLS];
-	Ready w;
+	V step[VPP];
 
 	memset(acc, 0, (size_t)rows * PANEL * sizeof *acc);
 	for (int64_t b = 0; b * BLOCK < k; b++, p += bytes) {
 		int64_t at = b * x->rows + r0;
+		Rows band = {x->q + at * BLOCK, x->step + at, x->start + at,
+		             acc};
+		const int8_t *cells = cells_vec(f, p, buf);
 
 		for (int64_t i = 0; i < bytes; i += 64)
 			__builtin_prefetch(p + AHEAD + i);
-		w.cells = cells_vec(f, p, buf);
-		steps_of(f, p, w.step);
-		starts_of(w.cells, w.start);
-		block_rows(&w, x->q + at * BLOCK, x->step + at, rows, acc);
+		steps_of(f, p, step);
+		if (offset(f) && offset(f) <= 12)
+			block_rows(TINY, cells, step, &band, rows);
+		else if (offset(f))
+			block_rows(UNSIGNED, cells, step, &band, rows);
+		else
+			block_rows(SIGNED, cells, step, &band, rows);
 	}
 }
 

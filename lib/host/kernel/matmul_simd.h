@@ -252,8 +252,8 @@ input(const Step *s, int thread)
 	            s->buf[MATMUL_X]};
 
 	if (wcodec[f].block != 1)
-		in.rounded =
-			round_rows(in.x, in.m, in.k, step_scratch(s, thread));
+		in.rounded = round_rows(f, in.x, in.m, in.k,
+		                        step_scratch(s, thread));
 	return in;
 }
 

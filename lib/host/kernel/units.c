@@ -24,7 +24,8 @@ matmul_units(const Step *s, int64_t *grain)
 	return (n + PANEL - 1) / PANEL;
 }
 
-/* x as int8 blocks, one block of all rows after another, then their steps. */
+/* x as int8 blocks, one block of all rows after another, then a float and an
+ * int32 for each: see matmul_int_simd.h. */
 int64_t
 matmul_scratch(const Step *s)
 {
@@ -33,7 +34,7 @@ matmul_scratch(const Step *s)
 
 	if (block == 1)
 		return 0;
-	return s->dim[MATMUL_M] * blocks * (block + (int64_t)sizeof(float));
+	return s->dim[MATMUL_M] * blocks * (block + 2 * (int64_t)sizeof(float));
 }
 
 int64_t

@@ -7,8 +7,10 @@
  * ACCS    how many V may be live as sums beside what feeds them
  * TILE    rows of x that meet a panel at a time
  * I       VL int32; VL * 4 int8
- * BIAS    what i_dot() wants added to its int8 x
  * ITILE   rows of x that meet a block of integers at a time
+ * NARROW_UNSIGNED, WIDE_UNSIGNED  how i_dot() wants weights of up to 6 bits,
+ *         and of 8
+ * HAS_PAIRS  int16 sums, i_pairs() and its like, pay where they fit
  * v_max, v_min  the second operand where one is NaN */
 
 #ifndef VEC_H
@@ -20,7 +22,9 @@
 
 #define ISA(fn) fn##_avx2
 
-enum { VL = 8, ACCS = 12, TILE = 6, BIAS = 0, ITILE = 4 };
+enum { VL = 8, ACCS = 12, TILE = 6, ITILE = 4 };
+enum { NARROW_UNSIGNED = 1, WIDE_UNSIGNED = 0 };
+#define HAS_PAIRS 1
 
 typedef __m256 V;
 typedef struct Dsum {
@@ -185,21 +189,35 @@ i_four(const void *p)
 	return _mm256_set1_epi32(x);
 }
 
-/* acc + the four products of int8 in each lane */
+/* Sums of two products of x (int8) and w (unsigned, up to 128), as int16. */
 static inline I
-i_dot(I acc, I x, I w)
+i_pairs(I x, I w)
 {
-	/* through int16: |w| <= 128 and |x| <= 127 do not saturate */
-	I p = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+	return _mm256_maddubs_epi16(w, x);
+}
 
+static inline I
+i_add_pairs(I p, I q)
+{
+	return _mm256_add_epi16(p, q);
+}
+
+/* acc + the pairs of each lane */
+static inline I
+i_fold(I acc, I p)
+{
 	return _mm256_add_epi32(acc,
 	                        _mm256_madd_epi16(p, _mm256_set1_epi16(1)));
 }
 
+/* acc + the four products of x (int8) and w in each lane; u: w is unsigned,
+ * up to 128 */
 static inline I
-i_sub(I x, I y)
+i_dot(bool u, I acc, I x, I w)
 {
-	return _mm256_sub_epi32(x, y);
+	if (u)
+		return i_fold(acc, i_pairs(x, w));
+	return i_fold(acc, i_pairs(_mm256_sign_epi8(x, w), _mm256_abs_epi8(w)));
 }
 
 static inline V

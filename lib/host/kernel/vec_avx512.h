@@ -11,7 +11,9 @@
 
 #define ISA(fn) fn##_avx512
 
-enum { VL = 16, ACCS = 24, TILE = 12, BIAS = 128, ITILE = 8 };
+enum { VL = 16, ACCS = 24, TILE = 12, ITILE = 8 };
+enum { NARROW_UNSIGNED = 1, WIDE_UNSIGNED = 1 };
+#define HAS_PAIRS 0
 
 typedef __m512 V;
 typedef struct Dsum {
@@ -179,17 +181,12 @@ i_four(const void *p)
 	return _mm512_set1_epi32(x);
 }
 
-/* acc + the four products of int8 in each lane */
+/* acc + the four products of x (int8) and w (unsigned) in each lane */
 static inline I
-i_dot(I acc, I x, I w)
+i_dot(bool u, I acc, I x, I w)
 {
-	return _mm512_dpbusd_epi32(acc, x, w);
-}
-
-static inline I
-i_sub(I x, I y)
-{
-	return _mm512_sub_epi32(x, y);
+	(void)u; /* always */
+	return _mm512_dpbusd_epi32(acc, w, x);
 }
 
 static inline V

@@ -11,7 +11,9 @@
 
 #define ISA(fn) fn##_neon
 
-enum { VL = 4, ACCS = 24, TILE = 6, BIAS = 0, ITILE = 4 };
+enum { VL = 4, ACCS = 24, TILE = 6, ITILE = 4 };
+enum { NARROW_UNSIGNED = 0, WIDE_UNSIGNED = 0 };
+#define HAS_PAIRS 0
 
 typedef float32x4_t V;
 typedef struct Dsum {
@@ -165,19 +167,14 @@ i_four(const void *p)
 
 /* acc + the four products of int8 in each lane */
 static inline I
-i_dot(I acc, I x, I w)
+i_dot(bool u, I acc, I x, I w)
 {
 	int8x16_t a = vreinterpretq_s8_s32(x), b = vreinterpretq_s8_s32(w);
 	int32x4_t lo = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
 	int32x4_t hi = vpaddlq_s16(vmull_high_s8(a, b));
 
+	(void)u; /* never */
 	return vaddq_s32(acc, vpaddq_s32(lo, hi));
-}
-
-static inline I
-i_sub(I x, I y)
-{
-	return vsubq_s32(x, y);
 }
 
 static inline V
