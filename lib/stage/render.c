@@ -7,7 +7,7 @@
 #include "lines.h"
 #include "template.h"
 
-enum { SOURCE_LIMIT = 4 << 20, VARS_LIMIT = 256 << 20 };
+enum { SOURCE_LIMIT = 1 << 20, VARS_LIMIT = 256 << 20 };
 
 typedef struct Job {
 	const qe_render *o;

@@ -53,7 +53,7 @@ tpl_lookup(Tpl *t, Scope *s, const char *name)
 	for (; s && !v; s = s->up)
 		for (v = s->vars; v && v->name != name; v = v->next)
 			seen++;
-	t->steps += seen / 16; /* the next one to count them looks */
+	t->steps += seen / 4; /* the next one to count them looks */
 	return v ? &v->v : NULL;
 }
 

@@ -233,8 +233,7 @@ typedef enum NodeKind {
 typedef struct Nodes {
 	Node **v;
 	size_t n, cap;
-	const char **unset; /* names that begin undefined in this scope */
-	size_t nunset, cunset;
+	Dict *unset; /* names that begin undefined in this scope, or NULL */
 } Nodes;
 
 /* What stands in a, b, c, list and body depends on the kind; the parser says

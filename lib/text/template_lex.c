@@ -11,7 +11,7 @@
 
 #include "template_impl.h"
 
-enum { MAX_SOURCE = 4 << 20 };
+enum { MAX_SOURCE = 1 << 20 };
 
 typedef struct Lexer {
 	Ctx *c;
@@ -451,7 +451,7 @@ tpl_lex(Ctx *c, Arena *a, Span s)
 	size_t good;
 
 	if (s.n > MAX_SOURCE)
-		return fail(c, QE_INPUT, "the template is over 4 MiB"), NULL;
+		return fail(c, QE_INPUT, "the template is over 1 MiB"), NULL;
 	if ((good = utf8_valid(s)) < s.n) {
 		l.p = s.p;
 		advance(&l, s.p + good);

@@ -162,8 +162,11 @@ tpl_mention(Parser *p, const char *name, bool store)
 	if (outside && !store)
 		return;
 	dict_set(s->seen, name, s);
-	if (store && !outside && !s->ifs)
-		PUSH(p->mem, s->of->unset, s->of->nunset, s->of->cunset, name);
+	if (!store || outside || s->ifs)
+		return;
+	if (!s->of->unset)
+		s->of->unset = dict_new(p->mem);
+	dict_set(s->of->unset, name, s);
 }
 
 /* The names of a target are assigned to. */

@@ -103,8 +103,8 @@ scope_of(Tpl *t, const Nodes *body, Scope *up)
 {
 	Scope *s = tpl_scope(t, up);
 
-	for (size_t i = 0; s && i < body->nunset; i++)
-		if (!tpl_set_var(t, s, body->unset[i], V_MISSING))
+	for (size_t i = 0; s && body->unset && i < body->unset->n; i++)
+		if (!tpl_set_var(t, s, body->unset->item[i].key, V_MISSING))
 			return NULL;
 	return s;
 }
