@@ -210,25 +210,42 @@ same_slots(const Blocks *b, Value *const *row)
 	return true;
 }
 
-/* The k-th input of node j is made inside each block, at the same place, or
- * is an input of each. */
+/* The k-th input of node j in all blocks. */
+static Value **
+row_of(const Blocks *b, int j, int k)
+{
+	Value **row = NEWV(b->tmp, Value *, b->count);
+
+	for (int r = 0; r < b->count; r++)
+		row[r] = b->g->node[b->start + r * b->len + j]->in[k];
+	return row;
+}
+
+/* Its place among the inputs of the blocks; -1: not one of them. */
+static int
+find_row(const Blocks *b, Value *const *row)
+{
+	for (int i = 0; i < b->nin; i++)
+		if (memcmp(b->in[i], row, (size_t)b->count * sizeof *row) == 0)
+			return i;
+	return -1;
+}
+
+/* It is made inside each block, at the same place, or an input of each. */
 static bool
 add_input(Blocks *b, int j, int k)
 {
-	Value **row = NEWV(b->tmp, Value *, b->count);
+	Value **row = row_of(b, j, k);
 	int inside = 0;
 
-	for (int r = 0; r < b->count; r++) {
-		row[r] = b->g->node[b->start + r * b->len + j]->in[k];
-		inside += block_of(b, row[r]) == r;
-	}
 	if (!row[0])
 		return true;
+	for (int r = 0; r < b->count; r++)
+		inside += block_of(b, row[r]) == r;
 	if (inside)
 		return inside == b->count && same_slots(b, row);
-	for (int i = 0; i < b->nin; i++)
-		if (memcmp(b->in[i], row, (size_t)b->count * sizeof *row) == 0)
-			return true;
+	if (find_row(b, row) >= 0)
+		return true;
 	PUSH(b->tmp, b->in, b->nin, b->capin, row);
 	b->cost += !value_is_const(row[0]);
 	return true;
@@ -328,9 +345,11 @@ node_of(const Blocks *b, int r, int j)
 	return b->g->node[b->start + r * b->len + j];
 }
 
-static void
-body_inputs(const Blocks *b, Graph *body, Dict *twin)
+static Value **
+body_inputs(const Blocks *b, Graph *body)
 {
+	Value **made = NEWV(b->tmp, Value *, b->nin + 1);
+
 	for (int i = 0; i < b->nin; i++) {
 		Value **row = b->in[i], *v;
 
@@ -344,12 +363,13 @@ body_inputs(const Blocks *b, Graph *body, Dict *twin)
 			                            row[1]->name),
 			                DT_NONE, NULL);
 		}
-		dict_set(twin, row[0]->name, v);
+		made[i] = v;
 	}
+	return made;
 }
 
 static void
-body_node(const Blocks *b, int j, Graph *body, Dict *twin)
+body_node(const Blocks *b, int j, Graph *body, Value *const *made, Dict *twin)
 {
 	const Node *n = node_of(b, 0, j), *next = node_of(b, 1, j);
 	Value **in = NEWV(b->tmp, Value *, n->nin + 1);
@@ -357,8 +377,12 @@ body_node(const Blocks *b, int j, Graph *body, Dict *twin)
 	Node *m;
 
 	for (int k = 0; k < n->nin; k++)
-		if (n->in[k])
-			in[k] = dict_get(twin, n->in[k]->name);
+		if (n->in[k]) {
+			int i = find_row(b, row_of(b, j, k));
+
+			in[k] = i >= 0 ? made[i]
+			               : dict_get(twin, n->in[k]->name);
+		}
 	for (int k = 0; k < n->nout; k++)
 		if (n->out[k]) {
 			out[k] = value_new(body,
@@ -382,7 +406,8 @@ make_function(const Blocks *b)
 {
 	Graph *g = b->g;
 	Function *f = NEW(g->mem, Function);
-	Dict *twin = dict_new(b->tmp);
+	Dict *twin = dict_new(b->tmp); /* of what the first block makes */
+	Value **made;
 
 	f->domain = domain;
 	f->name = "Layer";
@@ -390,9 +415,9 @@ make_function(const Blocks *b)
 		f->name = arena_str(g->mem, "Layer_%d", i);
 	f->body = graph_new(g->mem, f->name);
 	graph_import(f->body, "", graph_opset(g, ""));
-	body_inputs(b, f->body, twin);
+	made = body_inputs(b, f->body);
 	for (int j = 0; j < b->len; j++)
-		body_node(b, j, f->body, twin);
+		body_node(b, j, f->body, made, twin);
 	for (int i = 0; i < b->nout; i++) {
 		const Node *n = node_of(b, 0, b->out[i].node);
 

@@ -120,7 +120,7 @@ typedef struct Trial {
 	double rtol, atol;
 } Trial;
 /* Makes inputs and runs g on them.  Unknown dimensions are 2, whole numbers
- * 0 or 1, others in [-1, 1). */
+ * 0 or 1, or 0 if g has no use for 1, others in [-1, 1). */
 bool trial_open(Ctx *, Trial *, Graph *g);
 /* QE_NO if g's outputs differ by more than atol + rtol |before|. */
 bool trial_check(Ctx *, Trial *, Graph *g);

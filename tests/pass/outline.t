@@ -73,3 +73,48 @@ in %x : float32[2]
 %y = Cos(%c)
 out %y
 => same
+
+== what is one value in the first block may be two in the next
+in %x : float32[2]
+const %p : float32[2] = {1, 2}
+const %q : float32[2] = {3, 4}
+%a0 = Mul(%x, %p)
+%b0 = Add(%a0, %p)
+%c0 = Sin(%b0)
+%d0 = Cos(%c0)
+%e0 = Abs(%d0)
+%f0 = Tanh(%e0)
+%g0 = Neg(%f0)
+%h0 = Exp(%g0)
+%a1 = Mul(%h0, %p)
+%b1 = Add(%a1, %q)
+%c1 = Sin(%b1)
+%d1 = Cos(%c1)
+%e1 = Abs(%d1)
+%f1 = Tanh(%e1)
+%g1 = Neg(%f1)
+%h1 = Exp(%g1)
+out %h1
+=>
+opset ai.onnx:17 qeff.functions:1
+in %x : float32[2]
+const %p : float32[2] = {1, 2}
+const %q : float32[2] = {3, 4}
+%h0 = qeff.functions.Layer(%x, %p)
+%h1 = qeff.functions.Layer(%h0, %q)
+out %h1
+function qeff.functions.Layer {
+	opset ai.onnx:17
+	in %x
+	in %p_0
+	const %p : float32[2] = {1, 2}
+	%aN = Mul(%x, %p)
+	%bN = Add(%aN, %p_0)
+	%cN = Sin(%bN)
+	%dN = Cos(%cN)
+	%eN = Abs(%dN)
+	%fN = Tanh(%eN)
+	%gN = Neg(%fN)
+	%hN = Exp(%gN)
+	out %hN
+}
