@@ -450,11 +450,11 @@ run(const char *path)
 }
 
 static const char *const files[] = {
-	"elementwise", "unary",    "cast",   "shape",  "move",   "gather",
-	"cache",       "matmul",   "reduce", "norm",   "sort",   "attention",
-	"conv",        "pool",     "quant",  "resize", "pad",    "batchnorm",
-	"select",      "grid",     "detect", "rnn",    "signal", "einsum",
-	"control",     "sequence",
+	"elementwise", "unary",    "cast",    "shape",  "move",   "gather",
+	"cache",       "matmul",   "reduce",  "norm",   "sort",   "attention",
+	"conv",        "pool",     "quant",   "resize", "pad",    "batchnorm",
+	"select",      "grid",     "detect",  "rnn",    "signal", "einsum",
+	"control",     "sequence", "contrib",
 };
 
 int
