@@ -157,6 +157,7 @@ typedef struct Out Out;
 Out *out_open(Ctx *, Arena *, const char *path);
 bool out_write(Ctx *, Out *, const void *, size_t);
 bool out_zero(Ctx *, Out *, size_t);
+bool out_flush(Ctx *, Out *); /* for a reader who waits */
 int64_t out_at(const Out *); /* bytes written so far */
 bool out_commit(Ctx *, Out *);
 /* The three steps for bytes at hand. */

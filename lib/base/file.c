@@ -359,6 +359,12 @@ out_zero(Ctx *c, Out *o, size_t n)
 	return true;
 }
 
+bool
+out_flush(Ctx *c, Out *o)
+{
+	return flush(c, o);
+}
+
 int64_t
 out_at(const Out *o)
 {

@@ -271,6 +271,54 @@ json_own(Arena *a, Json *root)
 	return root;
 }
 
+/* The code point that \\uHHHH\\uHHHH at p is, 0 if it is no such pair. */
+static uint32_t
+pair_at(const char *p, const char *end)
+{
+	char hex[2][5] = {{0}};
+	unsigned long hi, lo;
+
+	if (end - p < 12 || p[1] != 'u' || p[6] != '\\' || p[7] != 'u')
+		return 0;
+	memcpy(hex[0], p + 2, 4);
+	memcpy(hex[1], p + 8, 4);
+	hi = strtoul(hex[0], NULL, 16);
+	lo = strtoul(hex[1], NULL, 16);
+	if ((hi & 0xfc00) != 0xd800 || (lo & 0xfc00) != 0xdc00)
+		return 0;
+	return (uint32_t)(((hi & 0x3ff) << 10 | (lo & 0x3ff)) + 0x10000);
+}
+
+/* json-c 0.16 takes a pair of escapes for a lone surrogate, and makes it
+ * U+FFFD, if the low half of its code point looks like one; such pairs are
+ * given to it as the characters they are. */
+static Span
+spell_out(Arena *a, Span s)
+{
+	const char *p = s.p, *end = s.p + s.n, *done = s.p;
+	Buf *out = NULL;
+	uint32_t ch;
+
+	for (; (p = memchr(p, '\\', (size_t)(end - p))) && end - p > 1;
+	     p += 2) {
+		if (((ch = pair_at(p, end)) & 0xf800) != 0xd800)
+			continue;
+		if (!out)
+			out = buf_new(a);
+		buf_add(out, done, (size_t)(p - done));
+		buf_char(out, (char)(0xf0 | ch >> 18));
+		buf_char(out, (char)(0x80 | (ch >> 12 & 0x3f)));
+		buf_char(out, (char)(0x80 | (ch >> 6 & 0x3f)));
+		buf_char(out, (char)(0x80 | (ch & 0x3f)));
+		done = p + 12;
+		p = done - 2;
+	}
+	if (!out)
+		return s;
+	buf_add(out, done, (size_t)(end - done));
+	return (Span){out->p, out->n};
+}
+
 Json *
 json_parse(Ctx *c, Arena *a, Span text)
 {
@@ -283,6 +331,7 @@ json_parse(Ctx *c, Arena *a, Span text)
 		return fail(c, QE_INPUT, "bad JSON: over 2 GiB"), NULL;
 	if (!(t = json_tokener_new_ex(JSON_DEPTH + 2)))
 		qe_nomem();
+	text = spell_out(a, text);
 	o = json_tokener_parse_ex(t, text.p, (int)text.n);
 	if (!o && json_tokener_get_error(t) == json_tokener_continue)
 		o = json_tokener_parse_ex(t, " ", 1); /* ends a bare number */

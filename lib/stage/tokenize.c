@@ -153,7 +153,8 @@ each(Ctx *c, void *arg, Span line)
 	bool ok = answer[j->o->what](j, &a, line, b);
 
 	buf_char(b, '\n');
-	ok = ok && out_write(c, j->out, b->p, b->n);
+	ok = ok && out_write(c, j->out, b->p, b->n) &&
+	     (strcmp(j->o->out, "-") != 0 || out_flush(c, j->out));
 	arena_free(&a);
 	return ok;
 }

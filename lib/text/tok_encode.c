@@ -188,9 +188,71 @@ encode_piece(Run *r, const Piece *p)
 	return encode_word(r, s);
 }
 
-static bool
-encode_text(Run *r, Span text)
+/* How many ids of a text the reference library makes before it truncates:
+ * it stops after the first word that reaches this, which decides what the
+ * longer of two texts is. */
+static size_t
+id_limit(const Meta *m, uint8_t type)
 {
+	if (!m->trunc || (m->trunc_way == TRUNC_SECOND && type == 0))
+		return SIZE_MAX;
+	return m->trunc_max;
+}
+
+static bool
+encode_pieces(Run *r, size_t limit)
+{
+	for (size_t i = 0; i < r->npiece; i++) {
+		const Piece *p = r->piece + i;
+
+		if ((i & 0xffff) == 0xffff && !go_on(r->c))
+			return false;
+		if (p->id >= 0) {
+			run_id(r, p->id);
+			continue;
+		}
+		if (!encode_piece(r, p))
+			return false;
+		if (r->nid >= limit)
+			break;
+	}
+	return true;
+}
+
+/* Leaves out the pieces that the same rule, from the end on, does not reach;
+ * only a word ends it, not an added token. */
+static bool
+skip_pieces(Run *r, size_t limit)
+{
+	size_t n = r->npiece, total = 0;
+
+	while (n > 0) {
+		const Piece *p = r->piece + --n;
+
+		r->nid = 0;
+		if (p->id >= 0) {
+			total++;
+			continue;
+		}
+		if (!encode_piece(r, p))
+			return false;
+		if ((total += r->nid) >= limit)
+			break;
+	}
+	r->nid = 0;
+	r->piece += n;
+	r->npiece -= n;
+	return true;
+}
+
+static bool
+encode_text(Run *r, Span text, uint8_t type)
+{
+	const Meta *m = r->t->meta;
+	size_t limit = id_limit(m, type);
+	Piece *all;
+	bool ok;
+
 	if (text.n > INPUT_MAX)
 		return fail(r->c, QE_INPUT, "text of %zu bytes, limit %d",
 		            text.n, INPUT_MAX);
@@ -198,23 +260,18 @@ encode_text(Run *r, Span text)
 	text = utf8_mend(text, r->mended);
 	if (!find_added(r, text) || !split_all(r))
 		return false;
-	for (size_t i = 0; i < r->npiece; i++) {
-		const Piece *p = r->piece + i;
-
-		if (p->id >= 0)
-			run_id(r, p->id);
-		else if (!encode_piece(r, p))
-			return false;
-		if ((i & 0xffff) == 0xffff && !go_on(r->c))
-			return false;
-	}
-	return true;
+	if (!m->trunc_left || limit == SIZE_MAX)
+		return encode_pieces(r, limit);
+	all = r->piece;
+	ok = skip_pieces(r, limit) && encode_pieces(r, SIZE_MAX);
+	r->piece = all; /* skip_pieces() moved it */
+	return ok;
 }
 
 static bool
 encode_part(Run *r, Arena *a, Span text, uint8_t type, Part *out)
 {
-	if (!encode_text(r, text))
+	if (!encode_text(r, text, type))
 		return false;
 	out->n = r->nid;
 	out->id = arena_copy(a, r->id, r->nid * sizeof *r->id);

@@ -87,7 +87,8 @@ strip_right(Span s, size_t at)
 	return at;
 }
 
-/* Whether there is one more; [from, to) is it. */
+/* Whether there is one more; [from, to) is it, or nothing, if what it would
+ * strip has gone to the one before: then it does not count. */
 static bool
 search(const Run *r, Search *k)
 {
@@ -125,7 +126,8 @@ find_normal(Run *r, Span s, size_t base, bool first)
 		if (k.done < k.from)
 			run_push(r, base + k.done, base + k.from, -1,
 			         first && k.done == 0);
-		run_push(r, base + k.from, base + k.to, k.hit->id, 0);
+		if (k.from < k.to)
+			run_push(r, base + k.from, base + k.to, k.hit->id, 0);
 		k.done = k.to;
 	}
 	if (k.done < s.n)
@@ -168,7 +170,8 @@ find_added(Run *r, Span text)
 		    !find_between(r, (Span){text.p + k.done, k.from - k.done},
 		                  k.done))
 			return false;
-		run_push(r, 0, 0, k.hit->id, 0);
+		if (k.from < k.to)
+			run_push(r, 0, 0, k.hit->id, 0);
 		k.done = k.to;
 	}
 	if (k.done < text.n &&

@@ -260,6 +260,14 @@ rune_lower(uint32_t c, uint32_t out[2])
 	return 1;
 }
 
+/* Marks of Unicode 16 and 17 below U+10000, which utf8proc does not know. */
+static bool
+is_new_mark(uint32_t c)
+{
+	return c == 0x897 || (c >= 0x1acf && c <= 0x1add) ||
+	       (c >= 0x1ae0 && c <= 0x1aeb);
+}
+
 size_t
 grapheme_len(Span s)
 {
@@ -275,7 +283,8 @@ grapheme_len(Span s)
 
 		if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)a,
 		                                     (utf8proc_int32_t)b,
-		                                     &state))
+		                                     &state) &&
+		    (!is_new_mark(b) || is_other(a)))
 			break;
 		at += n;
 	}

@@ -61,6 +61,21 @@ dicts_keep_order(void)
 	arena_free(&a);
 }
 
+/* Every pair of escapes is its character, whatever json-c makes of it. */
+static void
+json_pairs(void)
+{
+	Ctx c = {0};
+	Json *o = json_parse(&c, &c.mem,
+	                     SPAN("[\"\\uD836\\ude03.\\ud83d\\ude00\","
+	                          "\"\\\\ud836\"]"));
+
+	CHECK_STR(json_str(json_at(o, 0), ""),
+	          "\xf0\x9d\xa8\x83.\xf0\x9f\x98\x80");
+	CHECK_STR(json_str(json_at(o, 1), ""), "\\ud836");
+	arena_free(&c.mem);
+}
+
 static bool
 refused(const char *text, const char *why)
 {
@@ -180,6 +195,7 @@ main(void)
 	utf8_is_strict();
 	dicts_keep_order();
 	json_gate();
+	json_pairs();
 	json_round_trip();
 	if (mkdtemp(dir)) {
 		files_are_whole(dir);

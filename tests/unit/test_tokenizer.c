@@ -177,6 +177,26 @@ wordpiece_with_bert(void)
 	kit_free(k);
 }
 
+/* The reference library stops making ids after the word that reaches the
+ * limit, so that two long texts count as equally long; and a token whose
+ * blanks went to the one before it is none. */
+static const char limits[] =
+	"{\"truncation\":{\"direction\":\"Left\",\"max_length\":3,\"strategy\":\"LongestFirst\",\"stride\":0},"
+	"\"added_tokens\":[{\"content\":\"  \",\"lstrip\":true,\"rstrip\":true}],"
+	"\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},"
+	"\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0,\"b\":1},\"unk_token\":\"a\"}}";
+
+static void
+two_long_texts_are_equally_long(void)
+{
+	Kit *k = kit(limits);
+
+	CHECK(k->t != NULL);
+	CHECK_STR(ids(k, "a a a a b", "b b b b", false), "1 1 1 | 0 1 1");
+	CHECK_STR(ids(k, "a    b", NULL, false), "0 2 1");
+	kit_free(k);
+}
+
 static const char unigram[] =
 	"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\\u2581\",\"prepend_scheme\":\"first\"},"
 	"\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},"
@@ -278,6 +298,7 @@ main(void)
 	byte_level_bpe();
 	long_words_merge_as_short_ones();
 	wordpiece_with_bert();
+	two_long_texts_are_equally_long();
 	unigram_takes_the_best_path();
 	damaged_blobs_do_no_harm();
 	golden_prompts_of_the_demo_model();
