@@ -192,12 +192,34 @@ projections(Tree *t, const Json *spec, const Dims *d, Json *o)
 	return true;
 }
 
-/* One weight of its own for every head: [heads, hd]. */
+/* One weight of its own for every head, [heads, hd], or heads of [hd] whose
+ * number stands for {h}. */
+static const char *
+heads_weight(Tree *t, const Json *name, int64_t heads, int64_t hd)
+{
+	const char *s = json_str(name, ""), *at = strstr(s, "{h}"), *w = NULL;
+	Json *from = json_new_array(t->a);
+
+	if (!at)
+		return tree_param(t, name, ".weight", (Shape){2, {heads, hd}});
+	for (int64_t i = 0; i < heads; i++) {
+		char *one = arena_str(t->a, "%.*s%lld%s", (int)(at - s), s,
+		                      (long long)i, at + 3);
+
+		w = tree_param(t, json_own(t->a, json_object_new_string(one)),
+		               ".weight", (Shape){1, {hd}});
+		if (!w)
+			return NULL;
+		json_push(from, json_object_new_string(w));
+	}
+	return tree_derive(t, arena_str(t->a, "%s.of_heads", w), from,
+	                   json_new_array(t->a), (Shape){2, {heads, hd}});
+}
+
 static Json *
 heads_norm(Tree *t, const Json *n, int64_t heads, int64_t hd)
 {
-	const char *w = tree_param(t, json_get(n, "w"), ".weight",
-	                           (Shape){2, {heads, hd}});
+	const char *w = heads_weight(t, json_get(n, "w"), heads, hd);
 	Json *plain = json_copy(t->a, n), *m;
 
 	if (!w)

@@ -155,13 +155,18 @@ read_keys(Arena *a, const Json *j, Dict *set)
 	}
 }
 
-/* null, false, 0, "", [] and {} ask for nothing */
+/* null, false, 0, "", [] and {} ask for nothing, nor do layers that are all
+ * of the plain type */
 static bool
 is_idle(const Json *v)
 {
 	Val val = val_of(v);
+	bool plain = json_is(v, json_type_array);
 
-	return !val_true(&val);
+	for (size_t i = 0; plain && i < json_len(v); i++)
+		plain = strcmp(json_str(json_at(v, i), ""), "full_attention") ==
+		        0;
+	return plain || !val_true(&val);
 }
 
 static bool

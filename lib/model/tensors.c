@@ -337,8 +337,9 @@ norm_param(Tree *t, const Json *name, const char *suffix, const Json *alt,
 {
 	const char *other = json_str(json_at(alt, which), NULL);
 
-	if (other && !tree_has(t, name, suffix))
-		suffix = arena_str(t->a, ".%s", other);
+	other = other ? arena_str(t->a, ".%s", other) : NULL;
+	if (other && !tree_has(t, name, suffix) && tree_has(t, name, other))
+		suffix = other;
 	return tree_param(t, name, suffix, (Shape){1, {width}});
 }
 

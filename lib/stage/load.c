@@ -37,6 +37,29 @@ read_config(Load *l)
 }
 
 static bool
+has_tensor(const Load *l, const char *name)
+{
+	for (int i = 0; name && i < l->from.nfile; i++)
+		if (dict_has(l->from.file[i].byname, name))
+			return true;
+	return false;
+}
+
+/* The variant whose tensor is there, or the architecture itself. */
+static const Json *
+variant(Load *l, const Json *arch)
+{
+	const Json *list = json_get(arch, "variants"), *v;
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		v = arch_open(l->c, l->a, json_str(json_at(list, i), ""));
+		if (!v || has_tensor(l, json_get_str(v, "detect", NULL)))
+			return v;
+	}
+	return arch;
+}
+
+static bool
 read_arch(Load *l)
 {
 	const char *type = json_get_str(l->config, "model_type", NULL);
@@ -46,6 +69,10 @@ read_arch(Load *l)
 		return fail(l->c, QE_INPUT, "config.json: no model_type");
 	if (!(t->arch = arch_open(l->c, l->a, type)))
 		return note(l->c, "config.json");
+	if (!safetensors_dir(l->c, l->a, l->dir, &l->from.file,
+	                     &l->from.nfile) ||
+	    !(t->arch = variant(l, t->arch)))
+		return false;
 	t->config = config_normal(l->c, l->a, t->arch, l->config);
 	if (!t->config ||
 	    !config_check(l->c, l->a, t->arch, t->config, l->opt->strict))
