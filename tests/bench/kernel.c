@@ -84,12 +84,6 @@ matmuls(Pool *pool, const Kernel *table, char *w, float *x, float *y)
 			}
 }
 
-static const char *const cache_name[] = {
-#define CFORMAT(id, name, block, bytes, fn) name,
-#include "cformats.def"
-#undef CFORMAT
-};
-
 /* Keys and values of `heads` heads read from a cache at position p. */
 static void
 attentions(Pool *pool, const Kernel *table, char *w, float *q, float *y)
@@ -120,7 +114,7 @@ attentions(Pool *pool, const Kernel *table, char *w, float *q, float *y)
 			t = best(pool, &table[K_ATTENTION], &s);
 			printf("%4ld %3ld %3ld %4ld %5ld %-9s %9.1f %7.1f %6.1f\n",
 			       (long)seq, (long)at[a].heads, (long)at[a].kv,
-			       (long)at[a].dim, (long)ctx, cache_name[f],
+			       (long)at[a].dim, (long)ctx, cformat_name(f),
 			       t * 1e6,
 			       4e-9 * (double)(seen * at[a].heads * at[a].dim) /
 			               t,

@@ -80,8 +80,8 @@ typedef struct Step {
 	void *buf[STEP_BUF]; /* NULL: left out */
 	int64_t dim[STEP_DIM];
 	float num[STEP_NUM];
-	char *scratch; /* what the kernel asks for, for each thread */
-	int64_t scratch_stride;
+	char *scratch; /* what the kernel asks for, for each thread; aligned */
+	int64_t scratch_stride; /* to 16 bytes, as is each thread's part */
 } Step;
 
 typedef void KernelFn(const Step *, int64_t begin, int64_t end, int thread);
@@ -109,7 +109,9 @@ const Kernel *kernels_for(const char *isa);
 const char *kernels_isa(const Kernel *); /* its name */
 
 /* y [m, n] = act(x [m, k] . W^T + bias [n]) + res [m, n]
- * w: packed [n, k].  y may be res.  units: panels of n. */
+ * w: packed [n, k].  y may be res.  units: panels of n.
+ * A row of y has the same bits whatever m is and whatever the other rows are.
+ * Block formats (int8, mxfp6, ...) see x rounded to int8 in blocks of 32. */
 enum { MATMUL_Y, MATMUL_X, MATMUL_W, MATMUL_BIAS, MATMUL_RES };
 enum { MATMUL_M, MATMUL_N, MATMUL_K, MATMUL_FORMAT, MATMUL_ACT };
 

@@ -43,6 +43,16 @@ v_store_n(float *p, V x, int64_t n)
 	}
 }
 
+/* The sum of all lanes. */
+static inline float
+v_total(V x)
+{
+	float t[4];
+
+	v_sum4(x, x, x, x, t);
+	return t[0];
+}
+
 /* c[0] + c[1] x + ... */
 #define POLY(x, c) poly((x), (c), (int)LEN(c))
 INLINE V

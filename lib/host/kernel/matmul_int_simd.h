@@ -37,30 +37,62 @@ typedef struct Rounded {
 	int64_t rows;
 } Rounded;
 
+/* As round_x() does, in vectors; the sum of q too. */
+static inline float
+round_vec(const float *x, int8_t *q, int32_t *sum)
+{
+	typedef int32_t S __attribute__((vector_size(4 * VL)));
+	int32_t each[VL], most = 0;
+	V total = v_set(0), by;
+	S top = {0};
+	float step;
+
+	for (int i = 0; i < BLOCK; i += VL) { /* as bits: NaN is above all */
+		S bits = (S)v_abs(v_load(x + i)), more = bits > top;
+
+		top = (bits & more) | (top & ~more);
+	}
+	memcpy(each, &top, sizeof each);
+	for (int i = 0; i < VL; i++)
+		most = MAX(most, each[i]);
+	step = bits_float((uint32_t)most);
+	*sum = 0;
+	if (most >= 0x7f800000 || step < 0x1p-119f)
+		return round_x(x, q);
+	by = v_set(127 / step);
+	for (int i = 0; i < BLOCK; i += VL) {
+		V n = v_round(v_load(x + i) * by);
+
+		total = total + n;
+		v_store_i8(q + i, n);
+	}
+	*sum = (int32_t)v_total(total);
+	return step / 127;
+}
+
 /* x [rows, k] for format f, in scratch as matmul_scratch() says */
 static Rounded
 round_rows(WFormat f, const float *x, int64_t rows, int64_t k, char *scratch)
 {
 	int64_t blocks = (k + BLOCK - 1) / BLOCK;
 	Rounded to = {.q = (int8_t *)scratch, .rows = rows};
-	float t[BLOCK];
+	float last[BLOCK] = {0};
+	int32_t sum;
 
 	to.step = (float *)(void *)(scratch + blocks * rows * BLOCK);
 	to.start = (int32_t *)(void *)(to.step + blocks * rows);
-	for (int64_t r = 0; r < rows; r++, x += k)
+	for (int64_t r = 0; r < rows; r++, x += k) {
+		if (k % BLOCK)
+			memcpy(last, x + k / BLOCK * BLOCK,
+			       (size_t)(k % BLOCK) * sizeof *x);
 		for (int64_t b = 0; b < blocks; b++) {
-			int64_t at = b * rows + r, n = k - b * BLOCK;
-			int8_t *q = to.q + at * BLOCK;
-			int32_t sum = 0;
+			int64_t at = b * rows + r;
+			const float *t = b < k / BLOCK ? x + b * BLOCK : last;
 
-			memset(t, 0, sizeof t);
-			memcpy(t, x + b * BLOCK,
-			       (size_t)MIN(BLOCK, n) * sizeof *t);
-			to.step[at] = round_x(t, q);
-			for (int i = 0; i < BLOCK; i++)
-				sum += q[i];
+			to.step[at] = round_vec(t, to.q + at * BLOCK, &sum);
 			to.start[at] = -offset(f) * sum;
 		}
+	}
 	return to;
 }
 

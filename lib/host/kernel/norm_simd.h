@@ -108,16 +108,6 @@ v_top(V x)
 	return top;
 }
 
-/* The sum of all lanes. */
-static inline float
-v_total(V x)
-{
-	float t[4];
-
-	v_sum4(x, x, x, x, t);
-	return t[0];
-}
-
 void
 ISA(softmax)(const Step *s, int64_t begin, int64_t end, int thread)
 {

@@ -258,4 +258,15 @@ b_lookup(const uint8_t *table, B index)
 	return (B)_mm256_shuffle_epi8(t, (I)index);
 }
 
+/* Whole numbers in [-128, 127] as bytes. */
+static inline void
+v_store_i8(void *p, V x)
+{
+	I n = _mm256_cvtps_epi32(x);
+	__m128i h = _mm_packs_epi32(_mm256_castsi256_si128(n),
+	                            _mm256_extracti128_si256(n, 1));
+
+	_mm_storel_epi64(p, _mm_packs_epi16(h, h));
+}
+
 #endif

@@ -227,4 +227,11 @@ b_lookup(const uint8_t *table, B index)
 	return (B)_mm512_shuffle_epi8(t, (I)index);
 }
 
+/* Whole numbers in [-128, 127] as bytes. */
+static inline void
+v_store_i8(void *p, V x)
+{
+	_mm_storeu_si128(p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+}
+
 #endif

@@ -220,4 +220,14 @@ b_lookup(const uint8_t *table, B index)
 	return vqtbl1q_u8(vld1q_u8(table), index);
 }
 
+/* Whole numbers in [-128, 127] as bytes. */
+static inline void
+v_store_i8(void *p, V x)
+{
+	int16x4_t h = vmovn_s32(vcvtq_s32_f32(x));
+	int8x8_t b = vmovn_s16(vcombine_s16(h, h));
+
+	memcpy(p, &b, 4);
+}
+
 #endif
