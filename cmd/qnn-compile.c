@@ -20,10 +20,13 @@ main(int argc, char **argv)
 		{'b', "batch-size",     INT,    &o.batch_size,     "N",    "rows that run at once", "bs", 1, 65536},
 		{0,   "prompt-len",     INT,    &o.prompt_len,     "N",    "tokens that one step takes of a prompt", "prefill-len", 1, 1 << 20},
 		{'c', "ctx-len",        INT,    &o.ctx_len,        "N",    "positions of the cache", "ctx-size context-length", 1, 1 << 26},
-		{'s', "seq-len",        INT,    &o.seq_len,        "N",    "tokens of a row of an encoder", "max-seq-len", 1, 1 << 20},
+		{'s', "seq-len",        TEXT,   &o.seq_len,        "N,...", "tokens of a row of an encoder; several lengths give several programs", "max-seq-len"},
 		{0,   "shape",          LIST,   &o.shape,          "SYMBOL=N", "size of a dimension that has no option of its own"},
 		{.help = "Formats"},
 		{'w', "weights",        TEXT,   &o.weights,        "TYPE", "keep matrices in this type, not the model's; PATTERN=TYPE,... for some", "quantize"},
+		{0,   "mxfp6-matmul",   WORD,   &o.weights,        "mxfp6", "the same as --weights mxfp6", "mxfp6"},
+		{0,   "mxint8-kv-cache", WORD,  &o.kv_cache_dtype, "mxint8", "the same as --kv-cache-dtype mxint8", "mxint8"},
+		{0,   "convert-to-fp16", WORD,  &o.weights,        "float16", "the same as --weights float16"},
 		{0,   "kv-cache-dtype", TEXT,   &o.kv_cache_dtype, "TYPE", "keep the cache in this type, not the model's", "cache-type"},
 		{0}
 	};

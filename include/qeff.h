@@ -102,7 +102,7 @@ bool qe_model_transform(qe_ctx *, const qe_transform *);
 /* Stage 3: model document -> ONNX. */
 typedef struct qe_export {
 	const char *in, *out;
-	const char *dtype;  /* float32 float16 bfloat16; NULL: checkpoint's */
+	const char *dtype;  /* float32 float16 bfloat16; NULL: float32 */
 	bool materialize;   /* copy weights to OUT.data, not refer to them */
 	int64_t ir_version; /* of the file format */
 	int64_t opset;
@@ -138,7 +138,7 @@ typedef struct qe_compile {
 	int64_t batch_size;         /* rows of every specialization */
 	int64_t prompt_len;         /* tokens of a prefill step */
 	int64_t ctx_len;            /* positions of the cache */
-	int64_t seq_len;            /* tokens of an encoder's row */
+	const char *seq_len;        /* tokens of an encoder's row: "N,N,..." */
 	const char *weights;        /* element format; NULL: as they are */
 	const char *kv_cache_dtype; /* likewise */
 	const char *const *shape;   /* sizes of other symbols: "NAME=N" */
@@ -150,7 +150,7 @@ typedef struct qe_compile {
 	              .batch_size = 1,                                         \
 	              .prompt_len = 32,                                        \
 	              .ctx_len = 128,                                          \
-	              .seq_len = 128})
+	              .seq_len = "128"})
 bool qe_qnn_compile(qe_ctx *, const qe_compile *);
 
 /* Stage 6: runs a package.  What comes in decides what is done: `input`
@@ -180,6 +180,9 @@ typedef struct qe_run {
 	const char *logits; /* .npy file: float32 [n, vocabulary] */
 
 	bool perplexity; /* of the prompts, instead of continuing them */
+	bool classify;   /* prompts: probabilities of the model's labels */
+	bool rerank;     /* prompts: a query, then documents to score by it */
+	bool tokens;     /* prompts: a label for each token */
 	bool embed;
 	bool normalize; /* unit length, in any case */
 	const char *pooling; /* where the package's graph does not pool */

@@ -115,9 +115,25 @@ enum Pooling {
 };
 enum Pooling pool_by_name(const char *); /* POOL_COUNT: none */
 
+/* A text, or two for the model to compare (pair.p NULL: none). */
+typedef struct TextPair {
+	Span text, pair;
+} TextPair;
+
 /* Sentence vectors [n, *width] of n texts, in a. */
-bool encode_texts(Ctx *, Arena *a, Session *, const Span *text, int n,
+bool encode_texts(Ctx *, Arena *a, Session *, const TextPair *, int n,
                   enum Pooling, bool normalize, float **out, int64_t *width);
+
+/* Probabilities of n labels, for a text (rows 1) or each of its tokens. */
+typedef struct Labelled {
+	float *p; /* [rows, n] */
+	int64_t rows, n;
+	Ids ids;
+} Labelled;
+bool label_texts(Ctx *, Arena *a, Session *, const TextPair *, int n,
+                 bool each_token, Labelled *out);
+/* id2label of the checkpoint, else LABEL_i as it would have been. */
+const char *label_name(const Session *, Arena *, int64_t i);
 
 /* ---- named tensors: tensors.c ---- */
 

@@ -11,7 +11,7 @@
 #include "op.h"
 #include "tokenizer.h"
 
-enum { MAXSPEC = 16, MAXEXTRA = 8, MAXSYM = 64 };
+enum { MAXSPEC = 16, MAXEXTRA = 8, MAXSYM = 64, MAXLEN = 1 << 20 };
 
 typedef struct Job {
 	Ctx *c;
@@ -111,13 +111,35 @@ is_decoder(const Graph *g)
 	       str_ends(g->out[g->nout - 1]->name, "_RetainedState");
 }
 
+/* One program for each length, the first named Main: short rows need not pay
+ * for long ones. */
+static bool
+encoder_specs(Job *j)
+{
+	char **word = str_split(j->a, j->o->seq_len, ',');
+	int64_t n;
+
+	for (int i = 0; word[i]; i++) {
+		if (!str_int(word[i], &n) || n < 1 || n > MAXLEN)
+			return fail(j->c, QE_USAGE,
+			            "--seq-len '%s': not a length of 1 to %d",
+			            word[i], MAXLEN);
+		if (j->nspec == MAXSPEC)
+			return fail(j->c, QE_USAGE,
+			            "--seq-len: more than %d lengths", MAXSPEC);
+		if (!add_spec(j, i ? arena_str(j->a, "Main_%d", i) : "Main", n))
+			return false;
+	}
+	return j->nspec || fail(j->c, QE_USAGE, "--seq-len: no length");
+}
+
 static bool
 choose_specs(Job *j)
 {
 	const qe_compile *o = j->o;
 
 	if (!is_decoder(j->g))
-		return add_spec(j, "Main", o->seq_len);
+		return encoder_specs(j);
 	if (o->prompt_len > o->ctx_len)
 		return fail(j->c, QE_USAGE,
 		            "--prompt-len %lld is more than --ctx-len %lld",

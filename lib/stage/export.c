@@ -2,7 +2,8 @@
  * export.c - stage 3: a model document becomes ONNX.
  *
  * What later stages need of the document goes into the metadata, as JSON:
- *   qeff.model              kind, task, model_type, vocab, max_positions
+ *   qeff.model              kind, task, model_type, vocab, max_positions,
+ *                           id2label, problem_type
  *   qeff.tokenizer          {name: {path, size, digest, hashed}}
  *   qeff.generation_config  qeff.sentence  qeff.transforms  qeff.provenance
  *   qeff.config             xxh3-128 of config.json's text as we print it */
@@ -85,11 +86,15 @@ model_meta(Export *e)
 {
 	static const char *const keys[] = {"kind", "task", "model_type",
 	                                   "vocab", "max_positions"};
+	static const char *const labels[] = {"id2label", "problem_type"};
 	const Json *root = json_get(e->doc, "modules");
+	const Json *config = json_get(e->doc, "config");
 	Json *o = json_new(e->a);
 
 	for (size_t i = 0; i < LEN(keys); i++)
 		tree_put(o, keys[i], json_get(root, keys[i]));
+	for (size_t i = 0; i < LEN(labels); i++)
+		tree_put(o, labels[i], json_get(config, labels[i]));
 	json_put_str(o, "dtype", dtypes[e->type].name);
 	return o;
 }

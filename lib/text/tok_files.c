@@ -259,21 +259,30 @@ add_plain(Build *b, Source *s)
 }
 
 static bool
-add_all(Build *b, Source *s)
+add_all(Build *b, Source *s, bool words)
 {
-	static const char *const keys[] = {
-		"bos_token", "eos_token",  "unk_token", "sep_token",
-		"pad_token", "mask_token", "cls_token",
+	/* the second: what it is for words (vocab.txt) that say nothing */
+	static const char *const keys[][2] = {
+		{"bos_token", NULL},      {"eos_token", NULL},
+		{"unk_token", "[UNK]"},   {"sep_token", "[SEP]"},
+		{"pad_token", "[PAD]"},   {"cls_token", "[CLS]"},
+		{"mask_token", "[MASK]"},
 	};
 	const Json *map = json_get(s->config, "added_tokens_decoder");
+	const char *name;
 
 	if (map)
 		add_decoder(b, s, map);
 	else if (!add_plain(b, s))
 		return false;
-	for (size_t i = 0; i < LEN(keys) && !map; i++)
-		if (role(s, keys[i]))
-			source_add(s, role(s, keys[i]), true, false);
+	for (size_t i = 0; i < LEN(keys) && !map; i++) {
+		name = role(s, keys[i][0]);
+		if (!name && words && keys[i][1] &&
+		    find(b, SPAN(keys[i][1])) >= 0)
+			name = keys[i][1];
+		if (name)
+			source_add(s, name, true, false);
+	}
 	return parse_added(b, s->added);
 }
 
@@ -345,5 +354,5 @@ compile_files(Build *b, const TokenizerFiles *f)
 	buf_add(b->sec[SEC_STEP], &step, sizeof step);
 	b->meta.phase[PHASE_DECODE] = b->meta.phase[PHASE_POST] + 1;
 	return parse_phase(b, PHASE_DECODE, json_get(root, "decoder")) &&
-	       add_all(b, &s) && fill_template(b, &s, k);
+	       add_all(b, &s, kind == WORDS) && fill_template(b, &s, k);
 }

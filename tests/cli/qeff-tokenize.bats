@@ -105,10 +105,10 @@ DEMO() {
 }
 
 @test "templates: as jinja2 renders them" {
-	if ! python3 -c 'import jinja2' 2>/dev/null; then
+	if ! /usr/bin/python3 -c 'import jinja2' 2>/dev/null; then
 		skip 'no jinja2'
 	fi
-	run python3 "$ROOT/tests/text/differential.py" --every 25 --wild 300 \
+	run /usr/bin/python3 "$ROOT/tests/text/differential.py" --every 25 --wild 300 \
 		"$TOOLS/template-render" "$ROOT/tests/text/template.t"
 	[ "$status" -eq 0 ] || complain 'templates differ'
 }

@@ -136,3 +136,48 @@ n.save("bad.npy", n.ones((2, 5)))'
 		esac
 	done
 }
+
+# A package of a random encoder of this family with a tokenizer of few words.
+labeller() {
+	make-checkpoint --family "$1" --vocab 16 ck
+	printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' a cat dog sat \
+		on the mat '##s' '.' b c >ck/vocab.txt
+	echo '{"tokenizer_class": "BertTokenizer", "do_lower_case": true}' \
+		>ck/tokenizer_config.json
+	hf-load -q ck | qeff-transform -q | onnx-export | onnx-opt |
+		qnn-compile -q --seq-len "${2-16}" -o "$1.qpc"
+}
+
+@test "--classify names the likeliest label; a short program gives the same" {
+	labeller bert-labels 8,32
+	accepted qpc-run -q bert-labels.qpc --classify -p 'the cat sat' -p 'dogs .'
+	[ "${#lines[@]}" -eq 2 ]
+	[[ ${lines[0]} =~ ^(yes|no)$'\t'0\.[0-9]{6}$ ]]
+	run qpc-run -q bert-labels.qpc --classify --json -p 'the cat sat' \
+		-p 'the cat sat on the mat the cat sat on the mat'
+	jq -se '.[0].scores.yes + .[0].scores.no - 1 | fabs < 1e-5' <<<"$output"
+	qpc-run -q bert-labels.qpc --classify --json -p 'the cat sat' >short
+	head -n 1 <<<"$output" >long # the second text asks for the long program
+	jq -se '(.[0].score - .[1].score | fabs < 1e-5) and .[0].label == .[1].label' \
+		short long
+}
+
+@test "--rerank scores documents by a query, in their order" {
+	labeller bert-labels
+	accepted qpc-run -q bert-labels.qpc --rerank -p 'a cat' -p 'the dog' -p mat
+	[ "${#lines[@]}" -eq 2 ]
+	[[ ${lines[1]} == *$'\tmat' ]]
+	refused 2 'qpc-run: --rerank takes a query*' \
+		qpc-run bert-labels.qpc --rerank -p 'a cat'
+}
+
+@test "--tokens labels each token that is no special one" {
+	labeller bert-tokens
+	accepted qpc-run -q bert-tokens.qpc --tokens -p 'the cats sat'
+	[ "$(cut -f 1 <<<"$output" | tr '\n' ' ')" = 'the cat ##s sat ' ]
+	[[ ${lines[0]} == *$'\tLABEL_'* ]]
+	accepted qpc-run -q bert-tokens.qpc --tokens --json -p 'the cats sat'
+	[ "$(jq '.tokens | length' <<<"$output")" -eq 4 ]
+	refused 3 'qpc-run: *the package labels tokens, not texts' \
+		qpc-run bert-tokens.qpc --classify -p 'the cat'
+}

@@ -83,33 +83,50 @@ static const Row gpt2[] = {{"transformer.wte.weight", "vh"},
                            {"transformer.ln_f.bias", "h"},
                            {0}};
 
-static const Row bert[] =
-	{{"embeddings.word_embeddings.weight", "vh"},
-         {"embeddings.position_embeddings.weight", "ph"},
-         {"embeddings.token_type_embeddings.weight", "2h"},
-         {"embeddings.LayerNorm.weight", "h"},
-         {"embeddings.LayerNorm.bias", "h"},
-         {"encoder.layer.%d.attention.self.query.weight", "hh"},
-         {"encoder.layer.%d.attention.self.query.bias", "h"},
-         {"encoder.layer.%d.attention.self.key.weight", "hh"},
-         {"encoder.layer.%d.attention.self.key.bias", "h"},
-         {"encoder.layer.%d.attention.self.value.weight", "hh"},
-         {"encoder.layer.%d.attention.self.value.bias", "h"},
-         {"encoder.layer.%d.attention.output.dense.weight", "hh"},
-         {"encoder.layer.%d.attention.output.dense.bias", "h"},
-         {"encoder.layer.%d.attention.output.LayerNorm.weight", "h"},
-         {"encoder.layer.%d.attention.output.LayerNorm.bias", "h"},
-         {"encoder.layer.%d.intermediate.dense.weight", "ih"},
-         {"encoder.layer.%d.intermediate.dense.bias", "i"},
-         {"encoder.layer.%d.output.dense.weight", "hi"},
-         {"encoder.layer.%d.output.dense.bias", "h"},
-         {"encoder.layer.%d.output.LayerNorm.weight", "h"},
-         {"encoder.layer.%d.output.LayerNorm.bias", "h"},
-         {"pooler.dense.weight", "hh"},
-         {"pooler.dense.bias", "h"},
-         {0}};
-
 /* clang-format off */
+#define BERT_LAYERS \
+	{"embeddings.word_embeddings.weight", "vh"}, \
+	{"embeddings.position_embeddings.weight", "ph"}, \
+	{"embeddings.token_type_embeddings.weight", "2h"}, \
+	{"embeddings.LayerNorm.weight", "h"}, \
+	{"embeddings.LayerNorm.bias", "h"}, \
+	{"encoder.layer.%d.attention.self.query.weight", "hh"}, \
+	{"encoder.layer.%d.attention.self.query.bias", "h"}, \
+	{"encoder.layer.%d.attention.self.key.weight", "hh"}, \
+	{"encoder.layer.%d.attention.self.key.bias", "h"}, \
+	{"encoder.layer.%d.attention.self.value.weight", "hh"}, \
+	{"encoder.layer.%d.attention.self.value.bias", "h"}, \
+	{"encoder.layer.%d.attention.output.dense.weight", "hh"}, \
+	{"encoder.layer.%d.attention.output.dense.bias", "h"}, \
+	{"encoder.layer.%d.attention.output.LayerNorm.weight", "h"}, \
+	{"encoder.layer.%d.attention.output.LayerNorm.bias", "h"}, \
+	{"encoder.layer.%d.intermediate.dense.weight", "ih"}, \
+	{"encoder.layer.%d.intermediate.dense.bias", "i"}, \
+	{"encoder.layer.%d.output.dense.weight", "hi"}, \
+	{"encoder.layer.%d.output.dense.bias", "h"}, \
+	{"encoder.layer.%d.output.LayerNorm.weight", "h"}, \
+	{"encoder.layer.%d.output.LayerNorm.bias", "h"},
+
+static const Row bert[] = {
+	BERT_LAYERS
+	{"pooler.dense.weight", "hh"},
+	{"pooler.dense.bias", "h"},
+	{0}};
+
+static const Row bert_text_labels[] = {
+	BERT_LAYERS
+	{"pooler.dense.weight", "hh"},
+	{"pooler.dense.bias", "h"},
+	{"classifier.weight", "2h"},
+	{"classifier.bias", "2"},
+	{0}};
+
+static const Row bert_token_labels[] = {
+	BERT_LAYERS
+	{"classifier.weight", "2h"},
+	{"classifier.bias", "2"},
+	{0}};
+
 static const Family families[] = {
 	{"llama",
 	 "\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", "
@@ -123,6 +140,16 @@ static const Family families[] = {
 	 "\"architectures\": [\"BertModel\"], \"model_type\": \"bert\", "
 	 "\"hidden_act\": \"gelu\", \"layer_norm_eps\": 1e-12, "
 	 "\"type_vocab_size\": 2", bert},
+	{"bert-labels",
+	 "\"architectures\": [\"BertForSequenceClassification\"], "
+	 "\"model_type\": \"bert\", \"hidden_act\": \"gelu\", "
+	 "\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2, "
+	 "\"id2label\": {\"0\": \"no\", \"1\": \"yes\"}, "
+	 "\"label2id\": {\"no\": 0, \"yes\": 1}", bert_text_labels},
+	{"bert-tokens",
+	 "\"architectures\": [\"BertForTokenClassification\"], "
+	 "\"model_type\": \"bert\", \"hidden_act\": \"gelu\", "
+	 "\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2", bert_token_labels},
 };
 /* clang-format on */
 
@@ -370,7 +397,7 @@ main(int argc, char **argv)
 	/* clang-format off */
 	const Opt opt[] = {
 		{.help = "Options"},
-		{0, "family",    ENUM, &family,      "llama|gpt2|bert", "architecture"},
+		{0, "family",    ENUM, &family,      "llama|gpt2|bert|bert-labels|bert-tokens", "architecture"},
 		{0, "dtype",     ENUM, &dtype,       "F32|F16|BF16",    "of the weights"},
 		{0, "layers",    INT,  &m.layers,    "N", "how many", NULL, 1, 1000},
 		{0, "hidden",    INT,  &m.hidden,    "N", "width", NULL, 2, 65536},
