@@ -13,6 +13,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <ctype.h>
 #include <pcre2.h>
+#include <stdio.h>
 
 #include "regex.h"
 #include "scan.h"
@@ -33,7 +34,8 @@ enum {
 	"\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"              \
 	"\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}"            \
 	"\\x{3001}-\\x{10ffff}"
-#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+/* What Oniguruma counts as a word besides, but not in a class. */
+#define WORD_LATIN1 "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
 struct Regex {
 	pcre2_code *code;
@@ -65,26 +67,80 @@ refuse(Trans *t, const char *what)
 	            what);
 }
 
-/* The set behind a class letter, NULL if it has none in a class. */
-static const char *
-set_of(char letter)
+static bool
+compiles(const char *pattern)
+{
+	size_t at;
+	int err;
+	pcre2_code *code =
+		pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+	                      PCRE2_UTF, &err, &at, NULL);
+
+	pcre2_code_free(code);
+	return code != NULL;
+}
+
+/* The members of a property, as they stand in a class.  A script is what it
+ * says there, without its extensions; categories get the code points that
+ * PCRE2 does not know yet. */
+static void
+put_property(Buf *out, const char *name)
+{
+	static const struct {
+		const char *category;
+		uint32_t from, to;
+	} newer[] = {
+#define NEWER(category, from, to) {#category, from, to},
+#include "newer.def"
+	};
+	char script[64];
+
+	snprintf(script, sizeof script, "\\p{sc:%.40s}", name);
+	if (strlen(name) > 2 && compiles(script))
+		buf_str(out, script);
+	else
+		buf_fmt(out, "\\p{%s}", name);
+	for (size_t i = 0; i < LEN(newer); i++)
+		if (str_starts(newer[i].category, name))
+			buf_fmt(out, "\\x{%x}-\\x{%x}", newer[i].from,
+			        newer[i].to);
+}
+
+/* The set of a class letter, as it stands in a class; false if the letter
+ * has none. */
+static bool
+put_set(Buf *out, char letter)
 {
 	switch (letter) {
 	case 's':
-		return SPACE;
+		buf_str(out, SPACE);
+		return true;
 	case 'S':
-		return NOT_SPACE;
-	case 'w':
-		return WORD;
-	case 'd':
-		return "\\p{Nd}";
-	case 'D':
-		return "\\P{Nd}";
+		buf_str(out, NOT_SPACE);
+		return true;
 	case 'h':
-		return "0-9a-fA-F";
+		buf_str(out, "0-9a-fA-F");
+		return true;
+	case 'd':
+		put_property(out, "Nd");
+		return true;
+	case 'w':
+		buf_str(out, "\\p{Alphabetic}\\p{Pc}");
+		put_property(out, "L");
+		put_property(out, "M");
+		put_property(out, "Nd");
+		return true;
 	default:
-		return NULL;
+		return false;
 	}
+}
+
+/* The same for \D \H \W, whose sets are all but these. */
+static bool
+put_negated(Buf *out, char letter)
+{
+	return strchr("DHW", letter) &&
+	       put_set(out, (char)tolower((unsigned char)letter));
 }
 
 /* \uHHHH; p is after the u. */
@@ -101,13 +157,13 @@ code_point(Trans *t)
 	return true;
 }
 
-/* A property in braces or any one character, copied with its backslash. */
+/* An escape that both know, with what it has in braces. */
 static void
 copy_escape(Trans *t, char letter)
 {
 	buf_char(t->out, '\\');
 	buf_char(t->out, letter);
-	if (t->p < t->end && *t->p == '{' && strchr("pPxkgo", letter))
+	if (t->p < t->end && *t->p == '{' && strchr("xkgo", letter))
 		while (t->p < t->end) {
 			buf_char(t->out, *t->p);
 			if (*t->p++ == '}')
@@ -115,14 +171,28 @@ copy_escape(Trans *t, char letter)
 		}
 }
 
-/* Sets inside a class that have no spelling there; NULL if letter is not one
- * of them. */
-static const char *
-negated_set(char letter)
+/* \p or \P and a name: its members; *negated if all others are meant. */
+static bool
+property(Trans *t, char letter, Buf *out, bool *negated)
 {
-	return letter == 'W'   ? "[^" WORD "]"
-	       : letter == 'H' ? "[^0-9a-fA-F]"
-	                       : NULL;
+	char name[48];
+	size_t n = 0;
+	bool brace = t->p < t->end && *t->p == '{';
+
+	t->p += brace;
+	*negated = letter == 'P';
+	if (brace && t->p < t->end && *t->p == '^') {
+		*negated = !*negated;
+		t->p++;
+	}
+	while (t->p < t->end && *t->p != '}' && n + 1 < sizeof name &&
+	       (brace || n == 0))
+		name[n++] = *t->p++;
+	name[n] = '\0';
+	if (n == 0 || (brace && (t->p == t->end || *t->p++ != '}')))
+		return refuse(t, "a property without a name or an end");
+	put_property(out, name);
+	return true;
 }
 
 static bool class_body(Trans *t, int depth);
@@ -132,23 +202,28 @@ static bool class_body(Trans *t, int depth);
 static bool
 class_escape(Trans *t, Buf *plain, Buf *sets)
 {
+	Arena a = {0};
+	Buf *out = t->out, *set = buf_new(&a);
 	char letter = *t->p++;
-	const char *set = set_of(letter), *apart = negated_set(letter);
-	Buf *out = t->out;
-	bool ok = true;
+	bool ok = true, negated = put_negated(set, letter);
 
-	if (letter == 'R' || letter == 'X')
-		return refuse(t, "\\R or \\X in a class");
-	t->out = plain;
-	if (apart)
-		buf_fmt(sets, "|%s", apart);
-	else if (letter == 'u')
-		ok = code_point(t);
-	else if (set)
-		buf_str(plain, set);
+	if (letter == 'R' || letter == 'X') {
+		ok = refuse(t, "\\R or \\X in a class");
+	} else if (letter == 'p' || letter == 'P') {
+		ok = property(t, letter, set, &negated);
+	} else if (!negated && !put_set(set, letter)) {
+		t->out = set;
+		if (letter == 'u')
+			ok = code_point(t);
+		else
+			copy_escape(t, letter);
+		t->out = out;
+	}
+	if (negated)
+		buf_fmt(sets, "|[^%s]", set->p);
 	else
-		copy_escape(t, letter);
-	t->out = out;
+		buf_add(plain, set->p, set->n);
+	arena_free(&a);
 	return ok;
 }
 
@@ -252,39 +327,58 @@ static bool class(Trans *t)
 	return class_body(t, 0);
 }
 
+/* Where a word begins or ends, or does not. */
+static void
+put_boundary(Buf *out, const char *word, bool is)
+{
+	const char *yes = is ? "!" : "=", *no = is ? "=" : "!";
+
+	buf_fmt(out, "(?:(?<=[%s])(?%s[%s])|(?<![%s])(?%s[%s]))", word, yes,
+	        word, word, no, word);
+}
+
+/* A letter with a set of its own; false if it is none. */
+static bool
+set_escape(Trans *t, char letter, Buf *set, bool *ok)
+{
+	bool negated = false;
+
+	*ok = true;
+	if (letter == 'b' || letter == 'B') {
+		put_set(set, 'w');
+		buf_str(set, WORD_LATIN1);
+		put_boundary(t->out, set->p, letter == 'b');
+		return true;
+	}
+	if (letter == 'p' || letter == 'P')
+		*ok = property(t, letter, set, &negated);
+	else if (put_negated(set, letter))
+		negated = true;
+	else if (!put_set(set, letter))
+		return false;
+	if (letter == 'w' || letter == 'W')
+		buf_str(set, WORD_LATIN1);
+	buf_fmt(t->out, "[%s%s]", negated ? "^" : "", set->p);
+	return true;
+}
+
 static bool
 escape(Trans *t)
 {
+	Arena a = {0};
 	char letter = *t->p++;
-	const char *set = set_of(letter);
+	bool ok, done;
 
 	t->atom = t->out->n;
-	switch (letter) {
-	case 'u':
+	done = set_escape(t, letter, buf_new(&a), &ok);
+	arena_free(&a);
+	if (done)
+		return ok;
+	if (letter == 'u')
 		return code_point(t);
-	case 'b':
-		buf_str(t->out, "(?:(?<=[" WORD "])(?![" WORD "])|"
-		                "(?<![" WORD "])(?=[" WORD "]))");
-		return true;
-	case 'B':
-		buf_str(t->out, "(?:(?<=[" WORD "])(?=[" WORD "])|"
-		                "(?<![" WORD "])(?![" WORD "]))");
-		return true;
-	case 'W':
-		buf_str(t->out, "[^" WORD "]");
-		return true;
-	case 'H':
-		buf_str(t->out, "[^0-9a-fA-F]");
-		return true;
-	case 'C':
+	if (letter == 'C')
 		return refuse(t, "\\C");
-	default:
-		break;
-	}
-	if (set)
-		buf_fmt(t->out, "[%s]", set);
-	else
-		copy_escape(t, letter);
+	copy_escape(t, letter);
 	return true;
 }
 

@@ -303,7 +303,9 @@ open_patterns(Ctx *c, Arena *a, Tokenizer *t)
 	for (size_t i = 0; i < t->n[SEC_ADDED]; i++)
 		word |= t->ADDED[i].flag & ADDED_SINGLE;
 	if (word)
-		t->word = regex_open(c, a, SPAN("[\\w\\x{200c}\\x{200d}]"));
+		t->word = regex_open(
+			c, a,
+			SPAN("[\\p{Alphabetic}\\p{L}\\p{M}\\p{Nd}\\p{Pc}\\x{200c}\\x{200d}]"));
 	return !word || t->word;
 }
 

@@ -21,8 +21,10 @@ typedef bool ParseFn(Build *, const Json *, Step *);
 #define GPT2_SPLIT                                                             \
 	"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|"   \
 	"\\s+(?!\\S)|\\s+"
-/* As the regex crate reads \w: with the two joiners. */
-#define WORDS "[\\w\\x{200c}\\x{200d}]+|[^\\w\\x{200c}\\x{200d}\\s]+"
+/* As the regex crate reads \w: Oniguruma's, with the two joiners and without
+ * a few of Latin-1. */
+#define WORD "\\p{Alphabetic}\\p{L}\\p{M}\\p{Nd}\\p{Pc}\\x{200c}\\x{200d}"
+#define WORDS "[" WORD "]+|[^" WORD "\\s]+"
 
 static const char *const key_of[PHASES] = {"normalizer", "pre_tokenizer",
                                            "post_processor", "decoder"};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * unicode.c - characters: UTF-8, classes, case, normal forms.
  *
- * Properties come from utf8proc (Unicode 15); those that BERT's parts ask for
- * are taken back to Unicode 8, see young.def.  White_Space is spelled out,
+ * Properties come from utf8proc (Unicode 15), corrected to what the reference
+ * library has: its classes are of Unicode 8, 9 and 16, part by part.  White_Space is spelled out,
  * because libraries differ over U+180E; lower case has one exception, which
  * utf8proc cannot express: U+0130 gives two characters. */
 
@@ -148,23 +148,60 @@ category(uint32_t c)
 	return utf8proc_category((utf8proc_int32_t)c);
 }
 
+typedef struct Range {
+	uint32_t from, to;
+} Range;
+
+/* Whether one of n ranges, in order, holds c. */
+static bool
+in_ranges(const Range *r, size_t n, uint32_t c)
+{
+	size_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (c > r[mid].to)
+			lo = mid + 1;
+		else if (c < r[mid].from)
+			hi = mid;
+		else
+			return true;
+	}
+	return false;
+}
+
 bool
 is_number(uint32_t c)
 {
+	/* of Unicode 16 and 17 */
+	static const Range newer[] = {
+		{0x10d40, 0x10d49}, {0x116d0, 0x116e3}, {0x11bf0, 0x11bf9},
+		{0x11de0, 0x11de9}, {0x16130, 0x16139}, {0x16d70, 0x16d79},
+		{0x16ff4, 0x16ff6}, {0x1ccf0, 0x1ccf9}, {0x1e5f1, 0x1e5fa},
+	};
 	utf8proc_category_t k;
 
 	if (c < 0x80)
 		return c >= '0' && c <= '9';
 	k = category(c);
-	return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
+	return (k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO) ||
+	       (c >= 0x10d40 && in_ranges(newer, LEN(newer), c));
 }
 
 bool
 is_mark(uint32_t c)
 {
+	static const Range young[] = {
+#define YOUNG_MARK(from, to) {from, to},
+#include "young_mark.def"
+	};
 	utf8proc_category_t k = category(c);
 
-	return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME;
+	if (c == 0x1cf2 || c == 0x1cf3) /* until Unicode 12 */
+		return true;
+	return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME &&
+	       !in_ranges(young, LEN(young), c);
 }
 
 /* Whether the reference library, whose classes are of Unicode 8, does not
@@ -172,25 +209,12 @@ is_mark(uint32_t c)
 static bool
 is_young(uint32_t c)
 {
-	static const struct {
-		uint32_t from, to;
-	} range[] = {
+	static const Range young[] = {
 #define YOUNG(from, to) {from, to},
 #include "young.def"
 	};
-	size_t lo = 0, hi = LEN(range);
 
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (c > range[mid].to)
-			lo = mid + 1;
-		else if (c < range[mid].from)
-			hi = mid;
-		else
-			return true;
-	}
-	return false;
+	return in_ranges(young, LEN(young), c);
 }
 
 bool
@@ -247,6 +271,27 @@ is_han(uint32_t c)
 	return false;
 }
 
+/* Capitals of Unicode 16 and 17: from, to, what to add. */
+static uint32_t
+lower_newer(uint32_t c)
+{
+	static const struct {
+		uint32_t from, to;
+		int32_t add;
+	} row[] = {
+		{0x1c89, 0x1c89, 1},    {0xa7cb, 0xa7cb, 0x264 - 0xa7cb},
+		{0xa7cc, 0xa7cc, 1},    {0xa7ce, 0xa7ce, 1},
+		{0xa7d2, 0xa7d2, 1},    {0xa7d4, 0xa7d4, 1},
+		{0xa7da, 0xa7da, 1},    {0xa7dc, 0xa7dc, 0x19b - 0xa7dc},
+		{0x10d50, 0x10d65, 32}, {0x16ea0, 0x16eb8, 27},
+	};
+
+	for (size_t i = 0; i < LEN(row) && c >= row[i].from; i++)
+		if (c <= row[i].to)
+			return (uint32_t)((int32_t)c + row[i].add);
+	return c;
+}
+
 int
 rune_lower(uint32_t c, uint32_t out[2])
 {
@@ -257,6 +302,8 @@ rune_lower(uint32_t c, uint32_t out[2])
 	}
 	out[0] = c < 0x80 ? (c >= 'A' && c <= 'Z' ? c + 32 : c)
 	                  : (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);
+	if (out[0] == c && c >= 0x1c89)
+		out[0] = lower_newer(c);
 	return 1;
 }
 
