@@ -184,10 +184,10 @@ typedef struct qe_run {
 	bool rerank;     /* prompts: a query, then documents to score by it */
 	bool tokens;     /* prompts: a label for each token */
 	bool embed;
-	bool normalize; /* unit length, in any case */
+	bool normalize;      /* unit length, in any case */
 	const char *pooling; /* where the package's graph does not pool */
-	bool json;      /* one object per prompt, a line each */
-	bool bench;     /* figures of prompt_tokens and n tokens, to `to` */
+	bool json;           /* one object per prompt, a line each */
+	bool bench; /* figures of prompt_tokens and n tokens, to `to` */
 	int64_t prompt_tokens; /* of a benchmark; -1: one prefill step's */
 	int64_t iterations;    /* of a benchmark */
 	int64_t threads;       /* 0: one per core */

@@ -35,7 +35,7 @@ mini_value(const Mini *m, unsigned code)
 	double sign = code >> bits & 1 ? -1 : 1, x;
 
 	if (m->fnuz && code == 0x80)
-		return NAN;
+		return (double)NAN;
 	if ((code & ((1u << bits) - 1)) > m->max)
 		return m->inf && !frac ? sign * (double)INFINITY : (double)NAN;
 	x = e ? ldexp(1 + ldexp(frac, -m->mbits), e - m->bias)

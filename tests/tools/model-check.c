@@ -229,7 +229,7 @@ compare_rows(Run *r, const Value *got, const SafeTensor *want)
 	int64_t n = shape_count(&got->shape), rows;
 
 	if (!shape_eq(&got->shape, &want->shape)) {
-		r->worst = INFINITY;
+		r->worst = (double)INFINITY;
 		return;
 	}
 	rows = got->shape.rank >= 2 ? got->shape.dim[0] * got->shape.dim[1] : 1;

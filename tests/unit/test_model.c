@@ -301,8 +301,8 @@ check_case(const char *path)
 	for (int i = 0; i < k.n; i++)
 		top = fmax(top, fabs(k.got[i]));
 	for (int i = 0; ok && i < k.n; i++)
-		ok = fabs(k.got[i] - json_num(json_at(want, (size_t)i), NAN)) <=
-		     1e-4 * top;
+		ok = fabs(k.got[i] - json_num(json_at(want, (size_t)i),
+		                              (double)NAN)) <= 1e-4 * top;
 	if (!ok)
 		fprintf(stderr, "%s: %s\n", path,
 		        k.c.status ? k.c.msg : "other numbers");

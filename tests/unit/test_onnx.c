@@ -108,7 +108,7 @@ a_model_survives(void)
 {
 	Ctx c = {.tool = "test"};
 	const char *one = in_dir(&c, "one.onnx"), *two = in_dir(&c, "two.onnx");
-	Graph *g, *h;
+	Graph *g, *h = NULL;
 	const Node *n;
 	const int64_t *ints;
 	Value *v;

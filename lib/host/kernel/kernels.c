@@ -4,6 +4,10 @@
  * Tables are constant; choosing one looks at the processor and at the bound
  * that the caller gives, never at the environment. */
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "impl.h"
 
 #define PICK_generic(fn, isa) fn##_generic
@@ -48,11 +52,20 @@ always(void)
 }
 
 #if defined(__x86_64__)
+/* clang 14 does not know it by name */
+static bool
+has_f16c(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
 static bool
 has_avx2(void)
 {
 	return __builtin_cpu_supports("avx2") &&
-	       __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+	       __builtin_cpu_supports("fma") && has_f16c();
 }
 
 static bool
