@@ -92,6 +92,7 @@ void buf_add(Buf *, const void *, size_t);
 void buf_str(Buf *, const char *);
 void buf_char(Buf *, char);
 void buf_fmt(Buf *, const char *fmt, ...) PRINTF(2, 3);
+void buf_utf8(Buf *, uint32_t code); /* one character */
 void buf_clear(Buf *);
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
@@ -158,7 +159,7 @@ Out *out_open(Ctx *, Arena *, const char *path);
 bool out_write(Ctx *, Out *, const void *, size_t);
 bool out_zero(Ctx *, Out *, size_t);
 bool out_flush(Ctx *, Out *); /* for a reader who waits */
-int64_t out_at(const Out *); /* bytes written so far */
+int64_t out_at(const Out *);  /* bytes written so far */
 bool out_commit(Ctx *, Out *);
 /* The three steps for bytes at hand. */
 bool file_write(Ctx *, const char *path, const void *data, size_t size);

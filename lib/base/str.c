@@ -81,6 +81,17 @@ buf_fmt(Buf *b, const char *fmt, ...)
 }
 
 void
+buf_utf8(Buf *b, uint32_t u)
+{
+	static const unsigned lead[] = {0, 0xc0, 0xe0, 0xf0};
+	int more = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3;
+
+	buf_char(b, (char)(lead[more] | u >> 6 * more));
+	for (int i = more - 1; i >= 0; i--)
+		buf_char(b, (char)(0x80 | (u >> 6 * i & 63)));
+}
+
+void
 buf_clear(Buf *b)
 {
 	b->n = 0;

@@ -239,26 +239,6 @@ from_fortran(const Shape *s, size_t size, const char *from, char *to, int64_t n)
 	}
 }
 
-/* NumPy keeps text as UCS-4; what is no character becomes U+FFFD. */
-static void
-put_utf8(Buf *b, uint32_t u)
-{
-	if (u > 0x10ffff || (u >= 0xd800 && u < 0xe000))
-		u = 0xfffd;
-	if (u < 0x80) {
-		buf_char(b, (char)u);
-		return;
-	}
-	if (u >= 0x10000)
-		buf_char(b, (char)(0xf0 | u >> 18));
-	if (u >= 0x800)
-		buf_char(b, (char)((u >= 0x10000 ? 0x80 : 0xe0) |
-		                   (u >> 12 & (u >= 0x10000 ? 63 : 15))));
-	buf_char(b, (char)((u >= 0x800 ? 0x80 : 0xc0) |
-	                   (u >> 6 & (u >= 0x800 ? 63 : 31))));
-	buf_char(b, (char)(0x80 | (u & 63)));
-}
-
 /* One text: padded with zeros to its width. */
 static Span
 get_text(Head *h, Arena *a, const char *p)
@@ -277,7 +257,10 @@ get_text(Head *h, Arena *a, const char *p)
 		memcpy(&u, p + 4 * i, 4);
 		if (h->order == '>')
 			swap_bytes((char *)&u, 1, 4);
-		put_utf8(b, u);
+		/* UCS-4; what is no character becomes U+FFFD */
+		if (u > 0x10ffff || (u >= 0xd800 && u < 0xe000))
+			u = 0xfffd;
+		buf_utf8(b, u);
 	}
 	while (b->n && !b->p[b->n - 1])
 		b->p[--b->n] = '\0';

@@ -80,17 +80,6 @@ hex4(Scan *s, unsigned *u)
 	return true;
 }
 
-static void
-put_utf8(Buf *b, unsigned u)
-{
-	static const unsigned lead[] = {0, 0xc0, 0xe0, 0xf0};
-	int more = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3;
-
-	buf_char(b, (char)(lead[more] | u >> 6 * more));
-	while (more--)
-		buf_char(b, (char)(0x80 | (u >> 6 * more & 63)));
-}
-
 static bool
 escape(Scan *s, Buf *b)
 {
@@ -112,7 +101,7 @@ escape(Scan *s, Buf *b)
 		u = 0x10000 + ((u & 0x3ff) << 10 | (low & 0x3ff));
 	} else if (!u || (u >= 0xdc00 && u < 0xe000))
 		return bad(s, "no character");
-	put_utf8(b, u);
+	buf_utf8(b, u);
 	return true;
 }
 
