@@ -86,6 +86,17 @@ tree_has(Tree *t, const Json *name, const char *suffix)
 	return name && find(t, name, suffix, &f);
 }
 
+void
+tree_skip(Tree *t, const Json *name)
+{
+	static const char *const suffixes[] = {".weight", ".bias"};
+	Found f;
+
+	for (size_t i = 0; name && i < LEN(suffixes); i++)
+		if (find(t, name, suffixes[i], &f))
+			dict_set(t->used, f.source, t);
+}
+
 static bool
 shape_fits(const Shape *got, const Shape *want)
 {

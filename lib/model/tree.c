@@ -475,9 +475,7 @@ lm_head(Tree *t)
 			             tree_param(t, json_get(h, "w"), ".bias",
 			                        (Shape){1, {vocab}}));
 		/* a tied head may stand in the file once more */
-		if (tree_has(t, json_get(h, "w"), ".weight"))
-			tree_param(t, json_get(h, "w"), ".weight",
-			           (Shape){2, {vocab, -1}});
+		tree_skip(t, json_get(h, "w"));
 	} else {
 		o = tree_linear(t, json_get(h, "w"), vocab, width, bias);
 	}
@@ -538,6 +536,8 @@ heads(Tree *t)
 		tree_put(t->root, "head", o);
 		return true;
 	}
+	/* the same checkpoint may serve the language model */
+	tree_skip(t, json_get(json_get(t->arch, "head"), "w"));
 	o = NULL;
 	if (strcmp(t->task, "feature-extraction") != 0) {
 		if (!(o = task_head(t)))

@@ -58,6 +58,8 @@ bool tree_let(Tree *, const char *name, int64_t *out);
  * prefix; "?" in front: may be missing, which gives NULL without a failure. */
 const char *tree_param(Tree *, const Json *name, const char *suffix,
                        Shape want);
+/* Lets weight and bias of a module be there without a use. */
+void tree_skip(Tree *, const Json *name);
 bool tree_has(Tree *, const Json *name, const char *suffix);
 /* {"weight", "bias"} of y = x W^T + b, [out, in] unless the file says
  * otherwise.  NULL: failed. */
