@@ -8,7 +8,7 @@
 
 enum { MAXBASE = 8, MAXFILE = 1 << 20, MAXDEPTH = 8 };
 
-enum KeyKind { ANY, VALUE, NAME, OBJECT, LIST };
+enum KeyKind { ANY, MAP, VALUE, NAME, OBJECT, LIST };
 
 static const struct Key {
 	const char *section, *key;
@@ -61,6 +61,8 @@ check(Ctx *c, const char *section, const Json *o, int depth)
 			            section);
 		if (!v)
 			continue;
+		if (k->kind == MAP && !json_is(v, json_type_object))
+			return fail(c, QE_INPUT, "'%s' is not an object", key);
 		if (k->kind == OBJECT && !check(c, k->sub, v, depth + 1))
 			return false;
 		if (k->kind == LIST && !check_list(c, k, v, depth))
@@ -195,7 +197,7 @@ eval_key(Ctx *c, Arena *a, const Env *env, const struct Key *k, Json *v,
 {
 	Json *o;
 
-	if (k->kind == ANY) {
+	if (k->kind == ANY || k->kind == MAP) {
 		json_put(out, k->key, json_share(v));
 		return true;
 	}

@@ -250,17 +250,20 @@ frequencies(Tree *t, const Json *rope, Rope *r)
 {
 	const Json *o = json_get(rope, "scaling");
 	const char *type = json_get_str(o, "rope_type", NULL);
+	int64_t dim = json_get_int(rope, "dim", 0);
 
 	if (!type)
 		type = json_get_str(o, "type", "default");
-	r->dim = (int)json_get_int(rope, "dim", 0);
+	if (o && !json_is(o, json_type_object))
+		return fail(t->c, QE_INPUT, "rope: scaling is not an object");
 	r->base = json_get_num(rope, "theta", 10000);
 	r->scale = 1;
-	if (r->dim < 2 || r->dim > MAXDIM || r->dim % 2)
+	if (dim < 2 || dim > MAXDIM || dim % 2)
 		return fail(t->c, QE_INPUT,
-		            "rope over %d elements, wanted an even number up "
+		            "rope over %lld elements, wanted an even number up "
 		            "to %d",
-		            r->dim, MAXDIM);
+		            (long long)dim, MAXDIM);
+	r->dim = (int)dim;
 	if (!(r->base > 1))
 		return fail(t->c, QE_INPUT, "rope: theta %g", r->base);
 	if (!lengths(t, rope, o, r))
