@@ -263,6 +263,8 @@ enum OpFlag {
 	DYNAMIC = 1 << 2, /* output shape depends on input values: NonZero... */
 	CONTROL = 1 << 3, /* has subgraphs */
 	SHAPED = 1 << 4,  /* reads shapes of inputs, not their bytes: Shape */
+	TEXT = 1 << 5,    /* takes strings and complex numbers too */
+	LISTS = 1 << 6,   /* takes sequences and optionals too */
 };
 
 /* Sets kind, type and shape of out[] from in[]; dims may be unknown (-1) on

@@ -6,7 +6,10 @@
 
 #include "num.h"
 
-enum { OUTBITS = 40 }; /* no output is larger than 2^40 bytes */
+enum {
+	OUTBITS = 40,  /* no output is larger than 2^40 bytes */
+	SIZEBITS = 48, /* nor are its dimensions, whatever is 0 */
+};
 
 Value *
 node_in(const Node *n, int k)
@@ -86,10 +89,35 @@ axes_arg(Ctx *c, const Ints *l, int rank, bool *out)
 }
 
 bool
+want_scalar(Ctx *c, const Node *n, int k)
+{
+	const Value *v = node_in(n, k);
+
+	if (v && shape_known(&v->shape) && shape_count(&v->shape) != 1)
+		return fail(c, QE_INPUT, "input %d: %s, wanted one element", k,
+		            shape_text(&v->shape).s);
+	return true;
+}
+
+/* The other dimensions beside a 0 are sizes too. */
+bool
+shape_sane(Ctx *c, const Shape *s)
+{
+	int64_t n = 1;
+
+	for (int i = 0; i < s->rank && n >= 0; i++)
+		n = mul_size(n, MAX(1, s->dim[i]));
+	return (n >= 0 && n >> SIZEBITS == 0) ||
+	       fail(c, QE_INPUT, "%s is too large", shape_text(s).s);
+}
+
+bool
 value_set(Ctx *c, Value *v, DType type, const Shape *s)
 {
 	if (!v)
 		return true;
+	if (!shape_sane(c, s))
+		return false;
 	if (s->rank > MAXRANK)
 		return fail(c, QE_INPUT, "rank %d, at most %d", s->rank,
 		            MAXRANK);

@@ -282,17 +282,25 @@ keep_row(const Attend *t, int stage, int64_t row, const double *x)
 		store_f64(t->qk, row * t->k.len, t->k.len, x);
 }
 
+/* Row i of a head: scale q k. */
+static void
+score(const Attend *t, int64_t b, int64_t h, int64_t i, double *s)
+{
+	const double *q = heads_row(&t->q, b, h, i);
+
+	for (int64_t j = 0; j < t->k.len; j++)
+		s[j] = t->scale *
+		       dot(q, heads_row(&t->k, b, h / t->group, j), t->q.width);
+}
+
 /* One query: scores into s, the result into y. */
 static void
 attend_row(const Attend *t, int64_t b, int64_t h, int64_t i, double *s,
            double *y)
 {
-	const double *q = heads_row(&t->q, b, h, i);
 	int64_t row = (b * t->q.heads + h) * t->q.len + i;
 
-	for (int64_t j = 0; j < t->k.len; j++)
-		s[j] = t->scale *
-		       dot(q, heads_row(&t->k, b, h / t->group, j), t->q.width);
+	score(t, b, h, i, s);
 	keep_row(t, 0, row, s);
 	for (int64_t j = 0; j < t->k.len && t->cap != 0; j++)
 		s[j] = t->cap * tanh(s[j] / t->cap);
@@ -307,6 +315,19 @@ attend_row(const Attend *t, int64_t b, int64_t h, int64_t i, double *s,
 	soften(s, t->k.len, (double)-INFINITY);
 	keep_row(t, 3, row, s);
 	mix(&t->v, b, h / t->group, s, t->k.len, y);
+}
+
+static bool
+heads_match(Ctx *c, const Node *n, const Attend *t)
+{
+	return (t->k.batch == t->q.batch && t->v.batch == t->q.batch &&
+	        t->k.width == t->q.width && t->k.len == t->v.len &&
+	        t->k.heads == t->v.heads && t->k.heads >= 1 &&
+	        t->q.heads % t->k.heads == 0) ||
+	       fail(c, QE_INPUT, "query %s, key %s, value %s",
+	            shape_text(&n->in[0]->shape).s,
+	            shape_text(&n->in[1]->shape).s,
+	            shape_text(&n->in[2]->shape).s);
 }
 
 static bool
@@ -329,15 +350,11 @@ open_attend(Ctx *c, Arena *a, const Node *n, Attend *t)
 	    !join(c, a, past, n->in[1], kh, &t->k) ||
 	    !join(c, a, node_in(n, 5), n->in[2], kh, &t->v))
 		return false;
-	if (t->k.batch != t->q.batch || t->v.batch != t->q.batch ||
-	    t->k.width != t->q.width || t->k.len != t->v.len ||
-	    t->k.heads != t->v.heads || t->k.heads < 1 ||
-	    t->q.heads % t->k.heads ||
-	    (t->valid && shape_count(&t->valid->shape) != t->q.batch))
-		return fail(c, QE_INPUT, "query %s, key %s, value %s",
-		            shape_text(&n->in[0]->shape).s,
-		            shape_text(&n->in[1]->shape).s,
-		            shape_text(&n->in[2]->shape).s);
+	if (!heads_match(c, n, t))
+		return false;
+	if (t->valid && shape_count(&t->valid->shape) != t->q.batch)
+		return fail(c, QE_INPUT, "nonpad_kv_seqlen %s",
+		            shape_text(&t->valid->shape).s);
 	t->group = t->q.heads / t->k.heads;
 	t->scale = attr_float(n, "scale", 1 / sqrt((double)t->q.width));
 	return !t->mask || mask_fits(c, t->mask, t->q.batch, t->q.heads,
@@ -420,59 +437,57 @@ flex_type(Ctx *c, const Node *n, Value *x)
 	       fail(c, QE_INPUT, "softmax_precision %lld", (long long)t);
 }
 
+static bool
+open_flex(Ctx *c, Arena *a, const Node *n, Attend *t)
+{
+	*t = (Attend){0};
+	if (!heads_open(c, a, n->in[0], 0, &t->q) ||
+	    !heads_open(c, a, n->in[1], 0, &t->k) ||
+	    !heads_open(c, a, n->in[2], 0, &t->v) || !heads_match(c, n, t))
+		return false;
+	t->group = t->q.heads / t->k.heads;
+	t->scale = attr_float(n, "scale", 1 / sqrt((double)t->q.width));
+	return true;
+}
+
 bool
 eval_flex_attention(Ctx *c, Arena *a, Node *n)
 {
 	Value x = {0};
-	Attend t = {0};
 	double *s, *y;
-	int64_t row = 0;
+	int64_t rows, len;
+	Attend t;
 
 	if (!infer_flex_attention(c, n) || !value_alloc(c, a, n->out[0]) ||
-	    !heads_open(c, a, n->in[0], 0, &t.q) ||
-	    !heads_open(c, a, n->in[1], 0, &t.k) ||
-	    !heads_open(c, a, n->in[2], 0, &t.v) || !flex_type(c, n, &x))
+	    !flex_type(c, n, &x) || !open_flex(c, a, n, &t))
 		return false;
-	if (t.k.batch != t.q.batch || t.v.batch != t.q.batch ||
-	    t.k.width != t.q.width || t.k.len != t.v.len ||
-	    t.k.heads != t.v.heads || t.k.heads < 1 || t.q.heads % t.k.heads)
-		return fail(c, QE_INPUT, "query %s, key %s, value %s",
-		            shape_text(&n->in[0]->shape).s,
-		            shape_text(&n->in[1]->shape).s,
-		            shape_text(&n->in[2]->shape).s);
-	t.group = t.q.heads / t.k.heads;
-	t.scale = attr_float(n, "scale", 1 / sqrt((double)t.q.width));
-	x.shape = (Shape){4, {t.q.batch, t.q.heads, t.q.len, t.k.len}};
+	len = t.k.len;
+	rows = t.q.batch * t.q.heads * t.q.len;
+	x.shape = (Shape){4, {t.q.batch, t.q.heads, t.q.len, len}};
 	if (!value_alloc(c, a, &x))
 		return false;
-	s = NEWV(a, double, t.k.len + 1);
+	s = NEWV(a, double, len + 1);
 	y = NEWV(a, double, t.v.width + 1);
-	for (int64_t bh = 0; bh < t.q.batch * t.q.heads; bh++)
-		for (int64_t i = 0; i < t.q.len; i++, row++) {
-			int64_t b = bh / t.q.heads, h = bh % t.q.heads;
+	for (int64_t i = 0; i < rows; i++) {
+		int64_t bh = i / t.q.len;
 
-			for (int64_t j = 0; j < t.k.len; j++)
-				s[j] = t.scale *
-				       dot(heads_row(&t.q, b, h, i),
-				           heads_row(&t.k, b, h / t.group, j),
-				           t.q.width);
-			store_f64(&x, row * t.k.len, t.k.len, s);
-		}
+		score(&t, bh / t.q.heads, bh % t.q.heads, i % t.q.len, s);
+		store_f64(&x, i * len, len, s);
+	}
 	if (!modify(c, a, n, "score_mod", &x))
 		return false;
-	for (int64_t i = 0; i < row; i++) {
-		load_f64(&x, i * t.k.len, 1, t.k.len, s);
-		soften(s, t.k.len, (double)-INFINITY);
-		store_f64(&x, i * t.k.len, t.k.len, s);
+	for (int64_t i = 0; i < rows; i++) {
+		load_f64(&x, i * len, 1, len, s);
+		soften(s, len, (double)-INFINITY);
+		store_f64(&x, i * len, len, s);
 	}
 	if (!modify(c, a, n, "prob_mod", &x))
 		return false;
-	for (int64_t i = 0; i < row; i++) {
+	for (int64_t i = 0; i < rows; i++) {
 		int64_t bh = i / t.q.len;
 
-		load_f64(&x, i * t.k.len, 1, t.k.len, s);
-		mix(&t.v, bh / t.q.heads, bh % t.q.heads / t.group, s, t.k.len,
-		    y);
+		load_f64(&x, i * len, 1, len, s);
+		mix(&t.v, bh / t.q.heads, bh % t.q.heads / t.group, s, len, y);
 		store_f64(n->out[0], i * t.v.width, t.v.width, y);
 	}
 	return true;

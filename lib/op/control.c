@@ -128,7 +128,8 @@ eval_if(Ctx *c, Arena *a, Node *n)
 	Value **out = NEWV(a, Value *, n->nout);
 	Graph *g;
 
-	if (shape_count(&n->in[0]->shape) != 1 || n->in[0]->type != DT_BOOL)
+	if (n->in[0]->kind != VALUE_TENSOR ||
+	    shape_count(&n->in[0]->shape) != 1 || n->in[0]->type != DT_BOOL)
 		return fail(c, QE_INPUT, "condition %s%s",
 		            dtypes[n->in[0]->type].name,
 		            shape_text(&n->in[0]->shape).s);
@@ -245,8 +246,8 @@ scalar(Arena *a, DType t, int64_t x)
 static bool
 truth(Ctx *c, const Value *v, bool *out)
 {
-	if (v->kind != VALUE_TENSOR || shape_count(&v->shape) != 1 ||
-	    !v->data.mem)
+	if (v->kind != VALUE_TENSOR || v->type != DT_BOOL ||
+	    shape_count(&v->shape) != 1 || !v->data.mem)
 		return fail(c, QE_INPUT, "condition is not one element");
 	*out = value_i64(v, 0) != 0;
 	return true;
@@ -264,7 +265,7 @@ typedef struct Loop {
 static bool
 loop_step(Ctx *c, Arena *a, Loop *s, int64_t i)
 {
-	s->in[0] = scalar(a, s->g->in[0]->type ? s->g->in[0]->type : DT_I64, i);
+	s->in[0] = scalar(a, DT_I64, i);
 	s->in[1] = scalar(a, DT_BOOL, s->go);
 	for (int k = 0; k < s->g->nout; k++)
 		s->out[k] = NULL;
@@ -290,8 +291,10 @@ open_loop(Ctx *c, Arena *a, Node *n, Loop *s)
 	    n->nout > s->g->nout - 1 || s->g->nout < s->carried + 1)
 		return s->g ? want_counts(c, s->g, s->carried + 2, n->nout + 1)
 		            : false;
-	if (trips && shape_count(&trips->shape) != 1)
-		return fail(c, QE_INPUT, "trip count is not one element");
+	if (trips &&
+	    (trips->kind != VALUE_TENSOR || !dtype_is_int(trips->type) ||
+	     shape_count(&trips->shape) != 1))
+		return fail(c, QE_INPUT, "trip count is not one integer");
 	if (trips)
 		s->trips = MAX(0, value_i64(trips, 0));
 	s->in = NEWV(a, Value *, s->g->nin);

@@ -219,17 +219,60 @@ eval_qlinear_conv(Ctx *c, Arena *a, Node *n)
 
 /* ---- ConvTranspose ---- */
 
+/* What ConvTranspose says about sizes. */
+typedef struct Sizes {
+	const char *how; /* auto_pad */
+	bool given;      /* output_shape is */
+	int64_t extra[MAXSPACE], want[MAXSPACE], pads[2 * MAXSPACE];
+} Sizes;
+
+static bool
+sizes_arg(Ctx *c, const Node *n, Window *k, Sizes *s)
+{
+	s->how = attr_str(n, "auto_pad", "NOTSET");
+	s->given = attr_find(n, "output_shape") != NULL;
+	return window_list(c, n, "strides", k->n, 1, 1, k->stride) &&
+	       window_list(c, n, "dilations", k->n, 1, 1, k->dilation) &&
+	       window_list(c, n, "output_padding", k->n, 0, 0, s->extra) &&
+	       window_list(c, n, "output_shape", k->n, 1, 1, s->want) &&
+	       window_list(c, n, "pads", 2 * k->n, 0, 0, s->pads);
+}
+
+/* Size of the result on axis i, and what is cut off at its beginning. */
+static bool
+grown(Ctx *c, Window *k, const Sizes *s, int i)
+{
+	int64_t full, pad = 0;
+
+	if (k->out[i] > INT32_MAX || k->kernel[i] > INT32_MAX)
+		return fail(c, QE_INPUT, "axis %d of %lld is too large", i,
+		            (long long)k->out[i]);
+	full = (k->out[i] - 1) * k->stride[i] + s->extra[i] +
+	       (k->kernel[i] - 1) * k->dilation[i] + 1;
+	if (s->given || str_starts(s->how, "SAME_")) {
+		k->in[i] = s->given ? s->want[i] : k->out[i] * k->stride[i];
+		pad = MAX(0, full - k->in[i]);
+		k->begin[i] = strcmp(s->how, "SAME_UPPER") == 0 ? pad / 2
+		                                                : pad - pad / 2;
+	} else {
+		if (strcmp(s->how, "VALID") != 0) {
+			k->begin[i] = s->pads[i];
+			pad = s->pads[i] + s->pads[k->n + i];
+		}
+		k->in[i] = full - pad;
+	}
+	return k->in[i] >= 0 || fail(c, QE_INPUT, "pads %lld of %lld",
+	                             (long long)pad, (long long)full);
+}
+
 /* x [N, C, in...], w [C, M / group, kernel...]: a window whose out[] is the
  * input and whose in[] is the output. */
 static bool
 transpose_shape(Ctx *c, const Node *n, Shape *y, Window *k)
 {
 	const Shape *x = &n->in[0]->shape, *w = &n->in[1]->shape;
-	const char *how = attr_str(n, "auto_pad", "NOTSET");
-	int64_t group = attr_int(n, "group", 1), extra[MAXSPACE];
-	int64_t want[MAXSPACE], pads[2 * MAXSPACE];
-	bool sized = attr_find(n, "output_shape") != NULL;
-	bool same = str_starts(how, "SAME_");
+	int64_t group = attr_int(n, "group", 1);
+	Sizes s;
 
 	*y = *x;
 	if (x->rank < 0 || w->rank < 0 || !shape_known(w)) {
@@ -241,43 +284,17 @@ transpose_shape(Ctx *c, const Node *n, Shape *y, Window *k)
 	    (x->dim[1] >= 0 && w->dim[0] != x->dim[1]) || w->dim[0] % group)
 		return fail(c, QE_INPUT, "%s by %s in %lld groups",
 		            shape_text(x).s, shape_text(w).s, (long long)group);
-	if (!window_list(c, n, "strides", k->n, 1, 1, k->stride) ||
-	    !window_list(c, n, "dilations", k->n, 1, 1, k->dilation) ||
-	    !window_list(c, n, "output_padding", k->n, 0, 0, extra) ||
-	    !window_list(c, n, "output_shape", k->n, 1, 1, want) ||
-	    !window_list(c, n, "pads", 2 * k->n, 0, 0, pads))
+	if (!sizes_arg(c, n, k, &s))
 		return false;
-	y->dim[1] = w->dim[1] * group;
+	y->dim[1] = mul_size(w->dim[1], group);
 	for (int i = 0; i < k->n; i++) {
-		int64_t full, pad;
-
 		k->out[i] = x->dim[i + 2];
 		k->kernel[i] = w->dim[i + 2];
 		y->dim[i + 2] = -1;
 		if (k->out[i] < 0)
 			continue;
-		if (k->out[i] > INT32_MAX || k->kernel[i] > INT32_MAX)
-			return fail(c, QE_INPUT, "%s is too large",
-			            shape_text(x).s);
-		full = (k->out[i] - 1) * k->stride[i] + extra[i] +
-		       (k->kernel[i] - 1) * k->dilation[i] + 1;
-		pad = 0;
-		if (sized || same) {
-			k->in[i] = sized ? want[i] : k->out[i] * k->stride[i];
-			pad = MAX(0, full - k->in[i]);
-			k->begin[i] = strcmp(how, "SAME_UPPER") == 0
-			                      ? pad / 2
-			                      : pad - pad / 2;
-		} else {
-			k->begin[i] = strcmp(how, "VALID") == 0 ? 0 : pads[i];
-			pad = strcmp(how, "VALID") == 0
-			              ? 0
-			              : pads[i] + pads[k->n + i];
-			k->in[i] = full - pad;
-		}
-		if (k->in[i] < 0)
-			return fail(c, QE_INPUT, "pads %lld of %lld",
-			            (long long)pad, (long long)full);
+		if (!grown(c, k, &s, i))
+			return false;
 		y->dim[i + 2] = k->in[i];
 	}
 	return true;

@@ -245,6 +245,9 @@ open_roi(Ctx *c, const Node *n, int64_t k, Roi *r)
 		            w, h);
 	r->many_h = ratio ? ratio : (int64_t)fmax(0, ceil(r->bin_h));
 	r->many_w = ratio ? ratio : (int64_t)fmax(0, ceil(r->bin_w));
+	if (r->many_h > 1 << 12 || r->many_w > 1 << 12)
+		return fail(c, QE_INPUT, "%lld by %lld samples a bin",
+		            (long long)r->many_h, (long long)r->many_w);
 	return true;
 }
 

@@ -38,6 +38,27 @@ arity(Ctx *c, const Node *n)
 	return true;
 }
 
+/* Inputs are what the operator can read at all. */
+static bool
+readable(Ctx *c, const Node *n)
+{
+	for (int i = 0; i < n->nin; i++) {
+		const Value *v = n->in[i];
+
+		if (!v)
+			continue;
+		if (v->kind != VALUE_TENSOR && !(n->op->flags & LISTS))
+			return fail(c, QE_INPUT, "input %d is not a tensor", i);
+		if (v->type && strchr("SC", dtypes[v->type].class) &&
+		    !(n->op->flags & TEXT))
+			return fail(c, QE_INPUT, "not for type %s",
+			            dtypes[v->type].name);
+		if (!shape_sane(c, &v->shape))
+			return false;
+	}
+	return true;
+}
+
 static bool
 agree(const Shape *s, const Shape *was)
 {
@@ -77,7 +98,7 @@ infer_node(Ctx *c, Arena *a, Node *n)
 {
 	Value *was;
 
-	if (!arity(c, n))
+	if (!arity(c, n) || !readable(c, n))
 		return false;
 	was = NEWV(a, Value, n->nout);
 	for (int i = 0; i < n->nout; i++)
@@ -138,13 +159,17 @@ load_inputs(Ctx *c, Arena *a, Node *n)
 static bool
 run_node(Ctx *c, Arena *a, Node *n)
 {
-	bool own = n->op->flags & (VIEW | DYNAMIC);
+	bool own = n->op->flags & (VIEW | DYNAMIC), some = own;
 
 	for (int i = 0; i < n->nout && !own; i++)
 		if (n->out[i] && n->out[i]->kind == VALUE_TENSOR &&
 		    !value_alloc(c, a, n->out[i]))
 			return false;
-	return n->op->eval(c, a, n);
+	for (int i = 0; i < n->nout && !some; i++)
+		some = n->out[i] && (n->out[i]->kind != VALUE_TENSOR ||
+		                     shape_count(&n->out[i]->shape));
+	/* nothing to compute where there are no elements */
+	return !some || n->op->eval(c, a, n);
 }
 
 /* An operator may count on its first output. */
@@ -153,7 +178,7 @@ eval_node(Ctx *c, Arena *a, Node *n)
 {
 	bool spare, done;
 
-	if (!arity(c, n) || !load_inputs(c, a, n))
+	if (!arity(c, n) || !readable(c, n) || !load_inputs(c, a, n))
 		return false;
 	spare = !n->out[0];
 	if (spare) {
@@ -208,7 +233,7 @@ load_small(Ctx *c, Graph *g, Node *n)
 	for (int i = 0; i < n->nin; i++) {
 		Value *v = n->in[i];
 
-		if (v && v->data.src && !v->data.mem && is_small(v) &&
+		if (v && blob_is(v->data) && is_small(v) &&
 		    v->data.len <= SMALLBYTES && !load_input(c, g->mem, g, v))
 			return false;
 	}
@@ -367,8 +392,12 @@ hand_out(Ctx *c, Arena *a, Graph *g, Value **out)
 		*out[i] = *v;
 		out[i]->name = name;
 		out[i]->from = NULL;
-		if (v->kind == VALUE_TENSOR && blob_is(v->data) &&
-		    !load_input(c, a, g, out[i]))
+		if (v->kind != VALUE_TENSOR)
+			continue;
+		if (!blob_is(v->data))
+			return fail(c, QE_INPUT, "output '%s' is not made",
+			            v->name);
+		if (!load_input(c, a, g, out[i]))
 			return false;
 	}
 	return true;

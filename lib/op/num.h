@@ -39,6 +39,9 @@ bool axes_arg(Ctx *, const Ints *, int rank, bool *out);
 bool value_set(Ctx *, Value *out, DType, const Shape *);
 bool want_same(Ctx *, const Node *, int from, int to);
 bool want_rank(Ctx *, const Node *, int k, int rank);
+/* one element, where the shape is known */
+bool want_scalar(Ctx *, const Node *, int k);
+bool shape_sane(Ctx *, const Shape *);
 bool want_class(Ctx *, const Node *, int k, const char *classes);
 /* The shape of two (or more) shapes broadcast together. */
 bool shape_broadcast(Ctx *, Shape *y, const Shape *x);

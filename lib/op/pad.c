@@ -102,7 +102,7 @@ filler(Ctx *c, Arena *a, const Node *n, Value *v)
 	if (!value_alloc(c, a, v))
 		return false;
 	if (!given) {
-		if (dtypes[v->type].class != 'S' && x != 0)
+		if (!strchr("SC", dtypes[v->type].class) && x != 0)
 			store_f64(v, 0, 1, &x);
 		return true;
 	}
@@ -322,7 +322,8 @@ infer_reverse_sequence(Ctx *c, Node *n)
 {
 	if (n->in[0]->shape.rank >= 0 && n->in[0]->shape.rank < 2)
 		return fail(c, QE_INPUT, "rank %d", n->in[0]->shape.rank);
-	return value_set(c, node_out(n, 0), n->in[0]->type, &n->in[0]->shape);
+	return want_class(c, n, 1, "I") &&
+	       value_set(c, node_out(n, 0), n->in[0]->type, &n->in[0]->shape);
 }
 
 bool

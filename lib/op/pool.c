@@ -129,7 +129,7 @@ pool(Ctx *c, Arena *a, Node *n, Kind kind)
 
 	if (!window_open(c, n, &x->shape, NULL, &k))
 		return false;
-	if (window_taps(&k) > 1 << 28)
+	if (window_taps(&k) > 1 << 24)
 		return fail(c, QE_INPUT, "kernel is too large");
 	tap = NEWV(a, int64_t, window_taps(&k) + 1);
 	places = window_places(&k);

@@ -85,10 +85,10 @@ scale_axes(Ctx *c, Resize *r, const int *axis, int count, const Value *scales,
 		if (!(s > 0) || s > 1e9)
 			return fail(c, QE_INPUT, "scale %g", s);
 		r->scale[d] = s;
-		r->out[d] = r->in[d] < 0
-		                    ? -1
-		                    : (int64_t)floor((double)r->in[d] * s *
-		                                     (r->to[d] - r->from[d]));
+		s *= (double)r->in[d] * (r->to[d] - r->from[d]);
+		if (r->in[d] >= 0 && !(s >= 0 && s < 0x1p40))
+			return fail(c, QE_INPUT, "axis %d would be %g", d, s);
+		r->out[d] = r->in[d] < 0 ? -1 : (int64_t)floor(s);
 	}
 	return true;
 }
@@ -105,7 +105,7 @@ size_axes(Ctx *c, const Node *n, Resize *r, const int *axis, int count,
 		int d = axis[i];
 
 		r->out[d] = value_i64(sizes, i);
-		if (r->out[d] < 0 || r->in[d] == 0)
+		if (r->out[d] < 0 || r->out[d] >> 40 || r->in[d] < 1)
 			return fail(c, QE_INPUT, "size %lld of %lld",
 			            (long long)r->out[d], (long long)r->in[d]);
 		r->scale[d] = (double)r->out[d] / (double)r->in[d];
@@ -117,6 +117,9 @@ size_axes(Ctx *c, const Node *n, Resize *r, const int *axis, int count,
 	if (!larger && strcmp(keep, "not_larger") != 0)
 		return fail(c, QE_INPUT, "keep_aspect_ratio_policy '%s'", keep);
 	for (int i = 0; i < count; i++) {
+		if (s * (double)r->in[axis[i]] > 0x1p40)
+			return fail(c, QE_INPUT, "axis %d is too large",
+			            axis[i]);
 		r->scale[axis[i]] = s;
 		r->out[axis[i]] =
 			(int64_t)floor(s * (double)r->in[axis[i]] + 0.5);
@@ -245,14 +248,20 @@ kernel(const Resize *r, double x)
 static void
 fill_row(const Resize *r, int d, const Table *t, int64_t o)
 {
-	double x = coordinate(r, d, o), left = ceil(x) - 1, ratio = x - left;
+	double x = coordinate(r, d, o), left, ratio;
 	double shrink = r->antialias ? fmin(r->scale[d], 1) : 1, sum = 0;
-	int64_t last = r->in[d] - 1, first = (int64_t)left + 1 - t->taps / 2;
+	bool nowhere = !(fabs(x) < 1e15);
+	int64_t last = r->in[d] - 1, first;
 	int64_t *index = t->index + o * t->taps;
 	double *w = t->weight + o * t->taps;
 
-	t->outside[o] = strcmp(r->coord, "tf_crop_and_resize") == 0 &&
-	                (x < 0 || x > (double)last);
+	x = nowhere ? 0 : x;
+	left = ceil(x) - 1;
+	ratio = x - left;
+	first = (int64_t)left + 1 - t->taps / 2;
+	t->outside[o] =
+		nowhere || (strcmp(r->coord, "tf_crop_and_resize") == 0 &&
+	                    (x < 0 || x > (double)last));
 	if (r->mode == NEAREST) {
 		first = (int64_t)left + nearest(r->nearest, ratio);
 		w[0] = 1;
@@ -284,7 +293,7 @@ make_table(Ctx *c, Arena *a, const Resize *r, int d, Table *t)
 	count = r->mode == NEAREST
 	                ? 1
 	                : 2 - 2 * ((int64_t)floor(-half / shrink) + 1);
-	if (mul_size(count, r->out[d]) < 0 || count > 1 << 24)
+	if (count > 1 << 24 || mul_size(count, r->out[d]) >> 30)
 		return fail(c, QE_INPUT, "%lld taps on axis %d",
 		            (long long)count, d);
 	*t = (Table){.taps = (int)count,

@@ -94,6 +94,9 @@ act_args(Ctx *c, Arena *a, const Node *n, Rnn *s, const char *const *usual)
 	if (names && (names->type != ATTR_STRINGS || names->n != count))
 		return fail(c, QE_INPUT, "%d activations, wanted %d", names->n,
 		            count);
+	if ((alpha && alpha->type != ATTR_FLOATS) ||
+	    (beta && beta->type != ATTR_FLOATS))
+		return fail(c, QE_INPUT, "activation_alpha or _beta");
 	for (int i = 0; i < count; i++) {
 		const char *name = names ? arena_span(a, names->strings[i])
 		                         : usual[i % s->nact];

@@ -16,6 +16,8 @@ infer_one_hot(Ctx *c, Node *n)
 	Shape y = {.rank = -1};
 	int axis;
 
+	if (!want_class(c, n, 0, "FIU") || !want_class(c, n, 1, "FIU"))
+		return false;
 	if (x->rank >= 0) {
 		if (x->rank >= MAXRANK)
 			return fail(c, QE_INPUT, "rank %d", x->rank);
@@ -331,6 +333,9 @@ eval_unique(Ctx *c, Arena *a, Node *n)
 	Groups g;
 	int axis = 0;
 
+	if (dtypes[x->type].class == 'C')
+		return fail(c, QE_INPUT, "not for type %s",
+		            dtypes[x->type].name);
 	if (attr_find(n, "axis")) {
 		if (!axis_arg(c, attr_int(n, "axis", 0), x->shape.rank, &axis))
 			return false;

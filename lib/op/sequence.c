@@ -40,8 +40,9 @@ position(Ctx *c, const Value *v, int count, bool past_end, int *out)
 {
 	int64_t at, limit = past_end ? (int64_t)count + 1 : count;
 
-	if (shape_count(&v->shape) != 1)
-		return fail(c, QE_INPUT, "position is not one element");
+	if (v->kind != VALUE_TENSOR || !dtype_is_int(v->type) ||
+	    shape_count(&v->shape) != 1)
+		return fail(c, QE_INPUT, "position is not one integer");
 	at = value_i64(v, 0);
 	if (at < -(int64_t)count || at >= limit)
 		return fail(c, QE_INPUT, "item %lld of %d", (long long)at,
@@ -103,6 +104,9 @@ eval_sequence_insert(Ctx *c, Arena *a, Node *n)
 	Value *y = n->out[0];
 	int at = s->nitem;
 
+	if (n->in[1]->kind != VALUE_TENSOR)
+		return fail(c, QE_INPUT, "'%s' is not a tensor",
+		            n->in[1]->name);
 	if (n->in[1]->type != s->type && s->nitem)
 		return fail(c, QE_INPUT, "%s into %s",
 		            dtypes[n->in[1]->type].name, dtypes[s->type].name);
@@ -153,6 +157,8 @@ eval_sequence_at(Ctx *c, Arena *a, Node *n)
 	(void)a;
 	if (!position(c, n->in[1], s->nitem, false, &at))
 		return false;
+	if (s->item[at]->kind != VALUE_TENSOR)
+		return fail(c, QE_INPUT, "item %d is not a tensor", at);
 	n->out[0]->type = s->item[at]->type;
 	n->out[0]->shape = s->item[at]->shape;
 	n->out[0]->data = s->item[at]->data;
@@ -187,7 +193,8 @@ concatenate(Ctx *c, Arena *a, Value *y, Value *const *item, int n, int axis)
 	for (int i = 0; i < n; i++) {
 		const Shape *x = &item[i]->shape;
 
-		if (x->rank != s.rank || item[i]->type != item[0]->type)
+		if (item[i]->kind != VALUE_TENSOR || x->rank != s.rank ||
+		    item[i]->type != item[0]->type)
 			return fail(c, QE_INPUT, "%s and %s",
 			            shape_text(&item[0]->shape).s,
 			            shape_text(x).s);
@@ -299,6 +306,10 @@ eval_split_to_sequence(Ctx *c, Arena *a, Node *n)
 	size_t cap = 0;
 	int axis;
 
+	if (x->kind != VALUE_TENSOR ||
+	    (split && (split->kind != VALUE_TENSOR ||
+	               !dtype_is_int(split->type) || split->shape.rank > 1)))
+		return fail(c, QE_INPUT, "not a tensor to split, or parts");
 	if (!axis_arg(c, attr_int(n, "axis", 0), x->shape.rank, &axis))
 		return false;
 	whole = x->shape.dim[axis];

@@ -165,7 +165,8 @@ stft_args(Ctx *c, const Node *n, int64_t *step, int64_t *len, int64_t *frames)
 	const Value *w = node_in(n, 2), *l = node_in(n, 3);
 	const Shape *x = &n->in[0]->shape;
 
-	if (!want_rank(c, n, 0, 3))
+	if (!want_rank(c, n, 0, 3) || !want_scalar(c, n, 1) ||
+	    !want_scalar(c, n, 3))
 		return false;
 	*step = *len = *frames = -1;
 	if (node_known(n, 1))
@@ -310,12 +311,17 @@ bool
 infer_mel(Ctx *c, Node *n)
 {
 	const Value *bins = node_known(n, 0), *len = node_known(n, 1);
-	Shape y = {2,
-	           {len ? value_i64(len, 0) / 2 + 1 : -1,
-	            bins ? value_i64(bins, 0) : -1}};
+	Shape y = {2, {-1, -1}};
 
-	if ((len && (value_i64(len, 0) < 0 || value_i64(len, 0) > 1 << 24)) ||
-	    (bins && (y.dim[1] < 0 || y.dim[1] > 1 << 24)))
+	for (int k = 0; k < 5; k++)
+		if (!want_scalar(c, n, k))
+			return false;
+	if (len)
+		y.dim[0] = value_i64(len, 0) / 2 + 1;
+	if (bins)
+		y.dim[1] = value_i64(bins, 0);
+	if (y.dim[0] < -1 || y.dim[0] > 1 << 24 || y.dim[1] < -1 ||
+	    y.dim[1] > 1 << 24)
 		return fail(c, QE_INPUT, "matrix %s", shape_text(&y).s);
 	return value_set(c, node_out(n, 0), datatype(n), &y);
 }
@@ -326,7 +332,8 @@ mel_bin(double at, const Node *n)
 	double len = value_f64(n->in[1], 0), rate = value_f64(n->in[2], 0);
 	double hertz = 700 * (pow(10, at / 2595) - 1);
 
-	return (int64_t)fmax(0, fmin(1e9, floor((len + 1) * hertz / rate)));
+	hertz = floor((len + 1) * hertz / rate);
+	return hertz >= 0 && hertz < 1e9 ? (int64_t)hertz : 0;
 }
 
 bool

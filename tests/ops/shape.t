@@ -136,7 +136,7 @@ i64[1] -3
 
 ConstantOfShape
 i64[3] 9223372036854775807 4 4
-! has no size
+! is too large
 
 Expand
 [2,1] 1 2
