@@ -72,6 +72,10 @@ $(B)/tools/%: $(B)/tests/tools/%.o $(B)/cmd/cli.o $(B)/libqeff.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
 
+$(B)/tools/continue: examples/continue.c $(B)/libqeff.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
+
 $(B)/cmd/cli.o: CPPFLAGS += -DQEFF_SHARE='"$(PREFIX)/share/qeff"'
 $(B)/tests/tools/%.o: CPPFLAGS += -Icmd
 
@@ -92,7 +96,7 @@ unit: $(UNIT)
 
 # Commands, by bats: BATS='tests/cli/onnx-opt.bats' for some of them.
 BATS  = $(wildcard tests/cli/*.bats)
-tools: $(TOOLS)
+tools: $(TOOLS) $(B)/tools/continue
 
 cli: all tools
 	@BIN=$(CURDIR)/$(B)/bin TOOLS=$(CURDIR)/$(B)/tools \

@@ -114,3 +114,10 @@ golden() {
 	qnn-compile -q "$D/demo.onnx" --ctx-len 512 --prompt-len 32 -t 1 -o again.qpc
 	cmp again.qpc "$D/demo.qpc"
 }
+
+@test "the example of the library gives the same text" {
+	run --separate-stderr env continue "$ROOT/share" \
+		"$ROOT/share/models/demo" 'Once upon a time'
+	[ "$status" -eq 0 ] || complain 'the example failed'
+	[[ $output == *'The end.'* ]]
+}

@@ -34,8 +34,7 @@ static bool
 write_outputs(Ctx *c, Arena *a, int n, Value *const *out, const char *dir)
 {
 	for (int i = 0; i < n; i++)
-		if (!tensor_pb_write(c,
-		                     arena_str(a, "%s/output_%d.pb", dir, i),
+		if (!tensor_pb_write(c, arena_str(a, "%s/output_%d.pb", dir, i),
 		                     out[i]))
 			return false;
 	return true;
