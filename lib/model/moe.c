@@ -124,7 +124,8 @@ fused(Tree *t, const Experts *x, Json *o)
 	Shape back =
 		x->in_out ? (Shape){3, {x->n, n, h}} : (Shape){3, {x->n, h, n}};
 	const char *suffix =
-		tree_has(t, json_get(x->spec, "gate_up"), "") ? "" : ".weight";
+		tree_has(t, json_get(x->spec, "gate_up"), ".weight") ? ".weight"
+								     : "";
 	const Json *down_name = without_number(t, json_get(x->spec, "down"));
 	const char *w = tree_param(t, json_get(x->spec, "gate_up"), suffix,
 	                           both),
