@@ -50,8 +50,6 @@ try(const Tree *t, const char *prefix, const char *name, const char *suffix,
 static bool
 find_one(const Tree *t, const char *name, const char *suffix, Found *out)
 {
-	if (*name == '?')
-		name++;
 	if (*name == '/')
 		return try(t, "", name + 1, suffix, "", out) ||
 		       try(t, t->prefix, name + 1, suffix, t->canon, out);
@@ -181,11 +179,10 @@ tree_param(Tree *t, const Json *name, const char *suffix, Shape want)
 	if (!first)
 		return fail(t->c, QE_INPUT, "a module has no name"), NULL;
 	if (!find(t, name, suffix, &f)) {
-		if (*first != '?')
-			fail(t->c, QE_INPUT, "tensor '%s%s%s%s' is missing",
-			     *first == '/' ? "" : t->prefix,
-			     *first == '/' ? "" : t->layer,
-			     first + (*first == '/'), suffix);
+		fail(t->c, QE_INPUT, "tensor '%s%s%s%s' is missing",
+		     *first == '/' ? "" : t->prefix,
+		     *first == '/' ? "" : t->layer, first + (*first == '/'),
+		     suffix);
 		return NULL;
 	}
 	if (!check_tensor(t, &f, &want))

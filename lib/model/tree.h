@@ -55,7 +55,7 @@ bool tree_let(Tree *, const char *name, int64_t *out);
 /* The tensor `name` + suffix of the checkpoint, with the shape wanted,
  * entered into the document; its name there.  A name may be a list of
  * alternatives; "/" in front: not inside a layer, nor always behind the
- * prefix; "?" in front: may be missing, which gives NULL without a failure. */
+ * prefix.  NULL: failed. */
 const char *tree_param(Tree *, const Json *name, const char *suffix,
                        Shape want);
 /* Lets weight and bias of a module be there without a use. */
