@@ -152,8 +152,15 @@ gathered(Ctx *c, Node *n, bool heads, bool cb)
 		y.dim[0] =
 			n->in[1]->shape.rank < 1 ? -1 : n->in[1]->shape.dim[0];
 	y.dim[first] = ix->dim[ix->rank - 1];
-	if (y.dim[first] == 1 && len && shape_count(&len->shape) == 1)
-		y.dim[first] = value_i64(len, 0);
+	if (len && shape_count(&len->shape) == 1) {
+		int64_t want = value_i64(len, 0);
+
+		if (y.dim[first] > 1 && want != 1 && want != y.dim[first])
+			return fail(c, QE_INPUT, "indices %s for length %lld",
+			            shape_text(ix).s, (long long)want);
+		if (y.dim[first] == 1)
+			y.dim[first] = want;
+	}
 	if (y.dim[first] < -1)
 		return fail(c, QE_INPUT, "length %lld",
 		            (long long)y.dim[first]);

@@ -85,3 +85,15 @@ epsilon = 0.0
 [1,2] 3 4
 [2] 1 2
 = [1,2] 0.84852814 2.2627417
+
+CtxGather 1 com.qualcomm.cloud
+[1,1,2,1] 1 2
+i64[1,1,1] 1
+i64[] 3
+= [1,1,3,1] 2 2 2
+
+CtxGather 1 com.qualcomm.cloud
+[1,1,2,1] 1 2
+i64[1,1,2] 1 0
+i64[] 3
+! for length 3
