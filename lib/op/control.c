@@ -28,6 +28,15 @@ want_counts(Ctx *c, const Graph *g, int nin, int nout)
 	            g->nout, nin, nout);
 }
 
+static bool
+all_given(Ctx *c, const Node *n, int from)
+{
+	for (int i = from; i < n->nin; i++)
+		if (!n->in[i])
+			return fail(c, QE_INPUT, "input %d is left out", i);
+	return true;
+}
+
 /* What is known of a body's input, added to what it declares. */
 static void
 give_type(Value *to, const Value *from, const Shape *s)
@@ -355,7 +364,8 @@ open_scan(Ctx *c, const Node *n, Scan *s)
 		            (long long)scans);
 	if (s->batched && node_in(n, 0))
 		return fail(c, QE_INPUT, "sequence_lens are not supported");
-	return want_counts(c, s->g, s->states + s->scans, n->nout);
+	return all_given(c, n, s->batched) &&
+	       want_counts(c, s->g, s->states + s->scans, n->nout);
 }
 
 static bool
@@ -597,7 +607,7 @@ infer_sequence_map(Ctx *c, Node *n)
 {
 	Graph *g = body_arg(c, n, "body");
 
-	if (!g || !want_counts(c, g, n->nin, n->nout))
+	if (!g || !all_given(c, n, 0) || !want_counts(c, g, n->nin, n->nout))
 		return false;
 	for (int i = 0; i < n->nin; i++) {
 		give_type(g->in[i], n->in[i], &(Shape){.rank = -1});
@@ -618,7 +628,7 @@ eval_sequence_map(Ctx *c, Arena *a, Node *n)
 	int count = n->in[0]->nitem;
 	Value **in = NEWV(a, Value *, n->nin), **out;
 
-	if (!g || !want_counts(c, g, n->nin, n->nout))
+	if (!g || !all_given(c, n, 0) || !want_counts(c, g, n->nin, n->nout))
 		return false;
 	for (int i = 0; i < n->nout; i++)
 		if (n->out[i]) {

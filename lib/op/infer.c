@@ -30,8 +30,10 @@ arity(Ctx *c, const Node *n)
 	if (n->nin < o->minin || (o->maxin >= 0 && n->nin > o->maxin))
 		return fail(c, QE_INPUT, "%d inputs, wanted %d to %d", n->nin,
 		            o->minin, o->maxin);
-	for (int i = 0; i < o->minin; i++)
-		if (!n->in[i])
+	/* of any number of inputs, none is optional */
+	for (int i = 0; i < n->nin; i++)
+		if (!n->in[i] &&
+		    (i < o->minin || (o->maxin < 0 && !(o->flags & CONTROL))))
 			return fail(c, QE_INPUT, "input %d is left out", i);
 	if (n->nout < 1)
 		return fail(c, QE_INPUT, "no outputs");

@@ -83,3 +83,9 @@ body = (x y) z = Add x y -> z
 seq [1] 1 | [2] 2 3
 [1] 10
 = seq [1] 11 | [2] 12 13
+
+SequenceMap
+body = (x y) z = Add x y -> z
+seq [1] 1
+-
+! input 1 is left out

@@ -293,3 +293,8 @@ SwiGLU
 [2] 0 1
 [1] 5
 ! [2] and [1]
+
+Max
+[1] 1
+-
+! input 1 is left out
