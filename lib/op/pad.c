@@ -334,7 +334,7 @@ eval_reverse_sequence(Ctx *c, Arena *a, Node *n)
 	int64_t bat = attr_int(n, "batch_axis", 1), count;
 
 	(void)a;
-	if (time + bat != 1 || (time != 0 && bat != 0))
+	if ((time != 0 || bat != 1) && (time != 1 || bat != 0))
 		return fail(c, QE_INPUT, "time_axis %lld, batch_axis %lld",
 		            (long long)time, (long long)bat);
 	steps = x->shape.dim[time];

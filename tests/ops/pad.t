@@ -82,3 +82,9 @@ ReverseSequence
 [1,1] 1
 i64[1] 2
 ! length 2 of 1
+
+ReverseSequence
+time_axis = 9223372036854775807
+[1,1] 1
+i64[1] 1
+! time_axis 9223372036854775807
