@@ -86,7 +86,15 @@ arch_check(Ctx *c, const Json *arch)
 	return true;
 }
 
-/* Puts what `over` says over `base`. */
+static void
+append(Json *list, const Json *more)
+{
+	for (size_t i = 0; json_is(list, json_type_array) && i < json_len(more);
+	     i++)
+		json_push(list, json_share(json_at(more, i)));
+}
+
+/* Puts what `over` says over `base`; what is harmless adds up. */
 static void
 merge(Arena *a, Json *base, const Json *over)
 {
@@ -99,6 +107,8 @@ merge(Arena *a, Json *base, const Json *over)
 		else if (old && json_is(old, json_type_object) &&
 		         json_is(v, json_type_object))
 			merge(a, old, v);
+		else if (old && strcmp(key, "harmless") == 0)
+			append(old, v);
 		else
 			json_put(base, key, json_share(json_copy(a, v)));
 	}

@@ -3,7 +3,7 @@
  *
  * A file says how a model_type is wired; see arch.def for its vocabulary.
  * `base` names another file that this one changes: objects merge, null
- * deletes, everything else replaces. */
+ * deletes, everything else replaces; only `harmless` adds up. */
 
 #ifndef ARCH_H
 #define ARCH_H
