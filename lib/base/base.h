@@ -178,6 +178,9 @@ Hash *hash_new(Arena *);
 void hash_add(Hash *, const void *, size_t);
 Digest hash_end(Hash *); /* and begins anew */
 
+/* clock.c - nanoseconds of a clock that is never set. */
+int64_t clock_ns(void);
+
 /* thread.c - a fixed pool; thread 0 is the caller. */
 typedef struct Pool Pool;
 typedef void PoolFn(void *arg, int64_t begin, int64_t end, int thread);

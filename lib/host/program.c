@@ -8,7 +8,6 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "host.h"
 #include "onnx.h"
@@ -430,20 +429,11 @@ run_node(Ctx *c, Node *n)
 	return ok || note(c, "node '%s' (%s)", n->name, n->type);
 }
 
-static int64_t
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 bool
 host_run(Ctx *c, HostProgram *p)
 {
 	HostModel *m = p->model;
-	int64_t t = m->profile ? now() : 0, u;
+	int64_t t = m->profile ? clock_ns() : 0, u;
 
 	for (int i = 0; i < p->nrun; i++) {
 		Run *r = &p->run[i];
@@ -454,7 +444,7 @@ host_run(Ctx *c, HostProgram *p)
 			return false;
 		if (!m->profile)
 			continue;
-		u = now();
+		u = clock_ns();
 		p->figures[i].calls++;
 		p->figures[i].nanoseconds += u - t;
 		t = u;

@@ -162,11 +162,10 @@ narrow_outputs(Graph *g, const DType *declared)
 }
 
 static bool
-is_idle(const Graph *g, const Node *n)
+is_idle(const Node *n)
 {
 	if (is_op(n, "", "Identity") || is_op(n, "", "Dropout"))
 		return true;
-	(void)g;
 	return is_op(n, "", "Cast") && n->in[0]->type == n->out[0]->type;
 }
 
@@ -179,7 +178,7 @@ drop_idle(Graph *g)
 		Node *n = g->node[i];
 		bool is_out = false;
 
-		if (!is_idle(g, n) || (n->nout > 1 && n->out[1]))
+		if (!is_idle(n) || (n->nout > 1 && n->out[1]))
 			continue;
 		for (int k = 0; k < g->nout; k++)
 			is_out = is_out || g->out[k] == n->out[0];

@@ -8,10 +8,9 @@
 #include "quant.h"
 #include "window.h"
 
-/* x [N, C, in...], w [M, C / group, kernel...], y [N, M, out...] */
-static bool
-conv_shape(Ctx *c, const Node *n, const Shape *x, const Shape *w, Shape *y,
-           Window *k)
+bool
+window_conv(Ctx *c, const Node *n, const Shape *x, const Shape *w, Shape *y,
+            Window *k)
 {
 	int64_t group = attr_int(n, "group", 1);
 
@@ -39,7 +38,7 @@ infer_conv(Ctx *c, Node *n)
 	Shape y;
 
 	return want_same(c, n, 0, n->nin) && want_class(c, n, 0, "F") &&
-	       conv_shape(c, n, &n->in[0]->shape, &n->in[1]->shape, &y, &k) &&
+	       window_conv(c, n, &n->in[0]->shape, &n->in[1]->shape, &y, &k) &&
 	       value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
@@ -50,7 +49,7 @@ infer_conv_integer(Ctx *c, Node *n)
 	Shape y;
 
 	return want_class(c, n, 0, "IU") && want_class(c, n, 1, "IU") &&
-	       conv_shape(c, n, &n->in[0]->shape, &n->in[1]->shape, &y, &k) &&
+	       window_conv(c, n, &n->in[0]->shape, &n->in[1]->shape, &y, &k) &&
 	       value_set(c, node_out(n, 0), DT_I32, &y);
 }
 
@@ -60,7 +59,7 @@ infer_qlinear_conv(Ctx *c, Node *n)
 	Window k;
 	Shape y;
 
-	return conv_shape(c, n, &n->in[0]->shape, &n->in[3]->shape, &y, &k) &&
+	return window_conv(c, n, &n->in[0]->shape, &n->in[3]->shape, &y, &k) &&
 	       value_set(c, node_out(n, 0), n->in[7]->type, &y);
 }
 
@@ -148,7 +147,7 @@ open_conv(Ctx *c, const Node *n, const Value *x, const Value *w,
 		return fail(c, QE_INPUT, "bias %s for %s",
 		            shape_text(&bias->shape).s,
 		            shape_text(&w->shape).s);
-	return conv_shape(c, n, &x->shape, &w->shape, &y, &v->k);
+	return window_conv(c, n, &x->shape, &w->shape, &y, &v->k);
 }
 
 bool

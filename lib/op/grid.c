@@ -282,36 +282,14 @@ eval_affine_grid(Ctx *c, Arena *a, Node *n)
 
 /* ---- DeformConv: x, w, offset, bias, mask ---- */
 
-static bool
-deform_shape(Ctx *c, const Node *n, Shape *y, Window *k)
-{
-	const Shape *x = &n->in[0]->shape, *w = &n->in[1]->shape;
-	int64_t group = attr_int(n, "group", 1);
-
-	*y = *x;
-	if (x->rank < 0 || w->rank < 0) {
-		y->rank = -1;
-		return true;
-	}
-	if (!window_open(c, n, x, w, k))
-		return false;
-	if (group < 1 || (w->dim[0] >= 0 && w->dim[0] % group) ||
-	    (x->dim[1] >= 0 && w->dim[1] >= 0 &&
-	     x->dim[1] != mul_size(w->dim[1], group)))
-		return fail(c, QE_INPUT, "%s by %s in %lld groups",
-		            shape_text(x).s, shape_text(w).s, (long long)group);
-	y->dim[1] = w->dim[0];
-	memcpy(y->dim + 2, k->out, (size_t)k->n * sizeof *k->out);
-	return true;
-}
-
 bool
 infer_deform_conv(Ctx *c, Node *n)
 {
 	Window k;
 	Shape y;
 
-	return want_class(c, n, 0, "F") && deform_shape(c, n, &y, &k) &&
+	return want_class(c, n, 0, "F") &&
+	       window_conv(c, n, &n->in[0]->shape, &n->in[1]->shape, &y, &k) &&
 	       value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
@@ -359,7 +337,7 @@ eval_deform_conv(Ctx *c, Arena *a, Node *n)
 	            .size = shape_span(xs, 2, xs->rank)};
 	Shape y;
 
-	if (!deform_shape(c, n, &y, &f.k))
+	if (!window_conv(c, n, &n->in[0]->shape, &n->in[1]->shape, &y, &f.k))
 		return false;
 	taps = window_taps(&f.k);
 	places = window_places(&f.k);

@@ -22,6 +22,10 @@ typedef struct Window {
  * kernel_shape where that is NULL.  out[] is found, -1 where unknown. */
 bool window_open(Ctx *, const Node *, const Shape *x, const Shape *kernel,
                  Window *);
+/* The result y [N, M, out...] of a convolution of x [N, C, in...] by w
+ * [M, C / group, kernel...], and its window. */
+bool window_conv(Ctx *, const Node *, const Shape *x, const Shape *w, Shape *y,
+                 Window *);
 /* One padding and stride attribute as numbers, checked. */
 bool window_list(Ctx *, const Node *, const char *name, int n, int64_t none,
                  int64_t least, int64_t *out);

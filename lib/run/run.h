@@ -149,6 +149,5 @@ typedef struct BenchOptions {
 /* An object with medians and extremes; keys end in their unit. */
 Json *bench(Ctx *, Arena *, Session *, const BenchOptions *);
 int64_t peak_rss(void); /* bytes */
-int64_t nanoseconds(void);
 
 #endif

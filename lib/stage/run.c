@@ -268,7 +268,7 @@ tell_figures(Task *t, const Generated *g)
 {
 	double prefill = (double)t->s->prefill_time / 1e9,
 	       decode = (double)t->s->decode_time / 1e9;
-	double total = (double)(nanoseconds() - t->start) / 1e9;
+	double total = (double)(clock_ns() - t->start) / 1e9;
 	size_t tokens = 0, steps = 0;
 
 	for (int i = 0; i < t->nreq; i++) {
@@ -322,7 +322,7 @@ run_text(Task *t)
 	streamed = t->nreq == 1 && t->req[0].text && !o->json;
 	opt.emit = streamed ? stream : NULL;
 	out = NEWV(t->a, Generated, t->nreq);
-	t->start = nanoseconds();
+	t->start = clock_ns();
 	if (!generate(t->c, t->a, t->s, t->req, t->nreq, &opt, out))
 		return false;
 	if (!print_results(t, out, streamed) ||
