@@ -153,7 +153,7 @@ demo:
 VERSION := $(shell sed -n 's/.*QEFF_VERSION "\(.*\)"/\1/p' include/qeff.h)
 DEST  = $(DESTDIR)$(PREFIX)
 SHARE = $(shell find share -type f 2>/dev/null)
-MAN   = $(wildcard man/*.[15])
+MAN   = $(wildcard man/*.[157])
 
 $(B)/qeff.pc: include/qeff.h Makefile
 	@mkdir -p $(@D)
@@ -165,21 +165,20 @@ $(B)/qeff.pc: include/qeff.h Makefile
 
 install: all $(B)/libqeff.a $(B)/qeff.pc
 	install -d $(DEST)/bin $(DEST)/include $(DEST)/lib/pkgconfig \
-	    $(DEST)/share/man/man1 $(DEST)/share/man/man5
+	    $(foreach s,1 5 7,$(DEST)/share/man/man$(s))
 	install $(CMDS:%=$(B)/bin/%) $(DEST)/bin
 	install -m 644 include/qeff.h $(DEST)/include
 	install -m 644 $(B)/libqeff.a $(DEST)/lib
 	install -m 644 $(B)/qeff.pc $(DEST)/lib/pkgconfig
-	install -m 644 $(filter %.1,$(MAN)) $(DEST)/share/man/man1
-	install -m 644 $(filter %.5,$(MAN)) $(DEST)/share/man/man5
+	for s in 1 5 7; do \
+	    install -m 644 man/*.$$s $(DEST)/share/man/man$$s || exit 1; done
 	for f in $(SHARE:share/%=%); do \
 	    install -D -m 644 share/$$f $(DEST)/share/qeff/$$f || exit 1; done
 
 uninstall:
 	rm -f $(CMDS:%=$(DEST)/bin/%) $(DEST)/include/qeff.h \
 	    $(DEST)/lib/libqeff.a $(DEST)/lib/pkgconfig/qeff.pc \
-	    $(patsubst man/%,$(DEST)/share/man/man1/%,$(filter %.1,$(MAN))) \
-	    $(patsubst man/%,$(DEST)/share/man/man5/%,$(filter %.5,$(MAN)))
+	    $(foreach m,$(MAN),$(DEST)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DEST)/share/qeff
 
 dist:
