@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * qpc-run.c - QPC package -> text, tokens, vectors, tensors, figures */
 
+#include <unistd.h>
+
 #include "cli.h"
 
 int
@@ -14,12 +16,23 @@ main(int argc, char **argv)
 		{'p', "prompt",         LIST,   &o.prompts,       "TEXT",      "a prompt; may be given again"},
 		{'f', "file",           INPUT,  &o.file,          "FILE",      "read a prompt from FILE", "prompts-txt-file-path"},
 		{0,   "lines",          FLAG,   &o.lines,         NULL,        "each line of it is a prompt"},
-		{0,   "chat",           FLAG,   &o.chat,          NULL,        "a prompt is what a user says: apply the chat template", "conversation"},
-		{0,   "system",         TEXT,   &o.system,        "TEXT",      "system prompt of the chat", "system-prompt"},
 		{0,   "ids",            LIST,   &o.ids,           "IDS",       "a prompt as token ids, such as 1,2,3"},
 		{0,   "input",          LIST,   &o.input,         "NAME=FILE", "an input tensor, from a .npy file"},
 		{'t', "threads",        INT,    &o.threads,       "N",         "threads to run with; 0: one per core", "nthreads", 0, 256},
 		{0,   "isa",            TEXT,   &o.isa,           "NAME",      "instruction set to use at most: generic avx2 avx512 neon"},
+		{.help = "Conversations, by the model's chat template"},
+		{0,   "chat",           FLAG,   &o.chat,          NULL,        "a prompt is what a user says; from a terminal, turn after turn", "conversation"},
+		{'i', "interactive",    FLAG,   &o.interactive,   NULL,        "each line of the input is the next turn of one conversation"},
+		{0,   "messages",       INPUT,  &o.messages,      "FILE",      "JSON array of the messages so far; prompts go behind them"},
+		{0,   "system",         TEXT,   &o.system,        "TEXT",      "system prompt", "system-prompt"},
+		{0,   "tools",          INPUT,  &o.tools,         "FILE",      "JSON array of the tools that the model may call"},
+		{0,   "think",          FLAG,   &o.think,         NULL,        "switch the model's reasoning on, where its template can"},
+		{0,   "no-think",       FLAG,   &o.no_think,      NULL,        "switch it off"},
+		{0,   "reasoning-effort", TEXT, &o.reasoning_effort, "LEVEL",  "low, medium or high, where its template asks"},
+		{0,   "template",       INPUT,  &o.template,      "FILE",      "this chat template, not the model's", "chat-template"},
+		{0,   "template-name",  TEXT,   &o.template_name, "NAME",      "which of the model's templates: default, tool_use, rag"},
+		{0,   "template-arg",   LIST,   &o.template_args, "KEY=VALUE", "a variable of the template, as JSON or text; may be given again", "chat-template-kwarg"},
+		{0,   "no-template",    FLAG,   &o.no_template,   NULL,        "no template: what the messages say, as it is"},
 		{.help = "How tokens are chosen"},
 		{'n', "n-predict",      INT,    &o.n,             "N",         "tokens to generate at most; -1: until the cache is full", "generation-len predict max-tokens", -1, 1 << 26},
 		{0,   "temp",           FLOAT,  &o.temp,          "X",         "temperature; 0: the likeliest token", "temperature", 0, 100},
@@ -56,7 +69,12 @@ main(int argc, char **argv)
 	qe_ctx *c = cli_open(&cmd, argv);
 
 	(void)argc;
-	if (!o.prompts && !o.file && !o.ids && !o.input && !o.bench)
+	if (!o.prompts && !o.file && !o.ids && !o.messages && isatty(0)) {
+		o.interactive = o.interactive || o.chat;
+		o.ask = o.interactive ? "> " : NULL;
+	}
+	if (!o.prompts && !o.file && !o.ids && !o.input && !o.bench &&
+	    !o.messages && !o.interactive)
 		o.file = cli_stdin();
 	o.to = stdout;
 	qe_qpc_run(c, &o);

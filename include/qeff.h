@@ -161,8 +161,20 @@ typedef struct qe_run {
 	const char *const *prompts;
 	const char *file; /* a prompt, or with `lines` one per line */
 	bool lines;
-	bool chat;                /* each prompt is a user's turn */
-	const char *system;       /* system prompt of a chat */
+	/* A chat: each prompt is a user's turn behind `messages`, rendered by
+	 * the model's template.  Any of these asks for one. */
+	bool chat;
+	bool interactive;          /* lines of `file`: turns of one chat */
+	const char *ask;           /* goes to `to` before each of them */
+	const char *messages;      /* JSON file of the turns so far */
+	const char *system;        /* system prompt */
+	const char *tools;         /* JSON file: array of tools */
+	const char *template;      /* file; NULL: the model's own */
+	const char *template_name; /* which of the model's own */
+	const char *const *template_args; /* variables: "KEY=VALUE" */
+	bool no_template;                 /* contents of messages as they are */
+	bool think, no_think;             /* by the template's own variable */
+	const char *reasoning_effort;
 	const char *const *ids;   /* prompts as "1,2,3" */
 	const char *const *input; /* tensors as "NAME=FILE.npy" */
 	const char *output;       /* input: directory; embed: .npy file */

@@ -4,17 +4,17 @@
  * stdout (o->to) gets the product alone; figures go to the log. */
 
 #include <math.h>
-#include <time.h>
 
-#include "chat.h"
+#include "converse.h"
+#include "lines.h"
 #include "npy.h"
-#include "run.h"
 
 typedef struct Task {
 	Ctx *c;
 	Arena *a;
 	const qe_run *o;
 	Session *s;
+	Converse *talk; /* NULL: prompts are text as it is */
 	GenRequest *req;
 	int nreq;
 	size_t cap;
@@ -51,55 +51,36 @@ add_ids(Task *t, const char *list)
 	return true;
 }
 
-static const struct tm *
-local_time(struct tm *tm)
-{
-	time_t now = time(NULL);
-
-	return localtime_r(&now, tm);
-}
-
-/* The prompt as a user's turn, by the model's own template. */
 static bool
-as_chat(Task *t, const char *text, const char **out)
+add_messages(Task *t, const Json *messages)
 {
-	Span config = session_member(t->c, t->s, "tokenizer_config.json"),
-	     source;
-	Json *conf = config.n ? json_parse(t->c, t->a, config) : NULL,
-	     *turns = json_new_array(t->a), *turn = json_new(t->a);
-	Chat chat = {.messages = turns,
-	             .system = t->o->system,
-	             .add_generation_prompt = true};
-	Buf *b = buf_new(t->a);
-	struct tm tm;
+	const char *text;
+	Ids ids;
 
-	json_put_str(turn, "role", "user");
-	json_put_str(turn, "content", text);
-	json_push(turns, json_share(turn));
-	if (t->c->status != QE_OK ||
-	    !chat_template_pick(t->c, t->a,
-	                        session_member(t->c, t->s,
-	                                       "chat_template.jinja"),
-	                        conf, false, NULL, &source) ||
-	    !chat_render(t->c, t->a, source, &chat, conf, local_time(&tm), b))
-		return note(t->c, "chat template");
-	*out = b->p;
+	if (!converse_encode(t->c, t->a, t->talk, messages, &ids, &text))
+		return false;
+	if (!ids.n)
+		return fail(t->c, QE_INPUT, "the prompt is empty");
+	add_request(t, text, ids.id, ids.n);
 	return true;
 }
 
 static bool
 add_text(Task *t, const char *text)
 {
-	const char *full = text;
+	Json *turns;
 	Ids ids;
 
+	if (t->talk) {
+		turns = converse_begin(t->a, t->talk, 0);
+		converse_say(turns, "user", SPAN(text));
+		return add_messages(t, turns);
+	}
 	if (!t->s->tok)
 		return fail(t->c, QE_INPUT,
 		            "the package holds no tokenizer: give --ids");
-	if (t->o->chat && !as_chat(t, text, &full))
-		return false;
-	if (!tokenizer_encode(t->c, t->a, t->s->tok, SPAN(full), NULL,
-	                      !t->o->chat, &ids))
+	if (!tokenizer_encode(t->c, t->a, t->s->tok, SPAN(text), NULL, true,
+	                      &ids))
 		return false;
 	if (!ids.n)
 		return fail(t->c, QE_INPUT, "the prompt is empty");
@@ -141,6 +122,13 @@ texts(Task *t, char ***out, size_t *n)
 }
 
 static bool
+open_talk(Task *t)
+{
+	return !converse_wanted(t->o) ||
+	       (t->talk = converse_open(t->c, t->a, t->s, t->o));
+}
+
+static bool
 gather(Task *t)
 {
 	char **text;
@@ -149,10 +137,18 @@ gather(Task *t)
 	for (const char *const *i = t->o->ids; i && *i; i++)
 		if (!add_ids(t, *i))
 			return false;
-	if (!texts(t, &text, &n))
+	if (!open_talk(t) || !texts(t, &text, &n))
 		return false;
+	if (n && t->talk && converse_count(t->talk) > 1)
+		return fail(
+			t->c, QE_USAGE,
+			"prompts go behind one conversation, and --messages holds %zu",
+			converse_count(t->talk));
 	for (size_t i = 0; i < n; i++)
 		if (!add_text(t, text[i]))
+			return false;
+	for (size_t i = 0; !n && t->talk && i < converse_count(t->talk); i++)
+		if (!add_messages(t, converse_begin(t->a, t->talk, i)))
 			return false;
 	return t->nreq > 0 ||
 	       fail(t->c, QE_USAGE,
@@ -296,37 +292,117 @@ write_logits(Task *t, const Generated *g)
 	return npy_write(t->c, t->o->logits, &v);
 }
 
+static GenOptions
+gen_options(Task *t)
+{
+	const qe_run *o = t->o;
+
+	return (GenOptions){.n = o->n,
+	                    .stop = o->stop,
+	                    .ignore_eos = o->ignore_eos,
+	                    .skip_special = true,
+	                    .logits = o->logits != NULL,
+	                    .sampling = sampling(o, t->s->generation),
+	                    .arg = t};
+}
+
+/* Continues all requests and prints what came of them. */
+static bool
+answer(Task *t, Generated **result)
+{
+	bool streamed = t->nreq == 1 && t->req[0].text && !t->o->json;
+	GenOptions opt = gen_options(t);
+	Generated *out = NEWV(t->a, Generated, t->nreq);
+
+	opt.emit = streamed ? stream : NULL;
+	*result = out;
+	t->start = clock_ns();
+	return generate(t->c, t->a, t->s, t->req, t->nreq, &opt, out) &&
+	       print_results(t, out, streamed);
+}
+
+/* ---- a conversation, line by line ---- */
+
+typedef struct Dialogue {
+	Task *t;
+	Json *messages;
+} Dialogue;
+
+/* For a reader who waits. */
+static bool
+ask(Task *t)
+{
+	if (t->o->ask && !print(t, t->o->ask, strlen(t->o->ask)))
+		return false;
+	return fflush(t->o->to) == 0 || fail_errno(t->c, "<stdout>");
+}
+
+/* One turn of each side; what it needs meanwhile goes with it. */
+static bool
+turn(Ctx *c, void *arg, Span line)
+{
+	Dialogue *d = arg;
+	Arena a = {0};
+	Task t = *d->t;
+	Generated *out;
+	bool ok;
+
+	(void)c;
+	if (!line.n)
+		return ask(&t);
+	t.a = &a;
+	converse_say(d->messages, "user", line);
+	ok = add_messages(&t, d->messages) && answer(&t, &out);
+	if (ok) {
+		converse_say(d->messages, "assistant",
+		             (Span){out->text->p, out->text->n});
+		tell_figures(&t, out);
+		ok = ask(&t);
+	}
+	arena_free(&a);
+	return ok;
+}
+
+static bool
+run_dialogue(Task *t)
+{
+	Dialogue d = {.t = t};
+	const char *with = t->o->prompts  ? "-p"
+	                   : t->o->ids    ? "--ids"
+	                   : t->o->logits ? "--logits"
+	                                  : NULL;
+
+	if (with)
+		return fail(t->c, QE_USAGE, "--interactive and %s", with);
+	if (!open_talk(t))
+		return false;
+	if (converse_count(t->talk) > 1)
+		return fail(
+			t->c, QE_USAGE,
+			"--interactive goes on with one conversation, and --messages holds %zu",
+			converse_count(t->talk));
+	d.messages = converse_begin(t->a, t->talk, 0);
+	return ask(t) &&
+	       lines_each(t->c, t->o->file ? t->o->file : "-", turn, &d);
+}
+
 static bool
 run_text(Task *t)
 {
-	const qe_run *o = t->o;
-	GenOptions opt = {.n = o->n,
-	                  .stop = o->stop,
-	                  .ignore_eos = o->ignore_eos,
-	                  .skip_special = true,
-	                  .logits = o->logits != NULL,
-	                  .arg = t};
 	Generated *out;
-	bool streamed;
 
 	if (!t->s->decode)
 		return fail(t->c, QE_INPUT,
 		            "%s: holds no decoder: it takes --embed or --input",
-		            o->package);
+		            t->o->package);
+	if (t->o->interactive)
+		return run_dialogue(t);
 	if (!gather(t))
 		return false;
-	if (o->logits && t->nreq != 1)
+	if (t->o->logits && t->nreq != 1)
 		return fail(t->c, QE_USAGE, "--logits takes one prompt, not %d",
 		            t->nreq);
-	opt.sampling = sampling(o, t->s->generation);
-	streamed = t->nreq == 1 && t->req[0].text && !o->json;
-	opt.emit = streamed ? stream : NULL;
-	out = NEWV(t->a, Generated, t->nreq);
-	t->start = clock_ns();
-	if (!generate(t->c, t->a, t->s, t->req, t->nreq, &opt, out))
-		return false;
-	if (!print_results(t, out, streamed) ||
-	    (o->logits && !write_logits(t, out)))
+	if (!answer(t, &out) || (t->o->logits && !write_logits(t, out)))
 		return false;
 	tell_figures(t, out);
 	return true;
@@ -581,8 +657,15 @@ qe_qpc_run(qe_ctx *c, const qe_run *o)
 {
 	Arena a = {0};
 	Task t = {.c = c, .a = &a, .o = o};
-	bool ok = (t.s = session_open(c, &a, o->package, (int)o->threads,
-	                              o->isa)) != NULL;
+	bool ok;
+
+	if (converse_wanted(o) && (o->input || o->bench || o->embed ||
+	                           o->classify || o->rerank || o->tokens))
+		return fail(
+			c, QE_USAGE,
+			"a conversation is for a model that continues text");
+	ok = (t.s = session_open(c, &a, o->package, (int)o->threads, o->isa)) !=
+	     NULL;
 
 	if (!ok)
 		;

@@ -29,5 +29,8 @@ bool template_render(Ctx *, Arena *, Span source, const Json *vars,
                      const struct tm *now, const TemplateLimits *, Buf *out);
 /* Parses only; names the line and the unknown construct. */
 bool template_check(Ctx *, Span source);
+/* Whether a tag of the source names the variable; false, too, for a source
+ * that is not a template. */
+bool template_names(Ctx *, Span source, const char *name);
 
 #endif

@@ -466,3 +466,20 @@ tpl_lex(Ctx *c, Arena *a, Span s)
 	emit(&l, T_EOF, l.end, 0);
 	return l.tok;
 }
+
+bool
+template_names(Ctx *c, Span source, const char *name)
+{
+	Ctx trial = {.tool = c->tool};
+	const Token *t = tpl_lex(&trial, &trial.mem, source);
+	bool found = false, member = false;
+
+	for (; t && t->kind != T_EOF && !found; t++) {
+		found = t->kind == T_NAME && !member &&
+		        t->text.n == strlen(name) &&
+		        memcmp(t->text.p, name, t->text.n) == 0;
+		member = t->kind == T_OP && *t->text.p == '.';
+	}
+	arena_free(&trial.mem);
+	return found;
+}
