@@ -188,6 +188,71 @@ drop_idle(Graph *g)
 	graph_prune(g);
 }
 
+static bool
+is_number(const Value *v, double want)
+{
+	double x;
+
+	return const_number(v, &x) && x == want;
+}
+
+/* A table of which row i is computed from i, as sines of positions are: the
+ * same with `rows` rows; NULL if v is something else. */
+static Value *
+with_rows(Graph *g, Value *v, int64_t rows, int depth)
+{
+	static const char *const rowwise[] = {"Cast", "Unsqueeze", "Mul",
+	                                      "Cos",  "Sin",       NULL};
+	Node *n = v->from, *made;
+	Value *in[3] = {NULL}, *out;
+
+	if (value_is_const(v))
+		return v->shape.rank <= 1 ? v : NULL;
+	if (!n || depth > 8 || n->nin > 3 || n->nout != 1 || *n->domain)
+		return NULL;
+	if (strcmp(n->type, "Range") == 0) {
+		if (!is_number(n->in[0], 0) || !is_number(n->in[2], 1))
+			return NULL;
+		memcpy(in, n->in, sizeof in);
+		in[1] = const_i64_scalar(g, NULL, rows);
+	} else {
+		bool ok = str_in(n->type, rowwise);
+
+		for (int i = 0; ok && i < n->nin; i++)
+			ok = (in[i] = with_rows(g, n->in[i], rows, depth + 1));
+		if (!ok)
+			return NULL;
+	}
+	out = value_new(g,
+	                arena_str(g->mem, "%s.%lld", v->name, (long long)rows),
+	                DT_NONE, NULL);
+	made = node_new(g, "", n->type, n->nin, in, 1, &out);
+	made->name = out->name;
+	made->attr = n->attr;
+	made->nattr = n->nattr;
+	return out;
+}
+
+/* Positions are rows of the cache: tables have as many rows, be it less than
+ * the model was made for or more. */
+static void
+fit_tables(Graph *g, const Spec *s)
+{
+	int64_t rows = bound(s, "ctx_len");
+	int nnode = g->nnode;
+	Value *v;
+
+	for (int i = 0; rows > 0 && i < nnode; i++) {
+		Node *n = g->node[i];
+
+		if (is_op(n, "", "Gather") && attr_int(n, "axis", 0) == 0 &&
+		    strcmp(n->in[1]->name, "position_ids") == 0 &&
+		    !value_is_const(n->in[0]) &&
+		    (v = with_rows(g, n->in[0], rows, 0)))
+			n->in[0] = v;
+	}
+}
+
 Graph *
 specialise(Ctx *c, Arena *a, const Graph *src, const Spec *s)
 {
@@ -199,6 +264,7 @@ specialise(Ctx *c, Arena *a, const Graph *src, const Spec *s)
 			return NULL;
 	for (int i = 0; i < g->nout; i++)
 		declared[i] = g->out[i]->type;
+	fit_tables(g, s);
 	forget_shapes(g);
 	widen(g);
 	narrow_outputs(g, declared);

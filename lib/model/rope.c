@@ -2,11 +2,15 @@
  * rope.c - rotary positions: frequencies into the tree, rotation into nodes.
  *
  * Frequencies are float32 at every step, in the reference's order; sines and
- * cosines come from tables [positions, dim] with both halves filled.
+ * cosines come from tables [positions, dim] with both halves filled.  The
+ * tables are there because a target that computes in float16 cannot hold
+ * position * frequency; they are expressions, because at 131072 positions
+ * their bytes outweigh everything else in the graph.
  *   half:  y = x cos + (-x2, x1) sin, for the halves x1, x2 of the first dim
  *          elements of a head; the rest passes
  *   inter: pairs are neighbours; they are brought into halves first and stay
  *          so: q and k alike, so that their products are the same
+ * dynamic: the base follows the greatest position of the call.
  * longrope: the long factors as soon as a position of the call is beyond the
  * original length; keys already in the cache keep theirs. */
 
@@ -14,7 +18,9 @@
 
 #include "build.h"
 
-enum { MAXDIM = 4096, MAXTABLE = 1 << 26 };
+/* LEASTROWS: positions beyond what a model was made for turn like any other,
+ * and a table of so many is nothing that a compiler folds early. */
+enum { MAXDIM = 4096, LEASTROWS = 1024 };
 
 static const double PI = 3.14159265358979323846;
 
@@ -24,7 +30,7 @@ typedef struct Rope {
 	double original; /* positions the model was first trained on */
 	double max;
 	float inv[MAXDIM / 2], wide[MAXDIM / 2]; /* wide: longrope's long */
-	bool has_wide;
+	bool has_wide, grows;
 	double scale; /* of sines and cosines */
 } Rope;
 
@@ -46,6 +52,13 @@ rope_default(Tree *t, const Json *o, Rope *r)
 	for (int i = 0; i < r->dim / 2; i++)
 		r->inv[i] = 1.0F / period(r, i);
 	return true;
+}
+
+static bool
+rope_dynamic(Tree *t, const Json *o, Rope *r)
+{
+	r->grows = true;
+	return rope_default(t, o, r);
 }
 
 static bool
@@ -169,7 +182,7 @@ static const struct RopeType {
 	const char *keys; /* that it reads besides factor */
 } types[] = {
 	{"default",  rope_default,  ""},
-	{"dynamic",  rope_default,  "original_max_position_embeddings"},
+	{"dynamic",  rope_dynamic,  "original_max_position_embeddings"},
 	{"linear",   rope_linear,   "original_max_position_embeddings"},
 	{"llama3",   rope_llama3,   "low_freq_factor,high_freq_factor,"
 	                            "original_max_position_embeddings"},
@@ -237,9 +250,15 @@ lengths(Tree *t, const Json *rope, const Json *o, Rope *r)
 
 /* Turning the other way is turning by negative angles. */
 static bool
-reverse(const Json *rope, Rope *r)
+reverse(Tree *t, const Json *rope, Rope *r)
 {
-	if (json_get_bool(rope, "reverse", false))
+	bool other = json_get_bool(rope, "reverse", false);
+
+	if (other && r->grows)
+		return fail(t->c, QE_INPUT,
+		            "rope type 'dynamic' the other way round is not "
+		            "supported");
+	if (other)
 		for (int i = 0; i < r->dim / 2; i++)
 			r->inv[i] = -r->inv[i];
 	return true;
@@ -271,7 +290,7 @@ frequencies(Tree *t, const Json *rope, Rope *r)
 	for (size_t i = 0; i < LEN(types); i++)
 		if (strcmp(types[i].name, type) == 0)
 			return check_keys(t, o, &types[i]) &&
-			       types[i].fn(t, o, r) && reverse(rope, r);
+			       types[i].fn(t, o, r) && reverse(t, rope, r);
 	return fail(t->c, QE_INPUT, "rope type '%s' is not supported", type);
 }
 
@@ -301,6 +320,10 @@ tree_rope(Tree *t, const Json *rope)
 		put_list(t, o, "long_inv_freq", r->wide, r->dim / 2);
 		json_put_num(o, "original", r->original);
 	}
+	if (r->grows) {
+		json_put_num(o, "base", r->base);
+		json_put_num(o, "factor", r->factor);
+	}
 	json_put_num(o, "scale", r->scale);
 	json_put_num(o, "rows", r->max);
 	for (size_t i = 0; i < json_len(all); i++)
@@ -312,43 +335,86 @@ tree_rope(Tree *t, const Json *rope)
 
 /* ---- nodes ---- */
 
-typedef double TurnFn(double);
-
-/* A table is cut where it would get too large: positions beyond are out of
- * reach then. */
+/* [rows,dim] the angles of every position, both halves: nodes on a few
+ * constants, which whoever compiles or runs the graph computes once. */
 static Value *
-table(Build *b, const char *name, const Json *rope, const char *freq,
-      TurnFn *fn)
+angles(Build *b, int64_t which, const Json *rope, const char *freq)
 {
+	char *name = arena_str(b->a, "rope.%lld.%s", (long long)which, freq);
 	const Json *inv = json_get(rope, freq);
 	int64_t rows = json_get_int(rope, "rows", 0);
 	int64_t half = (int64_t)json_len(inv);
-	float scale = (float)json_get_num(rope, "scale", 1), *x;
+	Value *v = dict_get(b->made, name);
+	float x[MAXDIM];
 
-	if (rows < 1 || half < 1 || half > MAXDIM / 2)
+	if (v)
+		return v;
+	rows = MAX(rows, LEASTROWS);
+	if (rows > INT32_MAX || half < 1 || half > MAXDIM / 2)
 		return fail(b->c, QE_INPUT, "rope table of %lld rows by %lld",
 		            (long long)rows, (long long)half),
 		       NULL;
-	rows = MIN(rows, MAXTABLE / (2 * half));
-	x = NEWV(b->a, float, rows * 2 * half);
-	for (int64_t p = 0; p < rows; p++)
-		for (int64_t i = 0; i < half; i++) {
-			float f = (float)json_num(json_at(inv, (size_t)i), 0);
-			float y = (float)fn((double)((float)p * f)) * scale;
-
-			x[p * 2 * half + i] = x[p * 2 * half + half + i] = y;
-		}
-	return floats(b, name, &(Shape){2, {rows, 2 * half}}, x);
+	for (int64_t i = 0; i < half; i++)
+		x[i] = x[half + i] =
+			(float)json_num(json_at(inv, (size_t)i), 0);
+	v = EMIT(b, "Range", int_scalar(b, 0), int_scalar(b, rows),
+	         int_scalar(b, 1));
+	v = unsqueeze(b, cast(b, v, DT_F32), 1);
+	v = EMIT(b, "Mul", v, floats(b, name, &(Shape){1, {2 * half}}, x));
+	dict_set(b->made, name, v);
+	return v;
 }
 
+/* [B,S,dim] angles of this call's positions, with a base that grows as they
+ * pass the length the model was made for:
+ *   base (f n / max - f + 1)^(dim / (dim - 2)), n the positions so far */
+static Value *
+growing(Build *b, int64_t which, const Json *rope)
+{
+	char *name = arena_str(b->a, "rope.%lld.exponent", (long long)which);
+	int64_t half = (int64_t)json_len(json_get(rope, "inv_freq"));
+	double f = json_get_num(rope, "factor", 1),
+	       max = json_get_num(rope, "rows", 1), dim = 2 * (double)half;
+	Value *v = dict_get(b->made, name), *n;
+	float x[MAXDIM];
+
+	if (v)
+		return v;
+	if (half < 2 || half > MAXDIM / 2)
+		return fail(b->c, QE_INPUT, "dynamic rope over %lld elements",
+		            (long long)half * 2),
+		       NULL;
+	for (int64_t i = 0; i < half; i++)
+		x[i] = x[half + i] = (float)(2 * i) / (float)dim;
+	n = EMIT_INT(b, "ReduceMax", "keepdims", 0, b->positions);
+	n = cast(b, EMIT(b, "Add", n, int_scalar(b, 1)), DT_F32);
+	n = EMIT(b, "Max", n, scalar_f32(b, max));
+	n = EMIT(b, "Mul", n, scalar_f32(b, f));
+	n = EMIT(b, "Div", n, scalar_f32(b, max));
+	n = EMIT(b, "Sub", n, scalar_f32(b, f - 1));
+	n = EMIT(b, "Pow", n, scalar_f32(b, dim / (dim - 2)));
+	n = EMIT(b, "Mul", n, scalar_f32(b, json_get_num(rope, "base", 1)));
+	n = EMIT(b, "Pow", n, floats(b, name, &(Shape){1, {2 * half}}, x));
+	v = unsqueeze(b, cast(b, b->positions, DT_F32), 2);
+	v = EMIT(b, "Mul", v, EMIT(b, "Reciprocal", n));
+	dict_set(b->made, name, v);
+	return v;
+}
+
+/* Cosines or sines at the positions of this call: rows of a table. */
 static Value *
 rows(Build *b, int64_t which, const Json *rope, const char *freq,
-     const char *kind, TurnFn *fn)
+     const char *fn)
 {
-	char *name = arena_str(b->a, "rope.%lld.%s", (long long)which, kind);
+	double scale = json_get_num(rope, "scale", 1);
+	Value *v;
 
-	return EMIT_INT(b, "Gather", "axis", 0, table(b, name, rope, freq, fn),
-	                b->positions);
+	if (json_get(rope, "base"))
+		return EMIT(b, fn, growing(b, which, rope));
+	v = EMIT(b, fn, angles(b, which, rope, freq));
+	if (scale != 1)
+		v = EMIT(b, "Mul", v, scalar_f32(b, scale));
+	return EMIT_INT(b, "Gather", "axis", 0, v, b->positions);
 }
 
 /* True if a position of this call is beyond the original length. */
@@ -363,19 +429,18 @@ is_long(Build *b, const Json *rope)
 
 /* [B or 1,1,S,dim], once for the whole model */
 static Value *
-turns(Build *b, int64_t which, const Json *rope, const char *kind, TurnFn *fn)
+turns(Build *b, int64_t which, const Json *rope, const char *fn)
 {
-	char *key = arena_str(b->a, "rope %lld %s", (long long)which, kind);
+	char *key = arena_str(b->a, "rope %lld %s", (long long)which, fn);
 	Value *v = dict_get(b->made, key), *wide;
 	int layer = b->layer;
 
 	if (v)
 		return v;
 	b->layer = -1;
-	v = rows(b, which, rope, "inv_freq", kind, fn);
+	v = rows(b, which, rope, "inv_freq", fn);
 	if (json_get(rope, "long_inv_freq")) {
-		wide = rows(b, which, rope, "long_inv_freq",
-		            arena_str(b->a, "long_%s", kind), fn);
+		wide = rows(b, which, rope, "long_inv_freq", fn);
 		v = EMIT(b, "Where", is_long(b, rope), wide, v);
 	}
 	v = unsqueeze(b, v, 1);
@@ -398,8 +463,8 @@ split_pairs(Build *b, Value *x, int64_t dim)
 static Value *
 turn(Build *b, int64_t which, const Json *rope, Value *x, int64_t dim)
 {
-	Value *cosine = turns(b, which, rope, "cos", cos),
-	      *sine = turns(b, which, rope, "sin", sin), *lo, *hi;
+	Value *cosine = turns(b, which, rope, "Cos"),
+	      *sine = turns(b, which, rope, "Sin"), *lo, *hi;
 
 	lo = slice(b, x, -1, 0, dim / 2);
 	hi = slice(b, x, -1, dim / 2, dim);
