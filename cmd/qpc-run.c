@@ -9,6 +9,7 @@ int
 main(int argc, char **argv)
 {
 	qe_run o = QE_RUN_INIT;
+	bool tensors;
 	/* clang-format off */
 	const Opt opt[] = {
 		{.help = "What is run"},
@@ -17,7 +18,10 @@ main(int argc, char **argv)
 		{'f', "file",           INPUT,  &o.file,          "FILE",      "read a prompt from FILE", "prompts-txt-file-path"},
 		{0,   "lines",          FLAG,   &o.lines,         NULL,        "each line of it is a prompt"},
 		{0,   "ids",            LIST,   &o.ids,           "IDS",       "a prompt as token ids, such as 1,2,3"},
-		{0,   "input",          LIST,   &o.input,         "NAME=FILE", "an input tensor, from a .npy file"},
+		{0,   "input",          LIST,   &o.input,         "NAME=FILE", "an input tensor: .npy, .npz, .pb or bare bytes", "load-inputs"},
+		{0,   "inputs",         INPUT,  &o.inputs,        "DIR",       "all of them: DIR/input_0.pb and so on, in the graph's order"},
+		{0,   "random",         FLAG,   &o.random,        NULL,        "inputs that are not given are filled by chance, from the seed"},
+		{0,   "shapes",         TEXT,   &o.shapes,        "NAME:SHAPE,...", "shapes of inputs that the package leaves open, as x:1x3x224x224", "shape"},
 		{'t', "threads",        INT,    &o.threads,       "N",         "threads to run with; 0: one per core", "nthreads", 0, 256},
 		{0,   "isa",            TEXT,   &o.isa,           "NAME",      "instruction set to use at most: generic avx2 avx512 neon"},
 		{.help = "Conversations, by the model's chat template"},
@@ -44,7 +48,9 @@ main(int argc, char **argv)
 		{0,   "stop",           LIST,   &o.stop,          "TEXT",      "end before TEXT; may be given again"},
 		{0,   "ignore-eos",     FLAG,   &o.ignore_eos,    NULL,        "go on after an end token"},
 		{.help = "What comes out"},
-		{'o', "output",         OUTPUT, &o.output,        "PATH",      "directory for the outputs of --input, .npy file for --embed"},
+		{'o', "output",         OUTPUT, &o.output,        "PATH",      "directory for output tensors, by name; .npy file for --embed"},
+		{0,   "outputs",        OUTPUT, &o.outputs,       "DIR",       "directory for output_0.pb and so on, in the graph's order"},
+		{0,   "format",         ENUM,   &o.format,        "npy|pb|raw", "write output tensors so; unless given, npy by name, pb by number"},
 		{0,   "json",           FLAG,   &o.json,          NULL,        "an object for each prompt, a line each"},
 		{0,   "logits",         OUTPUT, &o.logits,        "FILE",      "write the scores that chose each token to a .npy file"},
 		{0,   "perplexity",     FLAG,   &o.perplexity,    NULL,        "how well the model predicts the prompts"},
@@ -57,7 +63,9 @@ main(int argc, char **argv)
 		{.help = "Speed"},
 		{0,   "bench",          FLAG,   &o.bench,         NULL,        "measure the prefill of a prompt and the decoding of N tokens"},
 		{0,   "prompt-tokens",  INT,    &o.prompt_tokens, "N",         "tokens of that prompt; unless given, one step's", NULL, 0, 1 << 26},
-		{0,   "iterations",     INT,    &o.iterations,    "N",         "repeat the measurement", "num-iter", 1, 100000},
+		{0,   "iterations",     INT,    &o.iterations,    "N",         "repeat the measurement; tensors: print how long a run takes", "num-iter", 1, 1e9},
+		{0,   "warmup",         INT,    &o.warmup,        "N",         "runs on tensors before those measured", "warmup-iterations", 0, 1e9},
+		{0,   "duration",       FLOAT,  &o.duration,      "SECONDS",   "measure runs on tensors for so long at least", NULL, 0.000001, 1e6},
 		{0}
 	};
 	/* clang-format on */
@@ -69,11 +77,13 @@ main(int argc, char **argv)
 	qe_ctx *c = cli_open(&cmd, argv);
 
 	(void)argc;
-	if (!o.prompts && !o.file && !o.ids && !o.messages && isatty(0)) {
+	tensors = o.input || o.inputs || o.random;
+	if (!tensors && !o.prompts && !o.file && !o.ids && !o.messages &&
+	    isatty(0)) {
 		o.interactive = o.interactive || o.chat;
 		o.ask = o.interactive ? "> " : NULL;
 	}
-	if (!o.prompts && !o.file && !o.ids && !o.input && !o.bench &&
+	if (!tensors && !o.prompts && !o.file && !o.ids && !o.bench &&
 	    !o.messages && !o.interactive)
 		o.file = cli_stdin();
 	o.to = stdout;

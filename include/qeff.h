@@ -154,7 +154,7 @@ typedef struct qe_compile {
 bool qe_qnn_compile(qe_ctx *, const qe_compile *);
 
 /* Stage 6: runs a package.  What comes in decides what is done: `input`
- * names tensors, `embed` makes sentence vectors, else text is continued.
+ * names tensors, as do `inputs` and `random`; `embed` makes sentence vectors, else text is continued.
  * Prompts are `ids`, `prompts`, then those of `file`, in this order. */
 typedef struct qe_run {
 	const char *package;
@@ -176,8 +176,13 @@ typedef struct qe_run {
 	bool think, no_think;             /* by the template's own variable */
 	const char *reasoning_effort;
 	const char *const *ids;   /* prompts as "1,2,3" */
-	const char *const *input; /* tensors as "NAME=FILE.npy" */
-	const char *output;       /* input: directory; embed: .npy file */
+	const char *const *input; /* tensors as "NAME=FILE", or FILE.npz */
+	const char *inputs;       /* directory of input_0.pb, input_1.pb... */
+	bool random;              /* inputs that are not given: by chance */
+	const char *shapes;       /* of inputs: "NAME:1x3x224x224,..." */
+	const char *output;       /* tensors: directory; embed: .npy file */
+	const char *outputs;      /* directory for output_0.pb... */
+	const char *format;       /* of outputs: npy pb raw; NULL: npy, pb */
 	FILE *to;                 /* gets the text as it is made; not closed */
 
 	int64_t n;             /* tokens at most; -1: up to the cache's end */
@@ -201,7 +206,9 @@ typedef struct qe_run {
 	bool json;           /* one object per prompt, a line each */
 	bool bench; /* figures of prompt_tokens and n tokens, to `to` */
 	int64_t prompt_tokens; /* of a benchmark; -1: one prefill step's */
-	int64_t iterations;    /* of a benchmark */
+	int64_t iterations;    /* of a benchmark; 0: a few */
+	int64_t warmup;        /* of tensors: runs before them; -1: 1 */
+	double duration;       /* of tensors: seconds, at least */
 	int64_t threads;       /* 0: one per core */
 	const char *isa; /* instruction set, at most; NULL: the best here */
 } qe_run;
@@ -213,7 +220,7 @@ typedef struct qe_run {
 	          .min_p = -1,                                                 \
 	          .repeat_penalty = -1,                                        \
 	          .prompt_tokens = -1,                                         \
-	          .iterations = 5})
+	          .warmup = -1})
 bool qe_qpc_run(qe_ctx *, const qe_run *);
 
 /* Text to token ids and back, line by line.  A tokenizer is a checkpoint

@@ -8,5 +8,6 @@
 
 /* bytes live as long as a; data may stay in them. */
 bool npy_parse(Ctx *, Arena *a, Span bytes, Value *out);
+bool npz_parse(Ctx *, Arena *a, Span bytes, Value **out, int *n);
 
 #endif

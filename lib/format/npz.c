@@ -97,14 +97,11 @@ read_all(Zip *z, Span file)
 }
 
 bool
-npz_read(Ctx *c, Arena *a, const char *path, Value **out, int *n)
+npz_parse(Ctx *c, Arena *a, Span file, Value **out, int *n)
 {
 	Zip z = {.c = c, .mem = a};
-	Span file;
 	bool ok;
 
-	if (!spool_open(c, a, path, &file, NULL))
-		return false;
 	if (!(z.ar = archive_read_new()))
 		qe_nomem();
 	z.left = MAX((int64_t)1 << 30, mul_size((int64_t)file.n, 64));
@@ -112,5 +109,14 @@ npz_read(Ctx *c, Arena *a, const char *path, Value **out, int *n)
 	archive_read_free(z.ar);
 	*out = z.v;
 	*n = z.n;
-	return ok || note(c, "%s", path);
+	return ok;
+}
+
+bool
+npz_read(Ctx *c, Arena *a, const char *path, Value **out, int *n)
+{
+	Span file;
+
+	return spool_open(c, a, path, &file, NULL) &&
+	       (npz_parse(c, a, file, out, n) || note(c, "%s", path));
 }

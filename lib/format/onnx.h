@@ -49,6 +49,7 @@ bool onnx_write_bytes(Ctx *, Graph *g, Buf *out);
  * in its bytes but in out->kind, set by the caller.  Sets type, shape, data
  * and item; name, if the file has one. */
 bool tensor_pb_read(Ctx *, Arena *, const char *path, Value *out);
+bool tensor_pb_parse(Ctx *, Arena *, Span bytes, Value *out);
 bool tensor_pb_write(Ctx *, const char *path, const Value *);
 
 #endif

@@ -100,16 +100,22 @@ get_value(Onnx *o, Span b, Value *v, int depth)
 }
 
 bool
-tensor_pb_read(Ctx *c, Arena *a, const char *path, Value *out)
+tensor_pb_parse(Ctx *c, Arena *a, Span bytes, Value *out)
 {
 	Onnx o = {.c = c, .mem = a};
-	Span b;
 
-	if (!spool_open(c, a, path, &b, NULL))
-		return false;
 	if (!out->name)
 		out->name = "";
-	return get_value(&o, b, out, 0) || note(c, "%s", path);
+	return get_value(&o, bytes, out, 0);
+}
+
+bool
+tensor_pb_read(Ctx *c, Arena *a, const char *path, Value *out)
+{
+	Span b;
+
+	return spool_open(c, a, path, &b, NULL) &&
+	       (tensor_pb_parse(c, a, b, out) || note(c, "%s", path));
 }
 
 static bool put_value(Ctx *c, Arena *tmp, Buf *b, const Value *v);

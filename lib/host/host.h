@@ -51,6 +51,7 @@ typedef struct HostProgram HostProgram;
 /* One input or output of a program. */
 typedef struct HostIO {
 	const char *name;
+	enum ValueKind kind;
 	DType type;
 	Shape shape;
 	void *data; /* dense, row-major, the session's memory */

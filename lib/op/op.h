@@ -31,6 +31,10 @@ bool graph_inline(Ctx *, Graph *);
  * not have it: one of those that function.c lists. */
 void function_add(Graph *, const char *domain, const char *name);
 
+/* Fills v, of a type of 8 bits or more, by chance: floats in [-1, 1), all
+ * else 0 or 1.  The seed moves on. */
+void value_random(Value *, uint64_t *seed);
+
 /* Element i of a value that has its bytes in memory. */
 int64_t value_i64(const Value *, int64_t i);
 double value_f64(const Value *, int64_t i);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * bench.c - how fast a package runs here: medians over repeated rounds. */
 
+#include <math.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -31,6 +32,38 @@ put_spread(Arena *a, Json *o, const char *key, double *x, int64_t n)
 	json_put_num(o, key, x[n / 2]);
 	json_put_num(o, arena_str(a, "%s_min", key), x[0]);
 	json_put_num(o, arena_str(a, "%s_max", key), x[n - 1]);
+}
+
+/* The least value that p % of them do not exceed. */
+static double
+percentile(const double *sorted, int64_t n, int p)
+{
+	int64_t at = (n * p + 99) / 100;
+
+	return sorted[MAX(at, 1) - 1];
+}
+
+void
+put_latency(Arena *a, Json *o, double *ms, int64_t n)
+{
+	static const int at[] = {50, 90, 95, 99};
+	double sum = 0, square = 0, mean;
+
+	qsort(ms, (size_t)n, sizeof *ms, ascending);
+	for (int64_t i = 0; i < n; i++)
+		sum += ms[i];
+	mean = sum / (double)n;
+	for (int64_t i = 0; i < n; i++)
+		square += (ms[i] - mean) * (ms[i] - mean);
+	json_put_num(o, "throughput_per_second",
+	             sum > 0 ? 1e3 * (double)n / sum : 0);
+	json_put_num(o, "latency_mean_ms", mean);
+	json_put_num(o, "latency_stddev_ms", sqrt(square / (double)n));
+	json_put_num(o, "latency_min_ms", ms[0]);
+	for (size_t i = 0; i < LEN(at); i++)
+		json_put_num(o, arena_str(a, "latency_p%d_ms", at[i]),
+		             percentile(ms, n, at[i]));
+	json_put_num(o, "latency_max_ms", ms[n - 1]);
 }
 
 typedef struct Round {
@@ -64,6 +97,17 @@ one_round(Ctx *c, Session *s, const BenchOptions *o, Prompt *prompt,
 	return true;
 }
 
+void
+put_machine(Json *o, const Session *s)
+{
+	json_put_int(o, "threads", host_threads(s->model));
+	json_put_str(o, "isa", host_isa(s->model));
+	json_put_int(o, "weights_bytes", host_weight_bytes(s->model));
+	json_put_int(o, "retained_state_bytes", host_state_bytes(s->model));
+	json_put_int(o, "arena_bytes", host_arena_bytes(s->model));
+	json_put_int(o, "peak_rss_bytes", peak_rss());
+}
+
 static void
 put_package(Json *o, const Session *s, const BenchOptions *b)
 {
@@ -71,12 +115,7 @@ put_package(Json *o, const Session *s, const BenchOptions *b)
 	json_put_int(o, "prompt_tokens", b->prompt);
 	json_put_int(o, "generated_tokens", b->n);
 	json_put_int(o, "iterations", b->iterations);
-	json_put_int(o, "threads", host_threads(s->model));
-	json_put_str(o, "isa", host_isa(s->model));
-	json_put_int(o, "weights_bytes", host_weight_bytes(s->model));
-	json_put_int(o, "retained_state_bytes", host_state_bytes(s->model));
-	json_put_int(o, "arena_bytes", host_arena_bytes(s->model));
-	json_put_int(o, "peak_rss_bytes", peak_rss());
+	put_machine(o, s);
 }
 
 Json *

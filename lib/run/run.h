@@ -10,6 +10,7 @@
 
 #include "host.h"
 #include "json.h"
+#include "tensor_file.h"
 #include "tokenizer.h"
 
 typedef struct Session {
@@ -135,11 +136,25 @@ bool label_texts(Ctx *, Arena *a, Session *, const TextPair *, int n,
 /* id2label of the checkpoint, else LABEL_i as it would have been. */
 const char *label_name(const Session *, Arena *, int64_t i);
 
-/* ---- named tensors: tensors.c ---- */
+/* ---- named tensors: feed.c, tensors.c ---- */
 
-/* Runs the program that takes inputs of these shapes on files, "NAME=FILE",
- * and writes each output to DIR/NAME.npy. */
-bool run_tensors(Ctx *, Session *, const char *const *input, const char *dir);
+typedef struct TensorOptions {
+	const char *const *input; /* "NAME=FILE", or an .npz file */
+	const char *inputs;       /* directory of input_0.pb, ... */
+	const char *output;       /* directory for NAME.FORM, or NULL */
+	const char *outputs;      /* for output_0.FORM, ..., or NULL */
+	enum TensorForm form;     /* FORM_COUNT: .npy by name, .pb by number */
+	const char *shapes;       /* "NAME:1x3x224x224,..." */
+	bool random;              /* inputs not given: by chance */
+	int64_t seed;
+	int64_t warmup, iterations; /* of a measurement */
+	double duration;            /* seconds, at least */
+} TensorOptions;
+
+/* Runs the program that takes inputs of these shapes and writes its outputs;
+ * with `figures`, again and again, and they say how fast. */
+bool run_tensors(Ctx *, Arena *a, Session *, const TensorOptions *,
+                 Json **figures);
 
 /* ---- figures: bench.c ---- */
 
@@ -149,5 +164,9 @@ typedef struct BenchOptions {
 /* An object with medians and extremes; keys end in their unit. */
 Json *bench(Ctx *, Arena *, Session *, const BenchOptions *);
 int64_t peak_rss(void); /* bytes */
+/* Percentiles and the like of n times, which are put in order. */
+void put_latency(Arena *, Json *, double *ms, int64_t n);
+/* What a run has to do with: threads, instruction set, memory. */
+void put_machine(Json *, const Session *);
 
 #endif

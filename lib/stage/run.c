@@ -614,12 +614,26 @@ run_labels(Task *t)
 
 /* ---- figures ---- */
 
+static void
+print_machine(Buf *b, const Json *r)
+{
+	buf_fmt(b,
+	        "weights %.1f MB, retained state %.1f MB, arena %.1f MB, peak memory %.1f MB; %s, %lld threads\n",
+	        json_get_num(r, "weights_bytes", 0) / 1e6,
+	        json_get_num(r, "retained_state_bytes", 0) / 1e6,
+	        json_get_num(r, "arena_bytes", 0) / 1e6,
+	        json_get_num(r, "peak_rss_bytes", 0) / 1e6,
+	        json_get_str(r, "isa", ""),
+	        (long long)json_get_int(r, "threads", 0));
+}
+
 static bool
 run_bench(Task *t)
 {
 	BenchOptions o = {.prompt = t->o->prompt_tokens,
 	                  .n = t->o->n < 0 ? 64 : t->o->n,
-	                  .iterations = t->o->iterations};
+	                  .iterations =
+	                          t->o->iterations ? t->o->iterations : 5};
 	Buf *b = buf_new(t->a);
 	Json *r;
 
@@ -641,14 +655,72 @@ run_bench(Task *t)
 	        (long long)o.n, json_get_num(r, "decode_tokens_per_second", 0),
 	        json_get_num(r, "decode_tokens_per_second_min", 0),
 	        json_get_num(r, "decode_tokens_per_second_max", 0));
-	buf_fmt(b,
-	        "weights %.1f MB, retained state %.1f MB, arena %.1f MB, peak memory %.1f MB; %s, %lld threads\n",
-	        json_get_num(r, "weights_bytes", 0) / 1e6,
-	        json_get_num(r, "retained_state_bytes", 0) / 1e6,
-	        json_get_num(r, "arena_bytes", 0) / 1e6,
-	        json_get_num(r, "peak_rss_bytes", 0) / 1e6,
-	        json_get_str(r, "isa", ""),
-	        (long long)json_get_int(r, "threads", 0));
+	print_machine(b, r);
+	return print(t, b->p, b->n);
+}
+
+/* ---- tensors ---- */
+
+static void
+print_latency(Buf *b, const Json *r)
+{
+	static const char *const at[] = {"p50", "p90", "p95", "p99"};
+	char key[32];
+
+	buf_fmt(b, "%s: %lld runs, %.2f runs/s\n",
+	        json_get_str(r, "program", ""),
+	        (long long)json_get_int(r, "iterations", 0),
+	        json_get_num(r, "throughput_per_second", 0));
+	buf_fmt(b, "latency mean %.3f ms [%.3f-%.3f]",
+	        json_get_num(r, "latency_mean_ms", 0),
+	        json_get_num(r, "latency_min_ms", 0),
+	        json_get_num(r, "latency_max_ms", 0));
+	for (size_t i = 0; i < LEN(at); i++) {
+		snprintf(key, sizeof key, "latency_%s_ms", at[i]);
+		buf_fmt(b, ", %s %.3f ms", at[i], json_get_num(r, key, 0));
+	}
+	buf_char(b, '\n');
+	print_machine(b, r);
+}
+
+/* Without a place for the outputs, or when asked, the figures are what comes
+ * out. */
+static bool
+run_named(Task *t)
+{
+	const qe_run *o = t->o;
+	bool timed = o->iterations || o->warmup >= 0 || o->duration > 0 ||
+	             (!o->output && !o->outputs);
+	TensorOptions opt = {.input = o->input,
+	                     .inputs = o->inputs,
+	                     .output = o->output,
+	                     .outputs = o->outputs,
+	                     .form = o->format ? tensor_form(o->format)
+	                                       : FORM_COUNT,
+	                     .shapes = o->shapes,
+	                     .random = o->random,
+	                     .seed = o->seed,
+	                     .warmup = o->warmup < 0 ? 1 : o->warmup,
+	                     .iterations = o->iterations     ? o->iterations
+	                                   : o->duration > 0 ? 1
+	                                                     : 10,
+	                     .duration = o->duration};
+	Buf *b = buf_new(t->a);
+	Json *r;
+
+	if (o->format && opt.form == FORM_COUNT)
+		return fail(t->c, QE_USAGE,
+		            "--format '%s': not one of npy pb raw", o->format);
+	if (!run_tensors(t->c, t->a, t->s, &opt, timed ? &r : NULL))
+		return false;
+	if (!timed)
+		return true;
+	if (o->json) {
+		json_print(b, r, 0);
+		buf_char(b, '\n');
+	} else {
+		print_latency(b, r);
+	}
 	return print(t, b->p, b->n);
 }
 
@@ -669,10 +741,8 @@ qe_qpc_run(qe_ctx *c, const qe_run *o)
 
 	if (!ok)
 		;
-	else if (o->input)
-		ok = o->output
-		             ? run_tensors(c, t.s, o->input, o->output)
-		             : fail(c, QE_USAGE, "--input needs --output DIR");
+	else if (o->input || o->inputs || o->random)
+		ok = run_named(&t);
 	else if (o->bench)
 		ok = run_bench(&t);
 	else if (o->perplexity)

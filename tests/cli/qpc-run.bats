@@ -181,3 +181,66 @@ labeller() {
 	refused 3 'qpc-run: *the package labels tokens, not texts' \
 		qpc-run bert-tokens.qpc --classify -p 'the cat'
 }
+
+@test "inputs by their number, in any form; the same outputs" {
+	/usr/bin/python3 -c 'import numpy' 2>/dev/null || skip 'no numpy'
+	make-onnx add.onnx <<-'EOF'
+		graph main
+		opset ai.onnx:17
+		in %x : float32[2,3]
+		in %y : int64[2]
+		const %one : float32[3] = {1, 2, 3}
+		%z = Add(%x, %one) : float32[2,3]
+		%w = Add(%y, %y) : int64[2]
+		out %z
+		out %w
+	EOF
+	qnn-compile -q add.onnx -o add.qpc
+	mkdir in
+	/usr/bin/python3 -c 'import numpy as n
+x = n.arange(6, dtype="f4").reshape(2, 3)
+y = n.array([5, 6], "i4")
+n.save("in/input_0.npy", x)
+n.save("y.npy", y)
+n.savez("both.npz", x=x, y=y)
+y.astype("i8").tofile("in/input_1.raw")'
+	accepted qpc-run -q add.qpc --inputs in --outputs out
+	[ "$(ls out)" = $'output_0.pb\noutput_1.pb' ]
+	accepted qpc-run -q add.qpc --input both.npz --outputs out2
+	cmp out/output_0.pb out2/output_0.pb
+	accepted qpc-run -q add.qpc --input x=in/input_0.npy \
+		--input y=in/input_1.raw --output named --format raw
+	[ "$(od -An -td8 -w16 <named/w.raw | tr -s ' ')" = ' 10 12' ]
+	[ "$(od -An -tf4 -w24 <named/z.raw | tr -s ' ')" = ' 1 3 5 4 6 8' ]
+	accepted qpc-run -q add.qpc --input x=- --input y=y.npy \
+		--output piped <in/input_0.npy
+	head -c 4 y.npy >short
+	refused 3 "qpc-run: input 'y': short: 4 bytes, wanted int64 *2*" \
+		qpc-run add.qpc --input x=in/input_0.npy --input y=short \
+		--output none
+	refused 2 "qpc-run: input 'y' is given twice" qpc-run add.qpc \
+		--input both.npz --input y=y.npy --output none
+	mkdir empty
+	refused 3 'qpc-run: empty: holds no input_0.pb' \
+		qpc-run add.qpc --inputs empty --output none
+}
+
+@test "random inputs depend on the seed; figures are the product" {
+	qpc-run -q "$D/e/m.qpc" --random -s 3 --outputs a
+	qpc-run -q "$D/e/m.qpc" --random -s 3 --outputs b -t 1
+	qpc-run -q "$D/e/m.qpc" --random -s 4 --outputs c
+	cmp a/output_0.pb b/output_0.pb
+	run ! cmp -s a/output_0.pb c/output_0.pb
+	accepted qpc-run -q "$D/e/m.qpc" --random --iterations 20 --warmup 0
+	[[ $output == 'Main: 20 runs, '*' runs/s'*'p50 '*'p90 '*'p95 '*'p99 '* ]]
+	accepted qpc-run -q "$D/e/m.qpc" --random --duration 0.05 --json
+	/usr/bin/python3 -c 'import json, sys
+r = json.load(sys.stdin)
+assert r["iterations"] * r["latency_mean_ms"] >= 50, r
+assert r["latency_min_ms"] <= r["latency_p50_ms"] <= r["latency_p90_ms"]
+assert r["latency_p99_ms"] <= r["latency_max_ms"]' <<<"$output"
+	refused 2 "qpc-run: --shapes 'x:2xa': wanted NAME:1x3x224x224" \
+		qpc-run "$D/e/m.qpc" --random --shapes x:2xa
+	refused 3 "qpc-run: input 'input_ids': *3*, wanted *" \
+		qpc-run "$D/e/m.qpc" --random --shapes input_ids:3x3
+}
