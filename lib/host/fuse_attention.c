@@ -288,6 +288,27 @@ take_sink(Node *soft, Value *p, Scores *s)
 	return cat->in[0];
 }
 
+/* Keys [B,n,T,d] that v [B,n,d,T] is made of; exporters turn [B,T,n,d] in one
+ * step. */
+static Value *
+keys(Graph *g, Value *v)
+{
+	Node *n = made_by(v, "Transpose");
+	Value *k;
+
+	if (!n || n->in[0]->shape.rank != 4)
+		return NULL;
+	if (is_perm(n, 4, (const int64_t[]){0, 1, 3, 2}))
+		return n->in[0];
+	if (!is_perm(n, 4, (const int64_t[]){0, 2, 3, 1}))
+		return NULL;
+	k = node_add(g, "Transpose", NULL, n->in[0], NULL, NULL);
+	attr_set_ints(g, k->from, "perm", 4, (const int64_t[]){0, 2, 1, 3});
+	k->type = n->in[0]->type;
+	k->shape = swapped(n->in[0]);
+	return k;
+}
+
 static bool
 match_scores(Value *v, Scores *s)
 {
@@ -316,11 +337,8 @@ match_scores(Value *v, Scores *s)
 	if (!(n = made_by(v, "MatMul")) || is_weight(n->in[1]))
 		return false;
 	s->q = n->in[0];
-	n = made_by(n->in[1], "Transpose");
-	if (!n || !is_perm(n, 4, (const int64_t[]){0, 1, 3, 2}))
-		return false;
-	s->k = n->in[0];
-	return s->q->shape.rank == 4 && s->k->shape.rank == 4;
+	s->k = keys(n->graph, n->in[1]);
+	return s->k && s->q->shape.rank == 4;
 }
 
 /* Undoes view(Expand(view(x))): x [B,kv,T,d] for v [B,kv*r,T,d], r times each

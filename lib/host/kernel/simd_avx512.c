@@ -15,4 +15,6 @@
 
 #include "attention_simd.h"
 #include "elementwise_simd.h"
+
+#include "slide_simd.h"
 #endif
