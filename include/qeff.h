@@ -138,7 +138,8 @@ typedef struct qe_compile {
 	int64_t batch_size;         /* rows of every specialization */
 	int64_t prompt_len;         /* tokens of a prefill step */
 	int64_t ctx_len;            /* positions of the cache */
-	const char *seq_len;        /* tokens of an encoder's row: "N,N,..." */
+	const char *seq_len;        /* tokens of an encoder's row: "N,N,...";
+	                             * NULL: 128, or the model's positions */
 	const char *weights;        /* element format; NULL: as they are */
 	const char *kv_cache_dtype; /* likewise */
 	const char *const *shape;   /* sizes of other symbols: "NAME=N" */
@@ -149,8 +150,7 @@ typedef struct qe_compile {
 	              .out = "-",                                              \
 	              .batch_size = 1,                                         \
 	              .prompt_len = 32,                                        \
-	              .ctx_len = 128,                                          \
-	              .seq_len = "128"})
+	              .ctx_len = 128})
 bool qe_qnn_compile(qe_ctx *, const qe_compile *);
 
 /* Stage 6: runs a package.  What comes in decides what is done: `input`
@@ -224,8 +224,7 @@ typedef struct qe_run {
 bool qe_qpc_run(qe_ctx *, const qe_run *);
 
 /* Text to token ids and back, line by line.  A tokenizer is a checkpoint
- * directory, one of its tokenizer files, a compiled tokenizer, or what a
- * stage made of the checkpoint: model document, ONNX, package. */
+ * directory, one of its tokenizer files, or a compiled tokenizer. */
 enum qe_tokenize_what {
 	QE_ENCODE, /* a line of text -> ids, blanks between */
 	QE_DECODE, /* a line of ids -> text */
@@ -237,9 +236,7 @@ typedef struct qe_tokenize {
 	const char *tokenizer;
 	const char *in, *out;
 	bool jsonl; /* lines are objects: {"text", "pair"} and {"ids"} */
-	bool pairs; /* lines that are not: two texts with a tab between */
 	bool plain; /* without the special tokens around a text */
-	bool names; /* encode: names of the tokens, too with jsonl */
 	bool skip;  /* decode: leave special tokens out */
 } qe_tokenize;
 #define QE_TOKENIZE_INIT ((qe_tokenize){.in = "-", .out = "-"})
@@ -248,8 +245,6 @@ bool qe_tokens(qe_ctx *, const qe_tokenize *);
 /* Chat templates: the object of variables that is the input -> the text. */
 typedef struct qe_render {
 	const char *source; /* file of the template */
-	const char *model;  /* or where it is, and what else it is given */
-	const char *name;   /* of one of the model's templates */
 	const char *now;    /* YYYY-MM-DD[Thh:mm:ss]; NULL: the local time */
 	const char *in, *out;
 	bool jsonl; /* an object on each line -> {"text"} or {"error"} */

@@ -18,6 +18,16 @@ typedef struct Compile {
 	Weights *weights;
 } Compile;
 
+/* A cache as it comes in, or what a kernel has made of it. */
+static bool
+is_cache(const Graph *g, Value *v)
+{
+	v = skip_views(v);
+	if (made_by_host(v, "cache_write"))
+		return true;
+	return !v->from && !value_is_const(v) && is_state(g, v);
+}
+
 /* Rows of the cache are read and written by kernels alone. */
 static bool
 cache_is_fused(const Graph *g)
@@ -26,18 +36,16 @@ cache_is_fused(const Graph *g)
 		const Node *n = g->node[i];
 
 		if (is_op(n, HOST_DOMAIN, "cache_write") ||
-		    is_op(n, HOST_DOMAIN, "attention"))
+		    is_op(n, HOST_DOMAIN, "attention") ||
+		    is_op(n, HOST_DOMAIN, "view"))
 			continue;
 		for (int k = 0; k < n->nin; k++)
-			if (n->in[k] &&
-			    ((!n->in[k]->from && !value_is_const(n->in[k]) &&
-			      is_state(g, n->in[k])) ||
-			     made_by_host(n->in[k], "cache_write")))
+			if (n->in[k] && is_cache(g, n->in[k]))
 				return false;
 	}
 	for (int i = 0; i < g->nout; i++)
 		if (str_ends(g->out[i]->name, RETAINED) &&
-		    !made_by_host(g->out[i], "cache_write"))
+		    !is_cache(g, g->out[i]))
 			return false;
 	return true;
 }
@@ -87,8 +95,8 @@ make_graphs(Compile *k)
 
 		say(k->c, 1, "specialization %s", s->name);
 		k->g[i] = specialise(k->c, k->a, k->src, s);
-		if (!k->g[i] || !host_layout(k->c, k->g[i]) ||
-		    !host_fuse(k->c, k->g[i]) || !graph_verify(k->c, k->g[i]))
+		if (!k->g[i] || !host_fuse(k->c, k->g[i]) ||
+		    !graph_verify(k->c, k->g[i]))
 			return note(k->c, "specialization %s", s->name);
 	}
 	return true;

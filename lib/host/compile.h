@@ -20,13 +20,11 @@
  * type in `cache`'s stead: see State. */
 Graph *specialise(Ctx *, Arena *, const Graph *g, const Spec *);
 
-/* layout.c: convolutions and what stands between them, channels last. */
-bool host_layout(Ctx *, Graph *);
-
 /* ---- match.c: looking at a graph ---- */
 
 Node *made_by(const Value *, const char *type); /* NULL: by something else */
 Node *made_by_host(const Value *, const char *kernel);
+Value *skip_views(Value *); /* what it is a view of, or v itself */
 bool is_op(const Node *, const char *domain, const char *type);
 /* True for an input X that the graph hands back as X_RetainedState. */
 #define RETAINED "_RetainedState"
@@ -48,10 +46,6 @@ int64_t last_dim(const Value *);
  * takes v's place everywhere, and v's name. */
 Node *host_node(Graph *, const char *kernel, int nin, Value *const *in,
                 Value *v);
-/* The host node m again, making v, with input `slot` (-1: none) replaced. */
-Node *host_extend(Graph *, const Node *m, int slot, Value *in, Value *v);
-/* by takes the place and the name of old: it may be an output of the graph. */
-void stand_in(Graph *, Value *old, Value *by);
 bool is_const_ints(const Value *, int n, const int64_t *);
 bool is_perm(const Node *, int n, const int64_t *perm);
 

@@ -18,6 +18,7 @@
 
 typedef struct Scores {
 	Value *q, *k;        /* [B,n,S,d], [B,n,T,d] before the transpose */
+	Value *tokens;       /* or, k NULL, keys as [B,T,n,d] */
 	Value *mask, *least; /* bool: where true, the least score stands */
 	Value *bias;         /* added */
 	Value *sink;         /* [n] more scores, whose weights are dropped */
@@ -25,14 +26,6 @@ typedef struct Scores {
 	Value *query;
 	double scale, cap, slope_scale;
 } Scores;
-
-static Value *
-skip_views(Value *v)
-{
-	while (made_by_host(v, "view"))
-		v = v->from->in[0];
-	return v;
-}
 
 /* ---- rotary embedding ---- */
 
@@ -288,27 +281,6 @@ take_sink(Node *soft, Value *p, Scores *s)
 	return cat->in[0];
 }
 
-/* Keys [B,n,T,d] that v [B,n,d,T] is made of; exporters turn [B,T,n,d] in one
- * step. */
-static Value *
-keys(Graph *g, Value *v)
-{
-	Node *n = made_by(v, "Transpose");
-	Value *k;
-
-	if (!n || n->in[0]->shape.rank != 4)
-		return NULL;
-	if (is_perm(n, 4, (const int64_t[]){0, 1, 3, 2}))
-		return n->in[0];
-	if (!is_perm(n, 4, (const int64_t[]){0, 2, 3, 1}))
-		return NULL;
-	k = node_add(g, "Transpose", NULL, n->in[0], NULL, NULL);
-	attr_set_ints(g, k->from, "perm", 4, (const int64_t[]){0, 2, 1, 3});
-	k->type = n->in[0]->type;
-	k->shape = swapped(n->in[0]);
-	return k;
-}
-
 static bool
 match_scores(Value *v, Scores *s)
 {
@@ -337,8 +309,12 @@ match_scores(Value *v, Scores *s)
 	if (!(n = made_by(v, "MatMul")) || is_weight(n->in[1]))
 		return false;
 	s->q = n->in[0];
-	s->k = keys(n->graph, n->in[1]);
-	return s->k && s->q->shape.rank == 4;
+	n = made_by(n->in[1], "Transpose");
+	if (n && is_perm(n, 4, (const int64_t[]){0, 1, 3, 2}))
+		s->k = n->in[0];
+	else if (n && is_perm(n, 4, (const int64_t[]){0, 2, 3, 1}))
+		s->tokens = n->in[0];
+	return s->q->shape.rank == 4 && (s->k || s->tokens);
 }
 
 /* Undoes view(Expand(view(x))): x [B,kv,T,d] for v [B,kv*r,T,d], r times each
@@ -416,9 +392,11 @@ is_future(const Node *n, const Value *pos, int64_t len)
 static bool
 match_mask(Value *mask, const Value *pos, int64_t len, int64_t *window)
 {
-	Node *either = made_by(mask, "Or"), *less;
+	Node *either, *less;
 	double off;
 
+	mask = skip_views(mask);
+	either = made_by(mask, "Or");
 	*window = 0;
 	if (!either)
 		return is_future(made_by(mask, "Greater"), pos, len);
@@ -436,23 +414,35 @@ match_mask(Value *mask, const Value *pos, int64_t len, int64_t *window)
 	return false;
 }
 
-/* The scatter behind rows gathered from the whole cache, or the cache_write
- * that has taken its place. */
-static Node *
-match_gather(Value *v)
+/* Rows of a cache that are read back. */
+typedef struct Kept {
+	Value *cache;  /* what was put in, or handed on */
+	Node *scatter; /* that put it in, or the cache_write in its place */
+	Value *last;   /* newest row of each batch row */
+} Kept;
+
+/* All rows of a cache up to the newest; behind them row 0 is read. */
+static bool
+match_gather(const Graph *g, Value *v, Kept *k)
 {
-	Node *n = v ? v->from : NULL, *where;
+	Node *n = v ? v->from : NULL, *where, *beyond;
+	int64_t len;
+	double off;
 
 	if (!is_op(n, "com.qualcomm.cloud", "CtxGather"))
-		return NULL;
+		return false;
 	where = made_by(skip_views(n->in[1]), "Where");
-	if (!where || !is_iota(where->in[2], n->in[0]->shape.dim[2]))
-		return NULL;
-	n = n->in[0]->from;
-	return is_op(n, "com.qualcomm.cloud", "CtxScatter") ||
-	                       is_op(n, HOST_DOMAIN, "cache_write")
-	               ? n
-	               : NULL;
+	len = n->in[0]->shape.dim[2];
+	if (!where || !is_iota(where->in[2], len))
+		return false;
+	beyond = made_by(skip_views(where->in[0]), "Greater");
+	k->last = beyond ? position(beyond->in[1], &off) : NULL;
+	k->cache = skip_views(n->in[0]);
+	k->scatter = k->cache->from;
+	if (!k->scatter)
+		return !value_is_const(k->cache) && is_state(g, k->cache);
+	return is_op(k->scatter, "com.qualcomm.cloud", "CtxScatter") ||
+	       is_op(k->scatter, HOST_DOMAIN, "cache_write");
 }
 
 static Value *
@@ -471,12 +461,13 @@ unzeroed(Value *v)
 }
 
 static Value *
-write_cache(Graph *g, Node *scatter)
+write_cache(Graph *g, const Kept *k)
 {
+	Node *scatter = k->scatter;
 	Value *x;
 
-	if (is_op(scatter, HOST_DOMAIN, "cache_write"))
-		return scatter->out[0];
+	if (!scatter || is_op(scatter, HOST_DOMAIN, "cache_write"))
+		return k->cache;
 	x = tokens_major(g, scatter->in[2]);
 	return host_node(g, "cache_write", 3,
 	                 (Value *[]){scatter->in[0], x, scatter->in[1]},
@@ -530,28 +521,59 @@ slopes_fit(const Scores *s, const Value *pos, int64_t len)
 	       position(s->query, &off) == pos && off == 0;
 }
 
+/* The same place for all tokens of a row: [B] or so as [B,S]. */
+static Value *
+each_token(Graph *g, Value *pos, int64_t batch, int64_t seq)
+{
+	Shape s = {2, {batch, seq}};
+	Node *n;
+
+	if (shape_count(&pos->shape) == batch * seq)
+		return pos;
+	n = add_host(g, "copy", 1, &pos, pos->type, &s);
+	attr_set_ints(g, n, "strides", 2, (int64_t[]){1, 0});
+	attr_set_int(g, n, "offset", 0);
+	n->name = pos->name;
+	return n->out[0];
+}
+
+/* The position up to which a token sees rows: its own, or that of the newest
+ * row if what was kept is another text. */
+static Value *
+seen_up_to(Graph *g, const Scores *s, const Kept *k, const Kept *v,
+           int64_t *window)
+{
+	int64_t len = k->cache->shape.dim[2], batch = s->q->shape.dim[0];
+	Value *pos = k->scatter ? written_at(k->scatter) : NULL;
+
+	if (pos && v->scatter && written_at(v->scatter) == pos &&
+	    match_mask(s->mask, pos, len, window))
+		return pos;
+	if (!k->last || k->last != v->last || k->last->type != DT_I64 ||
+	    shape_count(&k->last->shape) != batch ||
+	    !match_mask(s->mask, k->last, len, window) || *window)
+		return NULL;
+	return each_token(g, k->last, batch, s->q->shape.dim[2]);
+}
+
 static bool
 fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 {
-	Node *ks = match_gather(unrepeat(s->k)), *vs;
+	Kept ks, vs;
 	Value *pos, *in[6] = {NULL};
 	Shape shape = swapped(n->out[0]);
 	int64_t window;
 	Node *h;
 
-	v = unrepeat(v);
-	vs = match_gather(unzeroed(v));
-	if (!ks || !vs || !s->mask || s->bias)
+	if (!s->k || !match_gather(g, unrepeat(s->k), &ks) ||
+	    !match_gather(g, unzeroed(unrepeat(v)), &vs) || !s->mask || s->bias)
 		return false;
-	pos = written_at(ks);
-	if (written_at(vs) != pos ||
-	    !match_mask(s->mask, pos, ks->out[0]->shape.dim[2], &window))
-		return false;
-	if (!slopes_fit(s, pos, ks->out[0]->shape.dim[2]))
+	if (!(pos = seen_up_to(g, s, &ks, &vs, &window)) ||
+	    !slopes_fit(s, pos, ks.cache->shape.dim[2]))
 		return false;
 	in[0] = tokens_major(g, s->q);
-	in[1] = write_cache(g, ks);
-	in[2] = write_cache(g, vs);
+	in[1] = write_cache(g, &ks);
+	in[2] = write_cache(g, &vs);
 	in[3] = pos;
 	in[4] = slopes(g, s);
 	in[5] = s->sink;
@@ -597,7 +619,7 @@ mask_bias(Graph *g, const Scores *s)
 static bool
 fuse_dense(Graph *g, Node *n, Scores *s, Value *v, const Value *scores)
 {
-	Value *in[4], *k = unrepeat(s->k);
+	Value *in[4], *k = s->k ? unrepeat(s->k) : s->tokens;
 	Shape shape = swapped(n->out[0]);
 	Node *h;
 
@@ -607,10 +629,10 @@ fuse_dense(Graph *g, Node *n, Scores *s, Value *v, const Value *scores)
 	else if (s->mask)
 		return false;
 	if (s->sink || s->slope || (s->bias && !mask_fits(s->bias, scores)) ||
-	    k->shape.dim[1] != v->shape.dim[1])
+	    k->shape.dim[s->k ? 1 : 2] != v->shape.dim[1])
 		return false;
 	in[0] = tokens_major(g, s->q);
-	in[1] = tokens_major(g, k);
+	in[1] = s->k ? tokens_major(g, k) : k;
 	in[2] = tokens_major(g, v);
 	in[3] = s->bias;
 	h = add_host(g, "attention_dense", 4, in, DT_F32, &shape);

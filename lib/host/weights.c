@@ -49,16 +49,6 @@ look_slice(Node *n, Seen *s)
 	return true;
 }
 
-/* v as it is stored, seen through casts of real numbers; NULL: it is made. */
-static Value *
-stored(Value *v)
-{
-	while (is_op(v->from, "", "Cast") && is_real(v) &&
-	       is_real(v->from->in[0]))
-		v = v->from->in[0];
-	return value_is_const(v) && is_real(v) ? v : NULL;
-}
-
 /* Looks through v [r, c] down to the bytes. */
 static bool
 look(Value *v, Seen *s)
@@ -79,10 +69,6 @@ look(Value *v, Seen *s)
 		t = s->sn;
 		s->sn = s->sk;
 		s->sk = t;
-		return true;
-	}
-	if (is_op(n, "", "Reshape") && v->shape.rank == 2 && stored(n->in[0])) {
-		*s = (Seen){stored(n->in[0]), 0, v->shape.dim[1], 1};
 		return true;
 	}
 	return is_op(n, "", "Slice") && v->shape.rank == 2 && look_slice(n, s);

@@ -114,6 +114,20 @@ merge(Arena *a, Json *base, const Json *over)
 	}
 }
 
+const Json *
+arch_encoder(Arena *a, const Json *arch)
+{
+	const Json *over = json_get(arch, "encoder");
+	Json *o;
+
+	if (!over)
+		return NULL;
+	o = json_copy(a, arch);
+	json_object_object_del(o, "encoder");
+	merge(a, o, over);
+	return o;
+}
+
 /* A model_type comes from outside and becomes part of a path. */
 static bool
 is_plain(const char *s)

@@ -13,6 +13,9 @@
 /* The file of a model_type with its bases merged in, all keys checked.
  * QE_INPUT if there is none. */
 const Json *arch_open(Ctx *, Arena *, const char *model_type);
+/* Of a file that has two stacks, the one that is read: the file as its
+ * `encoder` changes it.  NULL: it has one. */
+const Json *arch_encoder(Arena *, const Json *arch);
 /* The same for text at hand, without bases; for tests. */
 bool arch_check(Ctx *, const Json *arch);
 /* A copy of an object of kind `section` with every expression evaluated; an

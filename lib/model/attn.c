@@ -508,6 +508,8 @@ mask(Build *b, const Json *m, Value *s)
 	if (window < 0 || chunk < 0)
 		return fail(b->c, QE_INPUT, "window %lld", (long long)window),
 		       NULL;
+	if (b->cross)
+		return EMIT(b, "Where", mask_memory(b), least(b), s);
 	if (b->encoder && !causal && !window)
 		return EMIT(b, "Add", s, mask_padding(b));
 	return EMIT(b, "Where", mask_keys(b, causal, window, chunk), least(b),
@@ -638,8 +640,8 @@ lower_attn(Build *b, const Json *m, Value *x)
 	q = head_of(b, m, "q", d.nh, d.hd, x);
 	if (json_get(m, "temp"))
 		q = warm(b, json_get(m, "temp"), q);
-	k = head_of(b, m, "k", d.kv, d.hd, x);
-	v = head_of(b, m, "v", d.kv, d.hd, x);
+	k = head_of(b, m, "k", d.kv, d.hd, b->cross ? b->memory : x);
+	v = head_of(b, m, "v", d.kv, d.hd, b->cross ? b->memory : x);
 	if (b->cached && !cache_update(b, d.kv, d.hd, d.hd, &k, &v))
 		return NULL;
 	k = repeat(b, k, d.kv, d.nh / d.kv, d.hd);
@@ -654,4 +656,34 @@ lower_attn(Build *b, const Json *m, Value *x)
 		y = EMIT(b, "Mul", y,
 		         EMIT(b, "Sigmoid", linear(b, json_get(m, "gate"), x)));
 	return linear(b, json_get(m, "o"), y);
+}
+
+/* ---- over what an encoder made ---- */
+
+Json *
+tree_cross(Tree *t, const Json *spec)
+{
+	static const char *const own[] = {"rope",   "alibi",        "relbias",
+	                                  "window", "chunk",        "temp",
+	                                  "diff",   "disentangled", "q_gate"};
+
+	for (size_t i = 0; i < LEN(own); i++)
+		if (json_get(spec, own[i]))
+			return fail(t->c, QE_INPUT,
+			            "'%s' over another text is not known",
+			            own[i]),
+			       NULL;
+	return tree_attn(t, spec);
+}
+
+Value *
+lower_cross(Build *b, const Json *m, Value *x)
+{
+	if (!b->memory)
+		return fail(b->c, QE_INPUT, "there is no encoder to read"),
+		       NULL;
+	b->cross = true;
+	x = lower_attn(b, m, x);
+	b->cross = false;
+	return x;
 }

@@ -16,9 +16,11 @@ emit(Build *b, const char *type, int n, Value *const *in)
 		if (!in[i])
 			return NULL;
 	if (b->layer >= 0)
-		snprintf(name, sizeof name, "layers.%d/%s", b->layer, type);
+		snprintf(name, sizeof name, "%slayers.%d/%s",
+		         b->scope ? b->scope : "", b->layer, type);
 	else
-		snprintf(name, sizeof name, "%s", type);
+		snprintf(name, sizeof name, "%s%s", b->scope ? b->scope : "",
+		         type);
 	out = value_new(b->g, name, DT_NONE, NULL);
 	node_new(b->g, "", type, n, in, 1, &out)->name = out->name;
 	return out;

@@ -24,7 +24,14 @@ typedef struct Build {
 	bool cached;     /* past_key, past_value; else nothing is kept */
 	bool encoder;    /* attention_mask; else position_ids */
 	int layer;
-	Dict *made;       /* values made once: weights, constants, masks */
+	const char *scope; /* in front of layers' names; NULL: nothing */
+	Dict *made;        /* values made once: weights, constants */
+	Dict *here;        /* made once of the stack's inputs: masks, ... */
+	/* of a decoder that reads what an encoder made, else NULL: */
+	Value *memory;    /* [B,E,H] */
+	Value *heard;     /* [B,E] int64 places of its rows, -1: none */
+	Value *stale;     /* [] bool: nothing new, the cache has it */
+	bool cross;       /* the block at work attends over memory */
 	Value *ids;       /* [B,S] int64 */
 	Value *positions; /* [B,S] int64; encoder: [1,S] */
 	Value *mask;      /* [B,S] int64 of an encoder */
@@ -95,12 +102,16 @@ Value *disentangled(Build *, const Json *m, Value *q, Value *k, int64_t nh,
 /* mask.c: true where a query must not see a key, [B or 1,1,S,L] */
 Value *mask_keys(Build *, bool causal, int64_t window, int64_t chunk);
 Value *mask_padding(Build *);    /* [B,1,1,S] to add to scores */
+Value *mask_memory(Build *);     /* [B,1,1,E] bool, for attention over it */
 Value *key_positions(Build *);   /* [.,1,1,L] int64 */
 Value *query_positions(Build *); /* [.,1,S,1] int64 */
+/* A value that is made once: by `make`, outside of layers. */
+Value *once(Build *, const char *key, Value *(*make)(Build *));
 /* cache.c: writes k and v [B,heads,S,dim] at their positions, reads L slots */
 bool cache_update(Build *, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
                   Value **v);
 Value *cache_slots(Build *); /* [1,1,L] int64 */
+Value *cache_empty(Build *); /* [B,1,L] bool: slots beyond the last row */
 /* any other state: what it was, NAME.LAYER, and what it becomes */
 Value *state_input(Build *, const char *name, Shape);
 void state_output(Build *, Value *state, Value *now);

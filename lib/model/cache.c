@@ -4,7 +4,10 @@
  * past_key.i and past_value.i [B,kv,L,hd] come in, new rows are written at
  * position_ids by CtxScatter, all L slots are read back by CtxGather; what
  * was written goes out as ..._RetainedState.  Slots beyond the newest
- * position of a row are read from slot 0 and their values are zeroed. */
+ * position of a row are read from slot 0 and their values are zeroed.
+ *
+ * Of an encoder, rows are written at encoder_position_ids; a call that brings
+ * nothing new (b->stale) hands the states on. */
 
 #include "build.h"
 
@@ -45,101 +48,141 @@ state_output(Build *b, Value *state, Value *now)
 	graph_output(b->g, now);
 }
 
+/* Names of the states, and of their length: of a lone decoder; of one with
+ * an encoder, over its own text and over the encoder's. */
+static const struct Kept {
+	const char *key, *value, *length;
+	const char *count, *slots, *empty, *index, *rows; /* in b->here */
+} kept[] = {
+	{"past_key", "past_value", "ctx_len", "count", "slots", "empty",
+         "index", "empty rows"},
+	{"past_key_self", "past_value_self", "decoder_ctx_len", "count",
+         "slots", "empty", "index", "empty rows"},
+	{"past_key_cross", "past_value_cross", "encoder_ctx_len",
+         "memory count", "memory slots", "memory empty", "memory index",
+         "memory empty rows"},
+};
+
+static const struct Kept *
+kind(const Build *b)
+{
+	return &kept[b->cross ? 2 : b->memory ? 1 : 0];
+}
+
 static Value *
 slots_input(Build *b, const char *name, int64_t heads, int64_t width)
 {
 	Value *v = state_input(b, name, (Shape){4, {-1, heads, -1, width}});
 
-	v->sym[2] = "ctx_len";
+	v->sym[2] = kind(b)->length;
 	return v;
 }
 
-/* [] int64: L, from the first state */
+/* from the first state */
+static Value *
+make_count(Build *b)
+{
+	const char *name = kind(b)->key;
+	Value *first = NULL;
+
+	for (int i = 0; !first && i < b->g->nin; i++)
+		first = value_find(b->g, arena_str(b->a, "%s.%d", name, i));
+	return EMIT_INT(b, "Gather", "axis", 0, EMIT(b, "Shape", first),
+	                int_scalar(b, 2));
+}
+
+/* [] int64: L */
 static Value *
 slots(Build *b)
 {
-	Value *first = value_find(b->g, "past_key.0"), *v;
-	int layer = b->layer;
+	return once(b, kind(b)->count, make_count);
+}
 
-	if ((v = dict_get(b->made, "slots")))
-		return v;
-	b->layer = -1;
-	for (int i = 1; !first && i <= layer; i++)
-		first = value_find(b->g, arena_str(b->a, "past_key.%d", i));
-	v = EMIT_INT(b, "Gather", "axis", 0, EMIT(b, "Shape", first),
-	             int_scalar(b, 2));
-	b->layer = layer;
-	dict_set(b->made, "slots", v);
-	return v;
+static Value *
+make_slots(Build *b)
+{
+	Value *v =
+		EMIT(b, "Range", int_scalar(b, 0), slots(b), int_scalar(b, 1));
+
+	return RESHAPE(b, v, 1, 1, -1);
 }
 
 Value *
 cache_slots(Build *b)
 {
-	Value *v = dict_get(b->made, "slot numbers"), *n = slots(b);
-	int layer = b->layer;
-
-	if (v)
-		return v;
-	b->layer = -1;
-	v = EMIT(b, "Range", int_scalar(b, 0), n, int_scalar(b, 1));
-	v = RESHAPE(b, v, 1, 1, -1);
-	b->layer = layer;
-	dict_set(b->made, "slot numbers", v);
-	return v;
+	return once(b, kind(b)->slots, make_slots);
 }
 
-/* Which slots a row has not filled, [B,1,L], and the slots to read. */
-static void
-readable(Build *b, Value **empty, Value **index)
+/* where this call's keys and values stand, [B,S] */
+static Value *
+places(Build *b)
 {
-	Value *at = cache_slots(b), *limit;
-	int layer = b->layer;
+	return b->cross ? b->heard : b->positions;
+}
 
-	if (!dict_has(b->made, "empty")) {
-		b->layer = -1;
-		limit = reduce(b, "ReduceMax", b->positions, 1, true);
-		limit = unsqueeze(b, limit, 2);
-		*empty = EMIT(b, "Greater", at, limit);
-		*index = EMIT(b, "Where", *empty, int_scalar(b, 0), at);
-		dict_set(b->made, "empty", *empty);
-		dict_set(b->made, "index", *index);
-		dict_set(b->made, "empty rows", unsqueeze(b, *empty, 3));
-		b->layer = layer;
-	}
-	*empty = dict_get(b->made, "empty rows");
-	*index = dict_get(b->made, "index");
+static Value *
+make_empty(Build *b)
+{
+	Value *limit = reduce(b, "ReduceMax", places(b), 1, true);
+
+	return EMIT(b, "Greater", cache_slots(b), unsqueeze(b, limit, 2));
+}
+
+Value *
+cache_empty(Build *b)
+{
+	return once(b, kind(b)->empty, make_empty);
+}
+
+static Value *
+make_index(Build *b)
+{
+	return EMIT(b, "Where", cache_empty(b), int_scalar(b, 0),
+	            cache_slots(b));
+}
+
+static Value *
+make_rows(Build *b)
+{
+	return unsqueeze(b, cache_empty(b), 3);
 }
 
 static Value *
 read_back(Build *b, Value *now)
 {
-	Value *empty, *index;
+	return call(b, "CtxGather", 3,
+	            (Value *[]){now, once(b, kind(b)->index, make_index),
+	                        slots(b)});
+}
 
-	readable(b, &empty, &index);
-	return call(b, "CtxGather", 3, (Value *[]){now, index, slots(b)});
+/* What stands in the cache after this call. */
+static Value *
+written(Build *b, Value *past, Value *x)
+{
+	Value *now = call(b, "CtxScatter", 3, (Value *[]){past, places(b), x});
+
+	if (b->cross)
+		now = EMIT(b, "Where", b->stale, past, now);
+	state_output(b, past, now);
+	return now;
 }
 
 bool
 cache_update(Build *b, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
              Value **v)
 {
-	Value *past[2], *now[2], *empty, *index;
+	Value *past[2], *now[2];
 
 	if (!*k || !*v)
 		return false;
 	function_ctx(b);
-	past[0] = slots_input(b, "past_key", heads, kdim);
-	past[1] = slots_input(b, "past_value", heads, vdim);
-	now[0] = call(b, "CtxScatter", 3,
-	              (Value *[]){past[0], b->positions, *k});
-	now[1] = call(b, "CtxScatter", 3,
-	              (Value *[]){past[1], b->positions, *v});
-	for (int i = 0; i < 2; i++)
-		state_output(b, past[i], now[i]);
-	readable(b, &empty, &index);
+	past[0] = slots_input(b, kind(b)->key, heads, kdim);
+	past[1] = slots_input(b, kind(b)->value, heads, vdim);
+	now[0] = written(b, past[0], *k);
+	now[1] = written(b, past[1], *v);
 	*k = read_back(b, now[0]);
 	*v = read_back(b, now[1]);
-	*v = EMIT(b, "Where", empty, scalar(b, 0), *v);
+	*v = EMIT(b, "Where", once(b, kind(b)->rows, make_rows), scalar(b, 0),
+	          *v);
 	return *v != NULL;
 }

@@ -46,7 +46,7 @@ tree_conv(Tree *t, const Json *spec)
 Value *
 row_start(Build *b)
 {
-	Value *v = dict_get(b->made, "is start");
+	Value *v = dict_get(b->here, "is start");
 	int layer = b->layer;
 
 	if (v)
@@ -55,7 +55,7 @@ row_start(Build *b)
 	v = slice(b, b->positions, 1, 0, 1);
 	v = unsqueeze(b, EMIT(b, "Equal", v, int_scalar(b, 0)), 2);
 	b->layer = layer;
-	dict_set(b->made, "is start", v);
+	dict_set(b->here, "is start", v);
 	return v;
 }
 
@@ -64,7 +64,7 @@ static Value *
 newest_columns(Build *b, int64_t k)
 {
 	char *key = arena_str(b->a, "newest %lld columns", (long long)k);
-	Value *v = dict_get(b->made, key), *n;
+	Value *v = dict_get(b->here, key), *n;
 	int64_t *count = NEWV(b->a, int64_t, k);
 	int layer = b->layer;
 
@@ -78,7 +78,7 @@ newest_columns(Build *b, int64_t k)
 	v = EMIT(b, "Add", n, ints(b, (int)k, count));
 	v = unsqueeze(b, v, 2);
 	b->layer = layer;
-	dict_set(b->made, key, v);
+	dict_set(b->here, key, v);
 	return v;
 }
 

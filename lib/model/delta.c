@@ -148,7 +148,7 @@ steps(Build *b)
 static Grid *
 grid(Build *b)
 {
-	Grid *g = dict_get(b->made, "delta grid");
+	Grid *g = dict_get(b->here, "delta grid");
 	Value *i, *down, *across, *odd;
 	int layer = b->layer;
 
@@ -174,7 +174,7 @@ grid(Build *b)
 			EMIT(b, "And", odd, EMIT(b, "Equal", across, down));
 	}
 	b->layer = layer;
-	dict_set(b->made, "delta grid", g);
+	dict_set(b->here, "delta grid", g);
 	return g;
 }
 

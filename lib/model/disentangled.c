@@ -97,7 +97,7 @@ embeddings(Build *b, const Json *m)
 {
 	const char *w = json_get_str(m, "rel", "");
 	char *key = arena_str(b->a, "distances %s", w);
-	Value *v = dict_get(b->made, key);
+	Value *v = dict_get(b->here, key);
 	int layer = b->layer;
 
 	if (v)
@@ -106,7 +106,7 @@ embeddings(Build *b, const Json *m)
 	v = norm(b, json_get(m, "norm"), param(b, w));
 	b->layer = layer;
 	if (v)
-		dict_set(b->made, key, v);
+		dict_set(b->here, key, v);
 	return v;
 }
 
@@ -117,7 +117,7 @@ rows_of_pairs(Build *b, const Json *m)
 	const Json *list = json_get(m, "rows");
 	int64_t n = (int64_t)json_len(list), max = (n - 1) / 2;
 	int64_t *x = NEWV(b->a, int64_t, n + 1);
-	Value *v = dict_get(b->made, "pairs"), *d;
+	Value *v = dict_get(b->here, "pairs"), *d;
 	int layer = b->layer;
 
 	if (v)
@@ -131,7 +131,7 @@ rows_of_pairs(Build *b, const Json *m)
 	d = EMIT(b, "Add", d, int_scalar(b, max));
 	v = EMIT_INT(b, "Gather", "axis", 0, ints(b, (int)n, x), d);
 	b->layer = layer;
-	dict_set(b->made, "pairs", v);
+	dict_set(b->here, "pairs", v);
 	return v;
 }
 

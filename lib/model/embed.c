@@ -5,6 +5,8 @@
  * that a table has a row for it; of an encoder 0..S-1, or the number of
  * tokens that are not padding up to here, plus the padding's id. */
 
+#include <math.h>
+
 #include "build.h"
 
 static Value *
@@ -25,20 +27,67 @@ count_real(Build *b, int64_t pad)
 	return EMIT(b, "Add", n, int_scalar(b, pad));
 }
 
+/* [rows,width] of sines and then cosines of p 10000^(-i/n), i < width / 2,
+ * in double; the row of padding is zero. */
+static Value *
+sinusoids(Build *b, const Json *p)
+{
+	enum { MAXTABLE = 1 << 28 };
+	int64_t width = json_get_int(p, "width", 0),
+		rows = json_get_int(p, "rows", 0), half = width / 2;
+	double n = json_get_num(p, "sin", 0);
+	float *x;
+	Value *v;
+
+	if (width < 2 || width % 2 || n <= 0 || rows < 1 ||
+	    rows > MAXTABLE / width)
+		return fail(b->c, QE_INPUT,
+		            "%lld rows of %lld sines and cosines",
+		            (long long)rows, (long long)width),
+		       NULL;
+	x = NEWV(b->a, float, rows *width);
+	for (int64_t at = 0; at < rows; at++)
+		for (int64_t i = 0; i < half; i++) {
+			double angle = (double)at * pow(10000, (double)-i / n);
+
+			if (at == json_get_int(p, "pad", -1))
+				continue;
+			x[at * width + i] = (float)sin(angle);
+			x[at * width + half + i] = (float)cos(angle);
+		}
+	v = floats(b, arena_str(b->a, "%spositions", b->scope ? b->scope : ""),
+	           &(Shape){2, {rows, width}}, x);
+	return b->type == DT_F32 ? v : cast(b, v, b->type);
+}
+
+/* pad + 1 + position; padding itself stands at pad */
+static Value *
+skip_pad(Build *b, Value *at, int64_t pad)
+{
+	at = EMIT(b, "Add", at, int_scalar(b, pad + 1));
+	return EMIT(b, "Where", EMIT(b, "Equal", b->ids, int_scalar(b, pad)),
+	            int_scalar(b, pad), at);
+}
+
 static Value *
 position_rows(Build *b, const Json *p)
 {
 	const char *ids = json_get_str(p, "ids", "position_ids");
-	int64_t offset = json_get_int(p, "offset", 0);
+	int64_t offset = json_get_int(p, "offset", 0),
+		pad = json_get_int(p, "pad", 0);
 	Value *at = b->positions;
 
 	if (strcmp(ids, "cumsum_nonpad") == 0)
-		at = count_real(b, json_get_int(p, "pad", 0));
+		at = count_real(b, pad);
 	else if (!b->encoder)
 		at = EMIT(b, "Where", EMIT(b, "Less", at, int_scalar(b, 0)),
 		          int_scalar(b, 0), at);
+	if (strcmp(ids, "skip_pad") == 0)
+		at = skip_pad(b, at, pad);
 	if (offset)
 		at = EMIT(b, "Add", at, int_scalar(b, offset));
+	if (json_get(p, "sin"))
+		return EMIT_INT(b, "Gather", "axis", 0, sinusoids(b, p), at);
 	return rows_of(b, json_get_str(p, "weight", ""), at);
 }
 

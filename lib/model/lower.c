@@ -8,23 +8,30 @@
 #include "build.h"
 
 static Value *
-tokens(Build *b, const char *name)
+tokens(Build *b, const char *name, const char *length)
 {
-	static const char *const symbols[] = {"batch_size", "seq_len"};
+	const char *const symbols[] = {"batch_size", length};
 	Value *v = value_input(b->g, name, DT_I64, &(Shape){2, {-1, -1}});
 
 	v->sym = arena_copy(b->a, symbols, sizeof symbols);
 	return v;
 }
 
+/* [] int64: tokens of a row */
+static Value *
+length(Build *b, Value *ids)
+{
+	return EMIT_INT(b, "Gather", "axis", 0, EMIT(b, "Shape", ids),
+	                int_scalar(b, 1));
+}
+
 /* [1,S]: 0, 1, ... */
 static Value *
 arange(Build *b)
 {
-	Value *n = EMIT(b, "Shape", b->ids);
+	Value *n = EMIT(b, "Range", int_scalar(b, 0), length(b, b->ids),
+	                int_scalar(b, 1));
 
-	n = EMIT_INT(b, "Gather", "axis", 0, n, int_scalar(b, 1));
-	n = EMIT(b, "Range", int_scalar(b, 0), n, int_scalar(b, 1));
 	return unsqueeze(b, n, 0);
 }
 
@@ -33,14 +40,14 @@ inputs(Build *b)
 {
 	const Json *e = json_get(b->root, "embed");
 
-	b->ids = tokens(b, "input_ids");
+	b->ids = tokens(b, "input_ids", "seq_len");
 	if (!b->encoder) {
-		b->positions = tokens(b, "position_ids");
+		b->positions = tokens(b, "position_ids", "seq_len");
 		return;
 	}
-	b->mask = tokens(b, "attention_mask");
+	b->mask = tokens(b, "attention_mask", "seq_len");
 	if (json_get(e, "types"))
-		b->types = tokens(b, "token_type_ids");
+		b->types = tokens(b, "token_type_ids", "seq_len");
 	b->positions = arange(b);
 }
 
@@ -115,6 +122,44 @@ logits_first(Graph *g, int from)
 	}
 }
 
+/* Embedding, layers and last norm. */
+static Value *
+stack(Build *b)
+{
+	Value *x = embed(b);
+
+	if (!x)
+		return b->c->status ? note(b->c, "embed"), NULL : NULL;
+	return norm(b, json_get(b->root, "final"), layers(b, x));
+}
+
+/* The other stack: what it makes of its own ids is the decoder's memory.  A
+ * call with one id and a cache brings nothing new, so that the steps of a
+ * decoder are the same graph. */
+static bool
+encode(Build *b)
+{
+	Build e = *b;
+
+	e.root = json_get(b->root, "encoder");
+	e.scope = "encoder.";
+	e.here = dict_new(b->a);
+	e.encoder = true;
+	e.cached = false;
+	e.ids = tokens(b, "encoder_input_ids", "encoder_seq_len");
+	b->heard = tokens(b, "encoder_position_ids", "encoder_seq_len");
+	e.mask = cast(&e,
+	              EMIT(&e, "Not",
+	                   EMIT(&e, "Less", b->heard, int_scalar(b, 0))),
+	              DT_I64);
+	e.positions = arange(&e);
+	if (b->cached)
+		b->stale =
+			EMIT(&e, "Equal", length(&e, e.ids), int_scalar(b, 1));
+	b->memory = stack(&e);
+	return b->memory != NULL || note(b->c, "encoder");
+}
+
 bool
 lower(Build *b)
 {
@@ -122,15 +167,15 @@ lower(Build *b)
 	int states;
 
 	b->made = dict_new(b->a);
+	b->here = dict_new(b->a);
 	b->layer = -1;
-	inputs(b);
-	if (!(x = embed(b)))
-		return b->c->status ? note(b->c, "embed") : false;
-	if (!(x = layers(b, x)))
+	if (json_get(b->root, "encoder") && !encode(b))
 		return false;
-	x = norm(b, json_get(b->root, "final"), x);
+	inputs(b);
+	if (!(x = stack(b)))
+		return false;
 	states = b->g->nout;
-	if (!x || !heads(b, x))
+	if (!heads(b, x))
 		return b->c->status ? note(b->c, "head") : false;
 	logits_first(b->g, states);
 	graph_prune(b->g);

@@ -3,14 +3,15 @@
  *
  *   kept cache:  keys stand in slots 0..L-1, queries at position_ids
  *   no cache:    keys and queries are the same S tokens; -1 is padding
- *   encoder:     both are 0..S-1, padding is where attention_mask is 0 */
+ *   encoder:     both are 0..S-1, padding is where attention_mask is 0
+ *   memory:      keys are what an encoder made, any query sees them all */
 
 #include "build.h"
 
-static Value *
+Value *
 once(Build *b, const char *key, Value *(*make)(Build *))
 {
-	Value *v = dict_get(b->made, key);
+	Value *v = dict_get(b->here, key);
 	int layer = b->layer;
 
 	if (v)
@@ -19,7 +20,7 @@ once(Build *b, const char *key, Value *(*make)(Build *))
 	v = make(b);
 	b->layer = layer;
 	if (v)
-		dict_set(b->made, key, v);
+		dict_set(b->here, key, v);
 	return v;
 }
 
@@ -113,7 +114,7 @@ mask_keys(Build *b, bool causal, int64_t window, int64_t chunk)
 {
 	char *key = arena_str(b->a, "mask %d %lld %lld", causal,
 	                      (long long)window, (long long)chunk);
-	Value *v = dict_get(b->made, key);
+	Value *v = dict_get(b->here, key);
 	int layer = b->layer;
 
 	if (v)
@@ -122,6 +123,23 @@ mask_keys(Build *b, bool causal, int64_t window, int64_t chunk)
 	v = make_mask(b, causal, window, chunk);
 	b->layer = layer;
 	if (v)
-		dict_set(b->made, key, v);
+		dict_set(b->here, key, v);
 	return v;
+}
+
+static Value *
+make_memory(Build *b)
+{
+	Value *m;
+
+	if (b->cached)
+		return unsqueeze(b, cache_empty(b), 2);
+	m = unsqueeze(b, unsqueeze(b, b->heard, 1), 1);
+	return EMIT(b, "Less", m, int_scalar(b, 0));
+}
+
+Value *
+mask_memory(Build *b)
+{
+	return once(b, "memory", make_memory);
 }

@@ -80,7 +80,7 @@ relbias(Build *b, const Json *m)
 {
 	const char *w = json_get_str(m, "weight", "");
 	char *key = arena_str(b->a, "relbias %s", w);
-	Value *v = dict_get(b->made, key);
+	Value *v = dict_get(b->here, key);
 	int layer = b->layer;
 
 	if (v)
@@ -91,6 +91,6 @@ relbias(Build *b, const Json *m)
 	v = TRANSPOSE(b, v, 0, 3, 1, 2);
 	b->layer = layer;
 	if (v)
-		dict_set(b->made, key, v);
+		dict_set(b->here, key, v);
 	return v;
 }

@@ -375,7 +375,7 @@ growing(Build *b, int64_t which, const Json *rope)
 	int64_t half = (int64_t)json_len(json_get(rope, "inv_freq"));
 	double f = json_get_num(rope, "factor", 1),
 	       max = json_get_num(rope, "rows", 1), dim = 2 * (double)half;
-	Value *v = dict_get(b->made, name), *n;
+	Value *v = dict_get(b->here, name), *n;
 	float x[MAXDIM];
 
 	if (v)
@@ -397,7 +397,7 @@ growing(Build *b, int64_t which, const Json *rope)
 	n = EMIT(b, "Pow", n, floats(b, name, &(Shape){1, {2 * half}}, x));
 	v = unsqueeze(b, cast(b, b->positions, DT_F32), 2);
 	v = EMIT(b, "Mul", v, EMIT(b, "Reciprocal", n));
-	dict_set(b->made, name, v);
+	dict_set(b->here, name, v);
 	return v;
 }
 
@@ -432,7 +432,7 @@ static Value *
 turns(Build *b, int64_t which, const Json *rope, const char *fn)
 {
 	char *key = arena_str(b->a, "rope %lld %s", (long long)which, fn);
-	Value *v = dict_get(b->made, key), *wide;
+	Value *v = dict_get(b->here, key), *wide;
 	int layer = b->layer;
 
 	if (v)
@@ -447,7 +447,7 @@ turns(Build *b, int64_t which, const Json *rope, const char *fn)
 	if (b->type != DT_F32)
 		v = cast(b, v, b->type);
 	b->layer = layer;
-	dict_set(b->made, key, v);
+	dict_set(b->here, key, v);
 	return v;
 }
 

@@ -160,8 +160,8 @@ apply_custom_ops(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
 static bool
 generates(const Json *doc)
 {
-	return strcmp(json_get_str(json_get(doc, "modules"), "task", ""),
-	              "text-generation") == 0;
+	return task_generates(
+		json_get_str(json_get(doc, "modules"), "task", ""));
 }
 
 bool

@@ -257,6 +257,24 @@ layers(Tree *t)
 
 /* ---- what stands around the layers ---- */
 
+bool
+task_generates(const char *task)
+{
+	return strcmp(task, "text-generation") == 0 ||
+	       strcmp(task, "text2text-generation") == 0;
+}
+
+/* Two stacks generate text together, or the first is a model of its own. */
+static bool
+class_fits(const Tree *t, const char *class)
+{
+	bool both = strcmp(t->task, "text2text-generation") == 0;
+
+	if (!json_get(t->arch, "encoder"))
+		return !both;
+	return both || str_ends(class, "EncoderModel");
+}
+
 /* The task is what the class does; a configuration without a class is
  * taken for what its kind is mostly used for. */
 static bool
@@ -270,16 +288,20 @@ find_task(Tree *t)
 		return true;
 	}
 	if (!class) {
-		t->task = json_get(t->arch, "head") ? "text-generation"
-		                                    : "feature-extraction";
+		t->task = json_get(t->arch, "encoder") ? "text2text-generation"
+		          : json_get(t->arch, "head")  ? "text-generation"
+		                                       : "feature-extraction";
 		return true;
 	}
 	for (size_t i = 0; i < LEN(tasks); i++)
 		if (str_ends(class, tasks[i].suffix)) {
 			t->task = tasks[i].task;
-			return true;
+			break;
 		}
-	return fail(t->c, QE_INPUT, "class '%s' is not supported", class);
+	if (!t->task || !class_fits(t, class))
+		return fail(t->c, QE_INPUT, "class '%s' is not supported",
+		            class);
+	return true;
 }
 
 static bool
@@ -318,14 +340,18 @@ find_types(Tree *t)
 static Json *
 positions(Tree *t, const Json *pos, int64_t width)
 {
-	static const char *const plain[] = {"ids", "offset", "pad"};
+	static const char *const plain[] = {"ids", "offset", "pad", "sin",
+	                                    "rows"};
 	Json *o = json_new(t->a);
-	const char *w = tree_param(t, json_get(pos, "w"), ".weight",
-	                           (Shape){2, {-1, width}});
+	const char *w = NULL;
 
-	if (!w)
+	if (json_get(pos, "sin"))
+		json_put_int(o, "width", width);
+	else if (!(w = tree_param(t, json_get(pos, "w"), ".weight",
+	                          (Shape){2, {-1, width}})))
 		return NULL;
-	json_put_str(o, "weight", w);
+	if (w)
+		json_put_str(o, "weight", w);
 	for (size_t i = 0; i < LEN(plain); i++)
 		tree_put(o, plain[i], json_get(pos, plain[i]));
 	return o;
@@ -447,6 +473,25 @@ embed_width(const Tree *t)
 	return tree_shape(tree_tensor(t, tied_weight(t))).dim[1];
 }
 
+/* [1,V] of a head as the [V] that a linear module has */
+static bool
+head_bias(Tree *t, const Json *name, int64_t vocab, Json *o)
+{
+	Json *from = json_new_array(t->a), *steps = json_new_array(t->a);
+	const char *w;
+
+	if (!tree_has(t, name, ""))
+		return true;
+	if (!(w = tree_param(t, name, "", (Shape){2, {1, vocab}})))
+		return false;
+	json_push(from, json_object_new_string(w));
+	json_push(steps, json_share(tree_step(t, "reshape", 1, &vocab)));
+	json_put_str(o, "bias",
+	             tree_derive(t, arena_str(t->a, "%s.flat", w), from, steps,
+	                         (Shape){1, {vocab}}));
+	return true;
+}
+
 static Json *
 lm_head(Tree *t)
 {
@@ -479,7 +524,8 @@ lm_head(Tree *t)
 	} else {
 		o = tree_linear(t, json_get(h, "w"), vocab, width, bias);
 	}
-	if (!o || !head_layers(t, json_get(h, "layers"), &width, o))
+	if (!o || !head_layers(t, json_get(h, "layers"), &width, o) ||
+	    !head_bias(t, json_get(h, "b"), vocab, o))
 		return NULL;
 	tree_put(o, "proj", proj);
 	for (size_t i = 0; o && i < LEN(plain); i++)
@@ -524,7 +570,7 @@ heads(Tree *t)
 	Json *o;
 	const char *in;
 
-	if (strcmp(t->task, "text-generation") == 0) {
+	if (task_generates(t->task)) {
 		if (!(o = lm_head(t)))
 			return t->c->status
 			               ? note(t->c, "head")
@@ -618,21 +664,20 @@ final(Tree *t)
 	return true;
 }
 
-bool
-tree_build(Tree *t)
+/* Embedding, layers and last norm of the stack that arch describes. */
+static bool
+stack(Tree *t)
 {
-	Json *o;
 	Val layout = {.kind = V_NULL}, mul = {.kind = V_NULL};
+	Json *o;
 
 	t->env = (Env){.config = t->config,
 	               .let = json_get(t->arch, "let"),
 	               .i = -1};
 	t->layer = "";
-	t->used = dict_new(t->a);
-	t->tensors = json_new(t->a);
 	t->root = json_new(t->a);
 	json_put(t->root, "ropes", json_object_new_array());
-	if (!find_task(t) || !find_types(t) || !find_prefix(t) ||
+	if (!find_types(t) || !find_prefix(t) ||
 	    !tree_let(t, "H", &t->hidden) ||
 	    !eval(t, json_get(json_get(t->arch, "linear"), "layout"),
 	          &layout) ||
@@ -647,5 +692,30 @@ tree_build(Tree *t)
 	if (!(o = layers(t)))
 		return false;
 	tree_put(t->root, "layers", o);
-	return final(t) && heads(t) && check_surplus(t);
+	return final(t);
+}
+
+bool
+tree_build(Tree *t)
+{
+	Tree encoder;
+	const Json *arch = arch_encoder(t->a, t->arch);
+
+	t->used = dict_new(t->a);
+	t->tensors = json_new(t->a);
+	if (!find_task(t))
+		return false;
+	if (arch && !task_generates(t->task)) {
+		t->arch = arch;
+		arch = NULL;
+	}
+	encoder = *t;
+	encoder.arch = arch;
+	if (arch && !stack(&encoder))
+		return note(t->c, "encoder");
+	if (!stack(t))
+		return false;
+	if (arch)
+		tree_put(t->root, "encoder", encoder.root);
+	return heads(t) && check_surplus(t);
 }

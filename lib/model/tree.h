@@ -8,7 +8,8 @@
  *   {"kind", "task", "vocab", "hidden", "max_positions",
  *    "embed": {...}, "ropes": [...], "layers": [{"steps": [{"branches":
  *    [{"in": norm, "block": {...}, "out": norm}], "norm": norm}]}],
- *    "final": norm, "head": {...} | "heads": ...}
+ *    "final": norm, "head": {...} | "heads": ...,
+ *    "encoder": {"embed", "ropes", "layers", "final", ...}}
  *
  * A block is what its row in blocks.def makes of its section of the file. */
 
@@ -46,6 +47,8 @@ typedef struct Tree {
 
 /* Makes tree->root and tree->tensors from arch, config and checkpoint. */
 bool tree_build(Tree *);
+/* Whether a model for this task makes text, token by token. */
+bool task_generates(const char *task);
 
 /* ---- for the blocks ---- */
 

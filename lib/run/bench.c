@@ -83,7 +83,7 @@ one_round(Ctx *c, Session *s, const BenchOptions *o, Prompt *prompt,
 	for (int64_t i = 0; i < o->n; i++) {
 		for (int64_t b = 0; b < s->batch; b++) {
 			id[b] = argmax(logits[b], s->vocab);
-			pos[b] = o->prompt + i;
+			pos[b] = session_begin(s, (size_t)o->prompt) + i;
 		}
 		if (!session_decode(c, s, id, pos, (int)s->batch, logits))
 			return false;
@@ -126,7 +126,7 @@ bench(Ctx *c, Arena *a, Session *s, const BenchOptions *o)
 	Prompt *prompt = NEWV(a, Prompt, MAX(s->batch, 1));
 	float **logits = NEWV(a, float *, MAX(s->batch, 1));
 	int32_t *id = NEWV(a, int32_t, o->prompt + s->batch + 1);
-	int64_t *pos = NEWV(a, int64_t, s->batch + 1);
+	int64_t *pos = NEWV(a, int64_t, s->batch + 1), begin;
 	Json *out = json_new(a);
 	Round r;
 
@@ -134,10 +134,11 @@ bench(Ctx *c, Arena *a, Session *s, const BenchOptions *o)
 		return fail(c, QE_INPUT,
 		            "the package holds no decoder to measure"),
 		       NULL;
-	if (o->prompt + o->n > s->ctx_len)
+	begin = session_begin(s, (size_t)o->prompt);
+	if (begin + o->n > s->ctx_len)
 		return fail(c, QE_INPUT,
 		            "%lld + %lld tokens, the package has room for %lld (qnn-compile --ctx-len)",
-		            (long long)o->prompt, (long long)o->n,
+		            (long long)begin, (long long)o->n,
 		            (long long)s->ctx_len),
 		       NULL;
 	for (int64_t i = 0; i < o->prompt; i++)

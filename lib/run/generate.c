@@ -147,19 +147,23 @@ choose(Gen *g, Row *r)
 static void
 begin_row(Gen *g, Row *r, const GenRequest *req, Generated *out, int number)
 {
-	int64_t room = g->s->ctx_len - (int64_t)req->prompt.n + 1;
+	int64_t begin = session_begin(g->s, req->prompt.n);
+	int64_t room = g->s->ctx_len - begin + 1;
 
 	*out = (Generated){.finish = "length"};
 	*r = (Row){.req = req,
 	           .out = out,
 	           .number = number,
 	           .busy = true,
-	           .pos = (int64_t)req->prompt.n};
+	           .pos = begin};
 	r->limit = g->o->n < 0 ? room : MIN(g->o->n, room);
 	r->sampler = sampler_new(g->a, &g->o->sampling, g->s->vocab,
 	                         (uint64_t)number);
-	for (size_t i = 0; i < req->prompt.n; i++)
+	/* what an encoder reads is another text */
+	for (size_t i = 0; !g->s->nreader && i < req->prompt.n; i++)
 		sampler_saw(r->sampler, req->prompt.id[i]);
+	if (g->s->nreader)
+		sampler_saw(r->sampler, g->s->start);
 	r->logits = NEWV(g->a, float, g->s->vocab);
 	if (!g->s->tok)
 		return;

@@ -21,6 +21,11 @@ typedef struct Session {
 	/* of a decoder; NULL and 0 otherwise: */
 	HostProgram *prefill, *decode;
 	int64_t batch, prompt_len, ctx_len, vocab;
+	/* of a decoder beside an encoder; NULL and 0 otherwise: */
+	HostProgram **reader;
+	int nreader;
+	int64_t *heard; /* [batch] last place of what each row reads, or -1 */
+	int32_t start;  /* the token before the first one that is made */
 	int64_t prefill_time, decode_time, decoded; /* ns, ns, steps */
 } Session;
 
@@ -44,6 +49,21 @@ bool session_prefill(Ctx *, Session *, const Prompt *, int n,
 /* One step: token id[i] at position pos[i] of row i, pos -1: an idle row. */
 bool session_decode(Ctx *, Session *, const int32_t *id, const int64_t *pos,
                     int n, float *const *logits);
+
+/* Whether the program takes what a decoder takes, and as many rows as the
+ * session's others. */
+bool is_decoder(HostProgram *, Session *);
+/* The position of the first token that is made after a prompt of n. */
+int64_t session_begin(const Session *, size_t n);
+
+/* ---- the encoder beside a decoder: reader.c ---- */
+
+bool reader_has(const HostProgram *);
+bool reader_open(Ctx *, Arena *, Session *);
+/* Puts up to `batch` texts in; the program to run then, or NULL: failed. */
+HostProgram *reader_fill(Ctx *, Session *, const Prompt *text, int n);
+/* Tells the decode program how much was read. */
+void reader_keep(Session *);
 
 /* ---- choosing tokens: sample.c ---- */
 

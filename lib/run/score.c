@@ -63,6 +63,10 @@ score(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n, Score *out)
 	Prompt *w = NULL;
 
 	*out = (Score){0};
+	if (s->nreader)
+		return fail(
+			c, QE_INPUT,
+			"a decoder beside an encoder writes about a text: it cannot score one");
 	if (!s->decode)
 		return fail(
 			c, QE_INPUT,

@@ -28,7 +28,7 @@ is_ids(const HostIO *io)
 }
 
 /* A decoder is what takes ids at positions and gives one row of logits. */
-static bool
+bool
 is_decoder(HostProgram *p, Session *s)
 {
 	HostIO *ids = host_io(p, "input_ids"),
@@ -48,9 +48,10 @@ is_decoder(HostProgram *p, Session *s)
 }
 
 static bool
-find_decoder(Ctx *c, Session *s)
+find_decoder(Ctx *c, Arena *a, Session *s)
 {
 	Json *specs = json_get(s->qpc->manifest, "specializations");
+	const Json *sizes = json_get(json_at(specs, 0), "symbols");
 
 	s->decode = host_find(s->model, "Decode");
 	s->prefill = host_find(s->model, "Prefill");
@@ -67,9 +68,11 @@ find_decoder(Ctx *c, Session *s)
 			c, QE_INPUT,
 			"the package's programs are not those of a decoder");
 	s->prompt_len = host_io(s->prefill, "input_ids")->shape.dim[1];
-	s->ctx_len = json_get_int(json_get(json_at(specs, 0), "symbols"),
-	                          "ctx_len", 0);
-	return s->ctx_len > 0 || fail(c, QE_INPUT, "manifest.json: no ctx_len");
+	s->ctx_len = json_get_int(sizes, "ctx_len",
+	                          json_get_int(sizes, "decoder_ctx_len", 0));
+	if (s->ctx_len < 1)
+		return fail(c, QE_INPUT, "manifest.json: no ctx_len");
+	return !reader_has(s->decode) || reader_open(c, a, s);
 }
 
 static bool
@@ -91,7 +94,7 @@ session_open(Ctx *c, Arena *a, const char *path, int threads, const char *isa)
 	if (!(s->qpc = qpc_open(c, a, path, false)))
 		return NULL;
 	if (!(s->model = host_open(c, a, s->qpc, threads, isa)) ||
-	    !find_decoder(c, s) || !open_text(c, a, s))
+	    !find_decoder(c, a, s) || !open_text(c, a, s))
 		return note(c, "%s", path), NULL;
 	return s;
 }
@@ -128,12 +131,35 @@ take_logits(const Session *s, HostProgram *p, int row, float *out)
 	memcpy(out, y + row * s->vocab, (size_t)s->vocab * sizeof *out);
 }
 
+int64_t
+session_begin(const Session *s, size_t n)
+{
+	return s->nreader ? 1 : (int64_t)n;
+}
+
+/* The texts, and the first step from the start token. */
+static bool
+read_texts(Ctx *c, Session *s, const Prompt *text, int n, float *const *logits)
+{
+	HostProgram *p = reader_fill(c, s, text, n);
+
+	for (int i = 0; p && i < s->batch; i++)
+		fill_row(p, i, &s->start, i < n, 0);
+	if (!p || !run(c, p, &s->prefill_time))
+		return false;
+	for (int i = 0; i < n; i++)
+		take_logits(s, p, i, logits[i]);
+	return true;
+}
+
 bool
 session_prefill(Ctx *c, Session *s, const Prompt *prompt, int n,
                 float *const *logits)
 {
 	size_t longest = 0, len;
 
+	if (s->nreader)
+		return read_texts(c, s, prompt, n, logits);
 	for (int i = 0; i < n; i++) {
 		if (!prompt[i].n || prompt[i].n > (size_t)s->ctx_len)
 			return fail(
@@ -170,6 +196,8 @@ session_decode(Ctx *c, Session *s, const int32_t *id, const int64_t *pos, int n,
 	for (int i = 0; i < s->batch; i++)
 		fill_row(s->decode, i, i < n ? &id[i] : NULL,
 		         i < n && pos[i] >= 0, i < n ? pos[i] : -1);
+	if (s->nreader)
+		reader_keep(s);
 	if (!run(c, s->decode, &s->decode_time))
 		return false;
 	s->decoded++;

@@ -9,7 +9,7 @@
 #include "host.h"
 #include "onnx.h"
 #include "op.h"
-#include "text_parts.h"
+#include "tokenizer.h"
 
 enum { MAXSPEC = 16, MAXEXTRA = 8, MAXSYM = 64, MAXLEN = 1 << 20 };
 
@@ -23,7 +23,22 @@ typedef struct Job {
 	QpcMember extra[MAXEXTRA];
 	Span extra_data[MAXEXTRA];
 	int nspec, nextra;
+	int64_t *length; /* of rows of an encoder */
+	int nlength;
+	int64_t longest;
 } Job;
+
+/* JSON text under a key of the model's metadata, NULL if there is none. */
+static Json *
+meta(Job *j, const char *key)
+{
+	const char *text = dict_get(j->g->meta, key);
+	Json *o = text ? json_parse(j->c, j->a, SPAN(text)) : NULL;
+
+	if (text && !o)
+		note(j->c, "metadata '%s'", key);
+	return o;
+}
 
 static bool
 add_binding(Job *j, Spec *s, const char *sym, int64_t n)
@@ -40,14 +55,17 @@ add_binding(Job *j, Spec *s, const char *sym, int64_t n)
 
 /* The size of a symbol by the options' names; 0: not one of ours. */
 static int64_t
-named_size(const qe_compile *o, const char *sym, int64_t seq_len)
+named_size(const Job *j, const char *sym, int64_t seq_len, int64_t encoder)
 {
 	const struct {
 		const char *sym;
 		int64_t n;
-	} known[] = {{"batch_size", o->batch_size},
+	} known[] = {{"batch_size", j->o->batch_size},
 	             {"seq_len", seq_len},
-	             {"ctx_len", o->ctx_len}};
+	             {"ctx_len", j->o->ctx_len},
+	             {"encoder_seq_len", encoder},
+	             {"encoder_ctx_len", j->longest},
+	             {"decoder_ctx_len", j->o->ctx_len}};
 
 	for (size_t i = 0; i < LEN(known); i++)
 		if (strcmp(known[i].sym, sym) == 0)
@@ -73,12 +91,17 @@ extra_size(Job *j, const char *sym, int64_t *n)
 	return true;
 }
 
+/* encoder: tokens of its row, where the model has one beside a decoder */
 static bool
-add_spec(Job *j, const char *name, int64_t seq_len)
+add_spec(Job *j, const char *name, int64_t seq_len, int64_t encoder)
 {
-	Spec *s = &j->spec[j->nspec++];
+	Spec *s;
 	int64_t n;
 
+	if (j->nspec == MAXSPEC)
+		return fail(j->c, QE_USAGE, "--seq-len: more than %d lengths",
+		            MAXSPEC);
+	s = &j->spec[j->nspec++];
 	*s = (Spec){.name = name, .bind = NEWV(j->a, Binding, MAXSYM)};
 	for (int i = 0; i < j->g->nin; i++)
 		for (int d = 0; j->g->in[i]->sym && d < j->g->in[i]->shape.rank;
@@ -90,7 +113,7 @@ add_spec(Job *j, const char *name, int64_t seq_len)
 			if (!extra_size(j, sym, &n))
 				return false;
 			if (!n)
-				n = named_size(j->o, sym, seq_len);
+				n = named_size(j, sym, seq_len, encoder);
 			if (!n)
 				return fail(
 					j->c, QE_USAGE,
@@ -111,26 +134,71 @@ is_decoder(const Graph *g)
 	       str_ends(g->out[g->nout - 1]->name, "_RetainedState");
 }
 
+/* Unless asked for, no more than the model has positions. */
+static const char *
+lengths(Job *j, int64_t positions)
+{
+	enum { USUAL = 128 };
+
+	if (j->o->seq_len)
+		return j->o->seq_len;
+	return arena_str(j->a, "%lld",
+	                 (long long)(positions > 0 ? MIN(positions, USUAL)
+	                                           : USUAL));
+}
+
+static bool
+read_lengths(Job *j)
+{
+	int64_t n, positions = json_get_int(meta(j, "qeff.model"),
+	                                    "max_positions", 0);
+	char **word = str_split(j->a, lengths(j, positions), ',');
+	size_t cap = 0;
+
+	for (; *word; word++) {
+		if (!str_int(*word, &n) || n < 1 || n > MAXLEN)
+			return fail(j->c, QE_USAGE,
+			            "--seq-len '%s': not a length of 1 to %d",
+			            *word, MAXLEN);
+		if (positions > 0 && n > positions)
+			return fail(
+				j->c, QE_INPUT,
+				"--seq-len %lld: the model has %lld positions",
+				(long long)n, (long long)positions);
+		PUSH(j->a, j->length, j->nlength, cap, n);
+		j->longest = MAX(j->longest, n);
+	}
+	return j->nlength || fail(j->c, QE_USAGE, "--seq-len: no length");
+}
+
 /* One program for each length, the first named Main: short rows need not pay
  * for long ones. */
 static bool
 encoder_specs(Job *j)
 {
-	char **word = str_split(j->a, j->o->seq_len, ',');
-	int64_t n;
+	for (int i = 0; i < j->nlength; i++)
+		if (!add_spec(j, i ? arena_str(j->a, "Main_%d", i) : "Main",
+		              j->length[i], 0))
+			return false;
+	return true;
+}
 
-	for (int i = 0; word[i]; i++) {
-		if (!str_int(word[i], &n) || n < 1 || n > MAXLEN)
-			return fail(j->c, QE_USAGE,
-			            "--seq-len '%s': not a length of 1 to %d",
-			            word[i], MAXLEN);
-		if (j->nspec == MAXSPEC)
-			return fail(j->c, QE_USAGE,
-			            "--seq-len: more than %d lengths", MAXSPEC);
-		if (!add_spec(j, i ? arena_str(j->a, "Main_%d", i) : "Main", n))
+/* A program for each length reads a text and makes the first step; then
+ * steps, in which one token stands for a text that was read before. */
+static bool
+both_specs(Job *j)
+{
+	for (int i = 0; i < j->nlength; i++) {
+		if (j->length[i] < 2)
+			return fail(
+				j->c, QE_USAGE,
+				"--seq-len 1: an encoder's row beside a decoder has 2 tokens at least");
+		if (!add_spec(j,
+		              i ? arena_str(j->a, "Prefill_%d", i) : "Prefill",
+		              1, j->length[i]))
 			return false;
 	}
-	return j->nspec || fail(j->c, QE_USAGE, "--seq-len: no length");
+	return add_spec(j, "Decode", 1, 1);
 }
 
 static bool
@@ -139,13 +207,16 @@ choose_specs(Job *j)
 	const qe_compile *o = j->o;
 
 	if (!is_decoder(j->g))
-		return encoder_specs(j);
+		return read_lengths(j) && encoder_specs(j);
+	if (value_find(j->g, "encoder_input_ids"))
+		return read_lengths(j) && both_specs(j);
 	if (o->prompt_len > o->ctx_len)
 		return fail(j->c, QE_USAGE,
 		            "--prompt-len %lld is more than --ctx-len %lld",
 		            (long long)o->prompt_len, (long long)o->ctx_len);
-	return (o->prompt_len == 1 || add_spec(j, "Prefill", o->prompt_len)) &&
-	       add_spec(j, "Decode", 1);
+	return (o->prompt_len == 1 ||
+	        add_spec(j, "Prefill", o->prompt_len, 0)) &&
+	       add_spec(j, "Decode", 1, 0);
 }
 
 static void
@@ -156,39 +227,71 @@ add_extra(Job *j, const char *name, Span data)
 	j->extra_data[j->nextra++] = data;
 }
 
+/* A file that the model's metadata refers to: its bytes, checked. */
 static bool
-compile_tokenizer(Job *j, const Json *files)
+take_file(Job *j, const Json *files, const char *name, Span *out)
 {
-	TextParts t;
+	const Json *f = json_get(files, name);
+	const char *path = json_get_str(f, "path", ""),
+		   *digest = json_get_str(f, "digest", "");
 
-	if (!text_refs(j->c, j->a, files,
-	               strcmp(j->o->in, "-") == 0 ? "."
-	                                          : path_dir(j->a, j->o->in),
-	               &t) ||
-	    !text_compile(j->c, j->a, &t))
-		return note(j->c, "tokenizer");
-	if (t.blob.n)
-		add_extra(j, "tokenizer.bin", t.blob);
-	else
-		say(j->c, 0,
-		    "no tokenizer: the package takes --ids and --input only");
-	if (t.files.tokenizer_config.n)
-		add_extra(j, "tokenizer_config.json", t.files.tokenizer_config);
-	if (t.jinja.n)
-		add_extra(j, "chat_template.jinja", t.jinja);
+	*out = (Span){"", 0};
+	if (!f)
+		return true;
+	path = path_join(j->a,
+	                 strcmp(j->o->in, "-") == 0 ? "."
+	                                            : path_dir(j->a, j->o->in),
+	                 path);
+	if (!file_open(j->c, j->a, path, 1u << 30, out))
+		return false;
+	if (strcmp(hash_bytes(out->p, out->n).hex, digest) != 0)
+		return fail(j->c, QE_INPUT,
+		            "%s: has changed since hf-load read it", path);
 	return true;
 }
 
-/* JSON text under a key of the model's metadata, NULL if there is none. */
-static Json *
-meta(Job *j, const char *key)
+static bool
+compile_tokenizer(Job *j, const Json *files)
 {
-	const char *text = dict_get(j->g->meta, key);
-	Json *o = text ? json_parse(j->c, j->a, SPAN(text)) : NULL;
+	static const struct {
+		const char *name;
+		size_t at;
+	} part[] = {
+		{"tokenizer.json", offsetof(TokenizerFiles, tokenizer_json)},
+		{"tokenizer_config.json",
+	         offsetof(TokenizerFiles, tokenizer_config)},
+		{"vocab.json", offsetof(TokenizerFiles, vocab_json)},
+		{"merges.txt", offsetof(TokenizerFiles, merges_txt)},
+		{"vocab.txt", offsetof(TokenizerFiles, vocab_txt)},
+		{"tokenizer.model", offsetof(TokenizerFiles, sentencepiece)},
+		{"special_tokens_map.json",
+	         offsetof(TokenizerFiles, special_tokens_map)},
+		{"added_tokens.json", offsetof(TokenizerFiles, added_tokens)},
+	};
+	TokenizerFiles t = {0};
+	Buf *blob = buf_new(j->a);
+	Span template;
 
-	if (text && !o)
-		note(j->c, "metadata '%s'", key);
-	return o;
+	for (size_t i = 0; i < LEN(part); i++)
+		if (!take_file(j, files, part[i].name,
+		               (Span *)(void *)((char *)&t + part[i].at)))
+			return false;
+	if (!take_file(j, files, "chat_template.jinja", &template))
+		return false;
+	if (t.tokenizer_json.n || t.vocab_json.n || t.vocab_txt.n ||
+	    t.sentencepiece.n) {
+		if (!tokenizer_compile(j->c, &t, blob))
+			return note(j->c, "tokenizer");
+		add_extra(j, "tokenizer.bin", (Span){blob->p, blob->n});
+	} else {
+		say(j->c, 0,
+		    "no tokenizer: the package takes --ids and --input only");
+	}
+	if (t.tokenizer_config.n)
+		add_extra(j, "tokenizer_config.json", t.tokenizer_config);
+	if (template.n)
+		add_extra(j, "chat_template.jinja", template);
+	return true;
 }
 
 static void

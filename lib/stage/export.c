@@ -49,8 +49,7 @@ static bool
 build_graph(Export *e)
 {
 	const Json *root = json_get(e->doc, "modules");
-	bool generates =
-		strcmp(json_get_str(root, "task", ""), "text-generation") == 0;
+	bool generates = task_generates(json_get_str(root, "task", ""));
 	Build b = {.c = e->c,
 	           .a = e->a,
 	           .root = root,

@@ -292,9 +292,10 @@ class_body(Trans *t, int depth)
 {
 	Arena a = {0};
 	Buf *plain = buf_new(&a), *sets = buf_new(&a), *expr = buf_new(&a);
-	bool negated = t->p < t->end && *t->p == '^', ok, both = false;
+	bool negated = t->p < t->end && *t->p == '^', ok = true, both = false;
 
-	ok = depth <= NEST_MAX || refuse(t, "classes nested too deep");
+	if (depth > NEST_MAX)
+		return refuse(t, "classes nested too deep");
 	t->p += negated;
 	for (bool first = true; ok; first = false) {
 		ok = class_union(t, plain, sets, first, depth);

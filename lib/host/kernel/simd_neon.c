@@ -15,6 +15,4 @@
 
 #include "attention_simd.h"
 #include "elementwise_simd.h"
-
-#include "slide_simd.h"
 #endif
