@@ -66,6 +66,9 @@ main(int argc, char **argv)
 		{0,   "iterations",     INT,    &o.iterations,    "N",         "repeat the measurement; tensors: print how long a run takes", "num-iter", 1, 1e9},
 		{0,   "warmup",         INT,    &o.warmup,        "N",         "runs on tensors before those measured", "warmup-iterations", 0, 1e9},
 		{0,   "duration",       FLOAT,  &o.duration,      "SECONDS",   "measure runs on tensors for so long at least", NULL, 0.000001, 1e6},
+		{0,   "roofline",       FLAG,   &o.roofline,      NULL,        "with --bench: also what this machine could do, measured now"},
+		{0,   "profile",        FLAG,   &o.profile,       NULL,        "say where the time went, by kind of step"},
+		{0,   "trace",          OUTPUT, &o.trace,         "FILE",      "write the time of each step to FILE, for a trace viewer"},
 		{0}
 	};
 	/* clang-format on */

@@ -209,8 +209,11 @@ typedef struct qe_run {
 	int64_t iterations;    /* of a benchmark; 0: a few */
 	int64_t warmup;        /* of tensors: runs before them; -1: 1 */
 	double duration;       /* of tensors: seconds, at least */
-	int64_t threads;       /* 0: one per core */
-	const char *isa; /* instruction set, at most; NULL: the best here */
+	bool roofline;         /* benchmark: what the machine could do, too */
+	bool profile; /* after the product: time, bytes, operations by kind */
+	const char *trace; /* file: each step's time, for a trace viewer */
+	int64_t threads;   /* 0: one per core */
+	const char *isa;   /* instruction set, at most; NULL: the best here */
 } qe_run;
 #define QE_RUN_INIT                                                            \
 	((qe_run){.n = -1,                                                     \

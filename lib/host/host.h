@@ -71,13 +71,45 @@ bool host_run(Ctx *, HostProgram *);
 /* Forgets the retained state: zeros, as at the start. */
 void host_reset(HostModel *);
 
+/* ---- where the time goes ---- */
+
+/* All calls of one step since host_profile(). */
 typedef struct HostStep {
-	const char *kernel, *name;
-	int64_t calls, nanoseconds, bytes, flops;
+	const char *kernel, *name; /* kernel: an operator's, run as reference */
+	const char *format;        /* of its weights or cache, or NULL */
+	int64_t calls, nanoseconds, bytes, flops, ints;
 } HostStep;
-/* Times every step from now on; figures per step of p. */
-void host_profile(HostModel *, bool on);
-int host_steps(const HostProgram *, HostStep **step);
+
+/* One step of a program, or with step -1 a whole run of it. */
+typedef struct HostEvent {
+	const HostProgram *program;
+	int step;
+	int64_t begin, end; /* clock_ns() */
+} HostEvent;
+
+/* Times every step from now on, forgetting what was; events: each on its own
+ * as well, up to a million. */
+void host_profile(HostModel *, bool events);
+bool host_profiles(const HostModel *); /* whether it does */
+/* What was timed begins anew; nothing if nothing was. */
+void host_forget(HostModel *);
+int host_steps(const HostProgram *, const HostStep **step);
+/* How often a program ran, and the sum of its steps. */
+int64_t host_runs(const HostProgram *, int64_t *nanoseconds);
+int64_t host_events(const HostModel *, const HostEvent **);
+
+/* ---- what the machine could do now: limits.c ---- */
+
+/* Bytes a second that the pool reads of these. */
+double limit_read(Pool *, const void *p, int64_t bytes);
+/* Operations a second that it multiplies and adds. */
+double limit_math(Pool *, const Kernel *, bool ints);
+/* Those, of 1 GiB in huge pages, of float32 and int8. */
+typedef struct HostLimits {
+	double read, flops, ints;
+} HostLimits;
+bool limits_of(Ctx *, Pool *, const Kernel *, HostLimits *);
+bool host_limits(Ctx *, HostModel *m, HostLimits *);
 
 int64_t host_arena_bytes(const HostModel *);
 int64_t host_state_bytes(const HostModel *);

@@ -9,16 +9,17 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-#include "host.h"
 #include "onnx.h"
 #include "op.h"
 #include "program.h"
+
+enum { EVENTS = 1 << 20 };
 
 typedef struct Run {
 	const Kernel *k; /* NULL: node */
 	Node *node;
 	Step step;
-	int64_t units, grain, bytes;
+	int64_t units, grain;
 } Run;
 
 struct HostProgram {
@@ -28,7 +29,14 @@ struct HostProgram {
 	HostIO *io;
 	HostStep *figures;
 	int nrun, nio;
+	int64_t runs, nanoseconds;
 };
+
+/* What host_profile() asked for. */
+typedef struct Profile {
+	HostEvent *event; /* NULL: none wanted */
+	size_t n, cap;
+} Profile;
 
 typedef struct Area {
 	char *p;
@@ -42,7 +50,7 @@ struct HostModel {
 	Area space[SPACE_COUNT];
 	HostProgram *program;
 	int nprogram;
-	bool profile;
+	Profile *profile; /* NULL: nothing is timed */
 };
 
 /* The file while it is being read. */
@@ -201,8 +209,6 @@ read_kernel_step(Reader *r, const StepRow *s, Run *run)
 			return false;
 		if (needs >> i & 1 && !run->step.buf[i])
 			return bad(r, "a buffer is missing");
-		if (run->step.buf[i])
-			run->bytes += bytes[i];
 	}
 	run->k = &r->m->kernels[id];
 	run->units = run->k->units(&run->step, &run->grain);
@@ -344,8 +350,7 @@ read_program(Reader *r, const ProgramRow *p, HostProgram *out)
 		out->figures[i] =
 			(HostStep){.kernel = ref ? out->run[i].node->type
 		                                 : out->run[i].k->name,
-		                   .name = text(r, s->name),
-		                   .bytes = out->run[i].bytes};
+		                   .name = text(r, s->name)};
 	}
 	return true;
 }
@@ -429,11 +434,40 @@ run_node(Ctx *c, Node *n)
 	return ok || note(c, "node '%s' (%s)", n->name, n->type);
 }
 
+static void
+add_event(HostProgram *p, int step, int64_t begin, int64_t end)
+{
+	Profile *f = p->model->profile;
+
+	if (f->n < f->cap)
+		f->event[f->n++] = (HostEvent){p, step, begin, end};
+}
+
+/* Step i ran from t until now, which is returned. */
+static int64_t
+account(HostProgram *p, int i, int64_t t)
+{
+	HostModel *m = p->model;
+	const Run *r = &p->run[i];
+	HostStep *f = &p->figures[i];
+	int64_t now = clock_ns();
+
+	f->calls++;
+	f->nanoseconds += now - t;
+	p->nanoseconds += now - t;
+	if (r->k)
+		cost_kernel(f, r->k, (KernelId)(r->k - m->kernels), &r->step);
+	else
+		cost_node(f, r->node);
+	add_event(p, i, t, now);
+	return clock_ns();
+}
+
 bool
 host_run(Ctx *c, HostProgram *p)
 {
 	HostModel *m = p->model;
-	int64_t t = m->profile ? clock_ns() : 0, u;
+	int64_t begin = m->profile ? clock_ns() : 0, t = begin;
 
 	for (int i = 0; i < p->nrun; i++) {
 		Run *r = &p->run[i];
@@ -442,12 +476,12 @@ host_run(Ctx *c, HostProgram *p)
 			pool_run(m->pool, call, r, r->units, r->grain);
 		else if (!run_node(c, r->node))
 			return false;
-		if (!m->profile)
-			continue;
-		u = clock_ns();
-		p->figures[i].calls++;
-		p->figures[i].nanoseconds += u - t;
-		t = u;
+		if (m->profile)
+			t = account(p, i, t);
+	}
+	if (m->profile) {
+		p->runs++;
+		add_event(p, -1, begin, t);
 	}
 	return go_on(c);
 }
@@ -504,16 +538,66 @@ host_io(HostProgram *p, const char *name)
 }
 
 void
-host_profile(HostModel *m, bool on)
+host_profile(HostModel *m, bool events)
 {
-	m->profile = on;
+	if (!m->profile)
+		m->profile = NEW(m->mem, Profile);
+	if (events && !m->profile->event) {
+		m->profile->cap = EVENTS;
+		m->profile->event = NEWV(m->mem, HostEvent, EVENTS);
+	}
+	host_forget(m);
+}
+
+bool
+host_profiles(const HostModel *m)
+{
+	return m->profile != NULL;
+}
+
+void
+host_forget(HostModel *m)
+{
+	if (!m->profile)
+		return;
+	m->profile->n = 0;
+	for (int i = 0; i < m->nprogram; i++) {
+		HostProgram *p = &m->program[i];
+
+		p->runs = p->nanoseconds = 0;
+		for (int k = 0; k < p->nrun; k++)
+			p->figures[k] = (HostStep){
+				.kernel = p->figures[k].kernel,
+				.name = p->figures[k].name,
+			};
+	}
 }
 
 int
-host_steps(const HostProgram *p, HostStep **step)
+host_steps(const HostProgram *p, const HostStep **step)
 {
 	*step = p->figures;
 	return p->nrun;
+}
+
+int64_t
+host_runs(const HostProgram *p, int64_t *nanoseconds)
+{
+	*nanoseconds = p->nanoseconds;
+	return p->runs;
+}
+
+int64_t
+host_events(const HostModel *m, const HostEvent **event)
+{
+	*event = m->profile ? m->profile->event : NULL;
+	return m->profile ? (int64_t)m->profile->n : 0;
+}
+
+bool
+host_limits(Ctx *c, HostModel *m, HostLimits *l)
+{
+	return limits_of(c, m->pool, m->kernels, l);
 }
 
 int64_t

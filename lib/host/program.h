@@ -14,8 +14,7 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
-#include "ir.h"
-#include "kernel.h"
+#include "host.h"
 
 enum { PROGRAM_VERSION = 1 };
 #define PROGRAM_MAGIC "QEFFHOST"
@@ -113,5 +112,9 @@ void image_write(Image *, Buf *out);
 bool step_extent(KernelId, const Step *, int64_t bytes[STEP_BUF],
                  unsigned *written);
 unsigned step_needs(KernelId); /* bit i: buffer i may not be left out */
+
+/* profile.c: adds to f what one call takes, by what the buffers hold now. */
+void cost_kernel(HostStep *f, const Kernel *, KernelId, const Step *);
+void cost_node(HostStep *f, const Node *);
 
 #endif

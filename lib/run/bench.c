@@ -128,6 +128,7 @@ bench(Ctx *c, Arena *a, Session *s, const BenchOptions *o)
 	int32_t *id = NEWV(a, int32_t, o->prompt + s->batch + 1);
 	int64_t *pos = NEWV(a, int64_t, s->batch + 1), begin;
 	Json *out = json_new(a);
+	const HostLimits *l;
 	Round r;
 
 	if (!s->decode)
@@ -153,10 +154,22 @@ bench(Ctx *c, Arena *a, Session *s, const BenchOptions *o)
 		if (i >= 0) {
 			prefill[i] = r.prefill;
 			decode[i] = r.decode;
+		} else {
+			host_forget(s->model);
 		}
 	}
 	put_spread(a, out, "prefill_tokens_per_second", prefill, o->iterations);
 	put_spread(a, out, "decode_tokens_per_second", decode, o->iterations);
 	put_package(out, s, o);
+	if (!o->roofline)
+		return out;
+	if (!host_profiles(s->model)) { /* one more round, timed by step */
+		host_profile(s->model, false);
+		if (!one_round(c, s, o, prompt, logits, id, pos, &r))
+			return NULL;
+	}
+	if (!(l = session_limits(c, a, s)))
+		return NULL;
+	json_put(out, "roofline", json_share(roofline_json(a, s, l)));
 	return out;
 }

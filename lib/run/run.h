@@ -27,6 +27,7 @@ typedef struct Session {
 	int64_t *heard; /* [batch] last place of what each row reads, or -1 */
 	int32_t start;  /* the token before the first one that is made */
 	int64_t prefill_time, decode_time, decoded; /* ns, ns, steps */
+	HostLimits *limits;                         /* NULL: not measured yet */
 } Session;
 
 /* Opens a package ("-": standard input).  threads 0: one per core. */
@@ -180,6 +181,7 @@ bool run_tensors(Ctx *, Arena *a, Session *, const TensorOptions *,
 
 typedef struct BenchOptions {
 	int64_t prompt, n, iterations;
+	bool roofline; /* also what the machine could do */
 } BenchOptions;
 /* An object with medians and extremes; keys end in their unit. */
 Json *bench(Ctx *, Arena *, Session *, const BenchOptions *);
@@ -188,5 +190,17 @@ int64_t peak_rss(void); /* bytes */
 void put_latency(Arena *, Json *, double *ms, int64_t n);
 /* What a run has to do with: threads, instruction set, memory. */
 void put_machine(Json *, const Session *);
+
+/* ---- where the time went: profile.c ---- */
+
+/* By program and kind of step, since host_profile(); keys end in their unit,
+ * fractions are of the limits. */
+Json *profile_json(Arena *, const Session *, const HostLimits *);
+/* What one run of each takes, at the least and here. */
+Json *roofline_json(Arena *, const Session *, const HostLimits *);
+/* Measured at the first call, which takes half a second and 1 GiB. */
+const HostLimits *session_limits(Ctx *, Arena *, Session *);
+/* Each step on its own, in the format of Chrome's trace viewer. */
+bool profile_trace(Ctx *, const Session *, const char *path);
 
 #endif

@@ -78,6 +78,7 @@ measure(Feed *f, HostProgram *p)
 	for (int64_t i = 0; i < o->warmup; i++)
 		if (!run_once(f->c, f->s, p, &one))
 			return NULL;
+	host_forget(f->s->model);
 	while (n < o->iterations || total < o->duration * 1e3) {
 		if (!run_once(f->c, f->s, p, &one))
 			return NULL;

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "converse.h"
+#include "figures.h"
 #include "lines.h"
 #include "npy.h"
 
@@ -19,6 +20,7 @@ typedef struct Task {
 	int nreq;
 	size_t cap;
 	int64_t start; /* ns */
+	bool profiled; /* its figures are told */
 } Task;
 
 /* ---- prompts ---- */
@@ -614,17 +616,52 @@ run_labels(Task *t)
 
 /* ---- figures ---- */
 
-static void
-print_machine(Buf *b, const Json *r)
+static Json *
+profile(Task *t)
 {
-	buf_fmt(b,
-	        "weights %.1f MB, retained state %.1f MB, arena %.1f MB, peak memory %.1f MB; %s, %lld threads\n",
-	        json_get_num(r, "weights_bytes", 0) / 1e6,
-	        json_get_num(r, "retained_state_bytes", 0) / 1e6,
-	        json_get_num(r, "arena_bytes", 0) / 1e6,
-	        json_get_num(r, "peak_rss_bytes", 0) / 1e6,
-	        json_get_str(r, "isa", ""),
-	        (long long)json_get_int(r, "threads", 0));
+	const HostLimits *l = session_limits(t->c, t->a, t->s);
+
+	return l ? profile_json(t->a, t->s, l) : NULL;
+}
+
+/* After the product: a table, or with --json an object of its own. */
+static bool
+print_profile(Task *t)
+{
+	Buf *b = buf_new(t->a);
+	Json *o = json_new(t->a), *p = profile(t);
+
+	if (!p)
+		return false;
+	if (t->o->json) {
+		json_put(o, "profile", json_share(p));
+		json_print(b, o, 0);
+		buf_char(b, '\n');
+	} else {
+		profile_text(b, p);
+	}
+	return print(t, b->p, b->n);
+}
+
+/* Figures that are the product, as text or as an object with the profile. */
+static bool
+print_figures(Task *t, Json *r, void (*text)(Buf *, const Json *))
+{
+	Buf *b = buf_new(t->a);
+	Json *p = NULL;
+
+	if (!t->o->json) {
+		text(b, r);
+		return print(t, b->p, b->n);
+	}
+	if (t->o->profile && !(p = profile(t)))
+		return false;
+	if (p)
+		json_put(r, "profile", json_share(p));
+	t->profiled = true;
+	json_print(b, r, 0);
+	buf_char(b, '\n');
+	return print(t, b->p, b->n);
 }
 
 static bool
@@ -632,56 +669,18 @@ run_bench(Task *t)
 {
 	BenchOptions o = {.prompt = t->o->prompt_tokens,
 	                  .n = t->o->n < 0 ? 64 : t->o->n,
-	                  .iterations =
-	                          t->o->iterations ? t->o->iterations : 5};
-	Buf *b = buf_new(t->a);
+	                  .iterations = t->o->iterations ? t->o->iterations : 5,
+	                  .roofline = t->o->roofline};
 	Json *r;
 
 	if (o.prompt < 0)
 		o.prompt = t->s->prompt_len;
 	if (!(r = bench(t->c, t->a, t->s, &o)))
 		return false;
-	if (t->o->json) {
-		json_print(b, r, 0);
-		buf_char(b, '\n');
-		return print(t, b->p, b->n);
-	}
-	buf_fmt(b, "prefill %lld tokens: %.1f tokens/s [%.1f-%.1f]\n",
-	        (long long)o.prompt,
-	        json_get_num(r, "prefill_tokens_per_second", 0),
-	        json_get_num(r, "prefill_tokens_per_second_min", 0),
-	        json_get_num(r, "prefill_tokens_per_second_max", 0));
-	buf_fmt(b, "decode %lld tokens: %.1f tokens/s [%.1f-%.1f]\n",
-	        (long long)o.n, json_get_num(r, "decode_tokens_per_second", 0),
-	        json_get_num(r, "decode_tokens_per_second_min", 0),
-	        json_get_num(r, "decode_tokens_per_second_max", 0));
-	print_machine(b, r);
-	return print(t, b->p, b->n);
+	return print_figures(t, r, bench_text);
 }
 
 /* ---- tensors ---- */
-
-static void
-print_latency(Buf *b, const Json *r)
-{
-	static const char *const at[] = {"p50", "p90", "p95", "p99"};
-	char key[32];
-
-	buf_fmt(b, "%s: %lld runs, %.2f runs/s\n",
-	        json_get_str(r, "program", ""),
-	        (long long)json_get_int(r, "iterations", 0),
-	        json_get_num(r, "throughput_per_second", 0));
-	buf_fmt(b, "latency mean %.3f ms [%.3f-%.3f]",
-	        json_get_num(r, "latency_mean_ms", 0),
-	        json_get_num(r, "latency_min_ms", 0),
-	        json_get_num(r, "latency_max_ms", 0));
-	for (size_t i = 0; i < LEN(at); i++) {
-		snprintf(key, sizeof key, "latency_%s_ms", at[i]);
-		buf_fmt(b, ", %s %.3f ms", at[i], json_get_num(r, key, 0));
-	}
-	buf_char(b, '\n');
-	print_machine(b, r);
-}
 
 /* Without a place for the outputs, or when asked, the figures are what comes
  * out. */
@@ -705,7 +704,6 @@ run_named(Task *t)
 	                                   : o->duration > 0 ? 1
 	                                                     : 10,
 	                     .duration = o->duration};
-	Buf *b = buf_new(t->a);
 	Json *r;
 
 	if (o->format && opt.form == FORM_COUNT)
@@ -713,15 +711,7 @@ run_named(Task *t)
 		            "--format '%s': not one of npy pb raw", o->format);
 	if (!run_tensors(t->c, t->a, t->s, &opt, timed ? &r : NULL))
 		return false;
-	if (!timed)
-		return true;
-	if (o->json) {
-		json_print(b, r, 0);
-		buf_char(b, '\n');
-	} else {
-		print_latency(b, r);
-	}
-	return print(t, b->p, b->n);
+	return !timed || print_figures(t, r, latency_text);
 }
 
 bool
@@ -738,7 +728,8 @@ qe_qpc_run(qe_ctx *c, const qe_run *o)
 			"a conversation is for a model that continues text");
 	ok = (t.s = session_open(c, &a, o->package, (int)o->threads, o->isa)) !=
 	     NULL;
-
+	if (ok && (o->profile || o->trace))
+		host_profile(t.s->model, o->trace != NULL);
 	if (!ok)
 		;
 	else if (o->input || o->inputs || o->random)
@@ -753,6 +744,8 @@ qe_qpc_run(qe_ctx *c, const qe_run *o)
 		ok = run_embed(&t);
 	else
 		ok = run_text(&t);
+	ok = ok && (!o->trace || profile_trace(c, t.s, o->trace)) &&
+	     (!o->profile || t.profiled || print_profile(&t));
 	arena_free(&a);
 	return ok;
 }

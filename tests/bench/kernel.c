@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "kernel.h"
+#include "host.h"
 #include "read.h"
 
 enum { BIG = 512 << 20 };
@@ -75,7 +75,7 @@ matmuls(Pool *pool, const Kernel *table, char *w, float *x, float *y)
 				double t = best(pool, &table[K_MATMUL], &s);
 				double gb =
 					(double)pack_size(f, n, k) / t / 1e9;
-				double gbs = bandwidth(pool, w, BIG);
+				double gbs = limit_read(pool, w, BIG) / 1e9;
 
 				printf("%-9s %6ld %6ld %4ld %9.1f %8.1f %6.0f\n",
 				       wformats[f].name, (long)n, (long)k,
@@ -203,7 +203,7 @@ main(int argc, char **argv)
 		x[i] = (float)(i % 17) * 0.1f;
 	memset(y, 0, 128 << 20);
 	printf("%s, %d threads, read %.1f GB/s\n", kernels_isa(table),
-	       pool_threads(pool), bandwidth(pool, w, BIG));
+	       pool_threads(pool), limit_read(pool, w, BIG) / 1e9);
 	forks(pool, y);
 	simple(pool, table, (float *)(void *)w, x, y);
 	attentions(pool, table, w, x, y);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * read.h - what benches share: a clock, big pages, and how fast this machine
- * reads memory, which bounds every decode step. */
+ * read.h - what benches share: a clock and big pages. */
 
 #ifndef READ_H
 #define READ_H
@@ -34,42 +33,6 @@ pages(size_t n)
 	madvise(p, n, MADV_HUGEPAGE);
 #endif
 	return p;
-}
-
-typedef uint64_t Wide __attribute__((vector_size(64)));
-static volatile uint64_t sink;
-
-static inline void
-read_range(void *arg, int64_t begin, int64_t end, int thread)
-{
-	const Wide *p = arg;
-	Wide s = {0}, t = {0};
-
-	(void)thread;
-	for (int64_t i = begin; i < end; i += 2) {
-		__builtin_prefetch(p + i + 512);
-		__builtin_prefetch(p + i + 513);
-		s ^= p[i];
-		t ^= p[i + 1];
-	}
-	sink += s[0] ^ t[0];
-}
-
-/* GB/s of one pass over `bytes` */
-static inline double
-bandwidth(Pool *pool, void *p, int64_t bytes)
-{
-	double best = 1e9;
-
-	for (int i = 0; i < 5; i++) {
-		double t = now();
-
-		pool_run(pool, read_range, p, bytes / (int64_t)sizeof(Wide),
-		         64);
-		t = now() - t;
-		best = MIN(best, t);
-	}
-	return (double)bytes / best / 1e9;
 }
 
 #endif

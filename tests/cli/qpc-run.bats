@@ -244,3 +244,56 @@ assert r["latency_p99_ms"] <= r["latency_max_ms"]' <<<"$output"
 	refused 3 "qpc-run: input 'input_ids': *3*, wanted *" \
 		qpc-run "$D/e/m.qpc" --random --shapes input_ids:3x3
 }
+
+# Sums to 1 but for rounding.
+whole() {
+	jq -e "$1"' | map(.share) | add | . > 0.999 and . < 1.001' >/dev/null
+}
+
+@test "--profile: each kind of step, its share, what it moved" {
+	accepted qpc-run -q "$D/m.qpc" --ids 1,2,3 -n 5 --ignore-eos --profile --json
+	[ "${#lines[@]}" -eq 2 ]
+	p=${lines[1]}
+	[ "$(jq -r '.profile.programs | map("\(.name) \(.runs)") | join(", ")' \
+		<<<"$p")" = 'Prefill 1, Decode 4' ]
+	for k in 0 1; do
+		whole ".profile.programs[$k].kinds" <<<"$p"
+		whole ".profile.programs[$k].steps" <<<"$p"
+		[ "$(jq ".profile.programs[$k] | (.kinds | map(.bytes) | add) ==
+			(.steps | map(.bytes) | add)" <<<"$p")" = true ]
+	done
+	jq -e '.profile.limits | .read_bytes_per_second > 1e8 and
+		.float32_ops_per_second > 1e8 and
+		.int8_ops_per_second > 1e8' <<<"$p" >/dev/null
+	accepted qpc-run -q "$D/m.qpc" --ids 1,2,3 -n 5 --ignore-eos --profile
+	[[ ${lines[0]} =~ ^[0-9]+(,[0-9]+){4}$ ]]
+	[[ $output == *$'\n'Decode:\ 4\ runs,*matmul\ *limits:\ * ]] || complain
+}
+
+@test "--profile: encoders too, before any other figure" {
+	labeller bert-labels
+	accepted qpc-run -q bert-labels.qpc --classify -p 'the cat' --profile --json
+	[ "${#lines[@]}" -eq 2 ]
+	jq -e '.profile.programs | length == 1 and .[0].name == "Main" and
+		(.[0].kinds | any(.kernel == "matmul"))' <<<"${lines[1]}"
+	accepted qpc-run -q bert-labels.qpc --random --iterations 3 --profile --json
+	jq -e '.profile.programs[0].runs == 3' <<<"$output"
+}
+
+@test "--trace: an event for each step of each run" {
+	accepted qpc-run -q "$D/m.qpc" --ids 1,2,3 -n 3 --ignore-eos --trace t.json
+	[ "${#lines[@]}" -eq 1 ]
+	[ "$(jq '[.traceEvents[] | select(.cat == "program")] | length' t.json)" -eq 3 ]
+	jq -e '.traceEvents | all(.ph == "X" and .dur >= 0 and .ts >= 0)' t.json
+	run ! qpc-run -q "$D/m.qpc" --ids 1 -n 1 --trace none/t.json
+}
+
+@test "--bench --roofline sets the figures beside the machine's" {
+	accepted qpc-run -q "$D/m.qpc" --bench --iterations 1 -n 4 --roofline --json
+	jq -e '.decode_tokens_per_second > 0 and .peak_rss_bytes > 0 and
+		(.roofline.programs | length) == 2 and
+		(.roofline.programs | all(.fraction > 0 and .bytes_per_run > 0))' \
+		<<<"$output"
+	accepted qpc-run -q "$D/m.qpc" --bench --iterations 1 -n 4 --roofline
+	[[ $output == *$'\n'limits:\ reading\ *Decode:\ *%* ]] || complain
+}

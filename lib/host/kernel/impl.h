@@ -120,9 +120,12 @@ ScratchFn matmul_scratch, attn_scratch, dense_scratch;
 
 #define KERNEL(id, name, fn, units, scratch, best)                             \
 	UnitsFn units;                                                         \
+	CostFn fn##_cost;                                                      \
 	KernelFn fn##_generic, fn##_avx2, fn##_avx512, fn##_neon;
 #include "kernels.def"
 #undef KERNEL
+
+PeakFn peak_generic, peak_avx2, peak_avx512, peak_neon;
 
 /* elementwise_generic.c: offset of element `at` of a dense [size] of six
  * dimensions in an operand with strides */

@@ -86,12 +86,23 @@ typedef struct Step {
 
 typedef void KernelFn(const Step *, int64_t begin, int64_t end, int thread);
 
+/* What a step takes at the least. */
+typedef struct Cost {
+	int64_t bytes[STEP_BUF]; /* moved, of each buffer */
+	int64_t flops, ints;     /* operations on floats, on int8 */
+	const char *format;      /* of the weights or the cache, or NULL */
+} Cost;
+
+/* bytes come in as what each buffer may reach; the rest is zero. */
+typedef void CostFn(const Step *, Cost *);
+
 typedef struct Kernel {
 	const char *name;
 	/* Number of pieces, and how many at least belong together. */
 	int64_t (*units)(const Step *, int64_t *grain);
 	int64_t (*scratch)(const Step *); /* bytes a thread; NULL: none */
-	KernelFn *fn;                     /* of the instruction set chosen */
+	CostFn *cost;
+	KernelFn *fn; /* of the instruction set chosen */
 } Kernel;
 
 typedef enum KernelId {
@@ -107,6 +118,12 @@ typedef enum KernelId {
  * next lower one. */
 const Kernel *kernels_for(const char *isa);
 const char *kernels_isa(const Kernel *); /* its name */
+
+/* The limit of its arithmetic: `turns` turns of multiply-adds in registers
+ * alone, of float32 or, `ints`, of int8 as the matrix kernels do them; returns
+ * the operations done, two a multiply-add. */
+typedef int64_t PeakFn(bool ints, int64_t turns);
+PeakFn *kernels_peak(const Kernel *);
 
 /* y [m, n] = act(x [m, k] . W^T + bias [n]) + res [m, n]
  * w: packed [n, k].  y may be res.  units: panels of n.

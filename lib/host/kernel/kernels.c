@@ -13,10 +13,11 @@
 #define PICK_generic(fn, isa) fn##_generic
 #define PICK_simd(fn, isa) fn##_##isa
 
-#define ROW(id, name, fn, units, scratch) [K_##id] = {name, units, scratch, fn}
+#define ROW(id, name, fn, cost, units, scratch)                                \
+	[K_##id] = {name, units, scratch, cost, fn}
 
 #define KERNEL(id, name, fn, units, scratch, best)                             \
-	ROW(id, name, fn##_generic, units, scratch),
+	ROW(id, name, fn##_generic, fn##_cost, units, scratch),
 static const Kernel generic[K_COUNT] = {
 #include "kernels.def"
 };
@@ -24,21 +25,21 @@ static const Kernel generic[K_COUNT] = {
 
 #if defined(__x86_64__)
 #define KERNEL(id, name, fn, units, scratch, best)                             \
-	ROW(id, name, PICK_##best(fn, avx2), units, scratch),
+	ROW(id, name, PICK_##best(fn, avx2), fn##_cost, units, scratch),
 static const Kernel avx2[K_COUNT] = {
 #include "kernels.def"
 };
 #undef KERNEL
 
 #define KERNEL(id, name, fn, units, scratch, best)                             \
-	ROW(id, name, PICK_##best(fn, avx512), units, scratch),
+	ROW(id, name, PICK_##best(fn, avx512), fn##_cost, units, scratch),
 static const Kernel avx512[K_COUNT] = {
 #include "kernels.def"
 };
 #undef KERNEL
 #elif defined(__aarch64__)
 #define KERNEL(id, name, fn, units, scratch, best)                             \
-	ROW(id, name, PICK_##best(fn, neon), units, scratch),
+	ROW(id, name, PICK_##best(fn, neon), fn##_cost, units, scratch),
 static const Kernel neon[K_COUNT] = {
 #include "kernels.def"
 };
@@ -84,13 +85,14 @@ static const struct Isa {
 	const char *name;
 	const Kernel *kernel;
 	bool (*have)(void);
+	PeakFn *peak;
 } isas[] = {
-	{"generic", generic, always},
+	{"generic", generic, always, peak_generic},
 #if defined(__x86_64__)
-	{"avx2", avx2, has_avx2},
-	{"avx512", avx512, has_avx512},
+	{"avx2", avx2, has_avx2, peak_avx2},
+	{"avx512", avx512, has_avx512, peak_avx512},
 #elif defined(__aarch64__)
-	{"neon", neon, always},
+	{"neon", neon, always, peak_neon},
 #endif
 };
 
@@ -115,4 +117,13 @@ kernels_isa(const Kernel *k)
 		if (isas[i].kernel == k)
 			return isas[i].name;
 	return "";
+}
+
+PeakFn *
+kernels_peak(const Kernel *k)
+{
+	for (size_t i = 0; i < LEN(isas); i++)
+		if (isas[i].kernel == k)
+			return isas[i].peak;
+	return peak_generic;
 }

@@ -143,3 +143,25 @@ embed_generic(const Step *s, int64_t begin, int64_t end, int thread)
 			y[i] *= s->num[EMBED_MUL];
 	}
 }
+
+int64_t
+peak_generic(bool ints, int64_t turns)
+{
+	volatile float x = 1;
+	volatile int8_t n = 1;
+	float sum[8] = {0};
+	int32_t count[8] = {0};
+
+	for (int64_t t = 0; t < turns; t++) {
+		float y = x;
+		int32_t k = n;
+
+		for (int i = 0; ints && i < 8; i++)
+			count[i] += k * k;
+		for (int i = 0; !ints && i < 8; i++)
+			sum[i] += y * y;
+	}
+	x = sum[turns % 8];
+	n = (int8_t)count[turns % 8];
+	return 2 * 8 * turns;
+}

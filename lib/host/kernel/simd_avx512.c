@@ -15,4 +15,5 @@
 
 #include "attention_simd.h"
 #include "elementwise_simd.h"
+#include "peak_simd.h"
 #endif
