@@ -54,41 +54,74 @@ hex4(Gate *g, unsigned *out)
 	return true;
 }
 
-/* Walks a string; key: also collects it, escapes resolved far enough that
- * two spellings of one key are equal. */
+/* The character of a \u escape, or of a pair of them; half of a pair becomes
+ * U+FFFD, as json-c has it. */
+static bool
+escaped(Gate *g, unsigned *u)
+{
+	unsigned low;
+
+	if (!hex4(g, u))
+		return false;
+	if (*u < 0xd800 || *u > 0xdfff)
+		return true;
+	if (*u < 0xdc00 && g->end - g->p >= 6 && g->p[0] == '\\' &&
+	    g->p[1] == 'u') {
+		const char *back = g->p;
+
+		g->p += 2;
+		if (!hex4(g, &low))
+			return false;
+		if (low >= 0xdc00 && low <= 0xdfff) {
+			*u = 0x10000 + ((*u - 0xd800) << 10) + (low - 0xdc00);
+			return true;
+		}
+		g->p = back;
+	}
+	*u = 0xfffd;
+	return true;
+}
+
+/* What stands behind a backslash; key: also collects it. */
+static bool
+escape(Gate *g, Buf *key)
+{
+	static const char names[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
+	unsigned u;
+
+	for (const char *s = names; g->p < g->end && *s; s += 2)
+		if (*s == *g->p) {
+			if (key)
+				buf_char(key, s[1]);
+			g->p++;
+			return true;
+		}
+	if (g->p == g->end || *g->p != 'u')
+		return bad(g, "bad escape in a string");
+	g->p++;
+	if (!escaped(g, &u))
+		return false;
+	if (key && !u)
+		return bad(g, "NUL in a key");
+	if (key)
+		buf_utf8(key, u);
+	return true;
+}
+
+/* Walks a string; key: also collects it, escapes resolved, so that two
+ * spellings of one key are equal. */
 static bool
 string(Gate *g, Buf *key)
 {
-	unsigned u;
-
 	for (g->p++; g->p < g->end && *g->p != '"';) {
 		if ((unsigned char)*g->p < 0x20)
 			return bad(g, "control character in a string");
-		if (*g->p != '\\') {
+		if (*g->p++ != '\\') {
 			if (key)
-				buf_char(key, *g->p);
-			g->p++;
-			continue;
-		}
-		if (++g->p == g->end || !strchr("\"\\/bfnrtu", *g->p) || !*g->p)
-			return bad(g, "bad escape in a string");
-		if (*g->p != 'u') {
-			if (key)
-				buf_fmt(key,
-				        strchr("bfnrt", *g->p) ? "\x01%c"
-				                               : "%c",
-				        *g->p);
-			g->p++;
-			continue;
-		}
-		g->p++;
-		if (!hex4(g, &u))
+				buf_char(key, g->p[-1]);
+		} else if (!escape(g, key)) {
 			return false;
-		if (key && !u)
-			return bad(g, "NUL in a key");
-		if (key)
-			buf_fmt(key, u >= 0x20 && u < 0x7f ? "%c" : "\x01u%x",
-			        u);
+		}
 	}
 	if (g->p >= g->end)
 		return bad(g, "unfinished string");

@@ -61,6 +61,11 @@ chat_template_pick(Ctx *c, Arena *a, Span chat_template_jinja,
 {
 	const Json *t = json_get(tokenizer_config, "chat_template");
 
+	if (name && strcmp(name, "default") != 0 &&
+	    !json_is(t, json_type_array))
+		return fail(c, QE_INPUT,
+		            "no chat template is named '%s': the model has %s",
+		            name, chat_template_jinja.p || t ? "one" : "none");
 	if (chat_template_jinja.p && !(name && json_is(t, json_type_array))) {
 		*out = chat_template_jinja;
 		return true;

@@ -89,6 +89,18 @@ refused(const char *text, const char *why)
 	return ok;
 }
 
+static bool
+accepted(const char *text)
+{
+	Ctx c = {0};
+	bool ok = json_parse(&c, &c.mem, SPAN(text)) != NULL;
+
+	if (!ok)
+		fprintf(stderr, "%s: %s\n", text, c.msg);
+	arena_free(&c.mem);
+	return ok;
+}
+
 static void
 json_gate(void)
 {
@@ -96,6 +108,12 @@ json_gate(void)
 
 	CHECK(refused("{\"a\":1,\"a\":2}", "duplicate key"));
 	CHECK(refused("{\"a\":1,\"\\u0061\":2}", "duplicate key"));
+	CHECK(refused("{\"\xc3\xa9\":1,\"\\u00e9\":2}", "duplicate key"));
+	CHECK(refused("{\"\xf0\x9f\xa4\x97\":1,\"\\ud83e\\udd17\":2}",
+	              "duplicate key"));
+	CHECK(accepted("{\"\\u00e1b\":1,\"\\u0e1b\":2}"));
+	CHECK(accepted("{\"\\ud83e\\udd17\":1,\"\\ud83e\\udd16\":2}"));
+	CHECK(accepted("{\"\\n\":1,\"n\":2}"));
 	CHECK(refused("{\"a\\u0000\":1}", "NUL in a key"));
 	CHECK(refused("[NaN]", "not a number"));
 	CHECK(refused("[1]x", "something follows"));
