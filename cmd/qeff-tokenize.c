@@ -15,6 +15,16 @@ main(int argc, char **argv)
 		{'o', "output",       OUTPUT, &o.out,   "FILE", "write to FILE"},
 		{'j', "jsonl",        FLAG,   &o.jsonl, NULL,   "lines are JSON objects"},
 		{'n', "no-special",   FLAG,   &o.plain, NULL,   "no special tokens around the text"},
+		{'p', "pairs",        FLAG,   &o.pairs, NULL,   "a line is two texts with a tab between"},
+		{'t', "tokens",       FLAG,   &o.names, NULL,   "the names of the tokens"},
+		{0}
+	};
+	const Opt count[] = {
+		{'i', "input",        INPUT,  &o.in,    "FILE", "read lines from FILE"},
+		{'o', "output",       OUTPUT, &o.out,   "FILE", "write to FILE"},
+		{'j', "jsonl",        FLAG,   &o.jsonl, NULL,   "lines are JSON objects"},
+		{'n', "no-special",   FLAG,   &o.plain, NULL,   "no special tokens around the text"},
+		{'p', "pairs",        FLAG,   &o.pairs, NULL,   "a line is two texts with a tab between"},
 		{0}
 	};
 	const Opt decode[] = {
@@ -33,6 +43,8 @@ main(int argc, char **argv)
 		{'o', "output",       OUTPUT, &r.out,   "FILE", "write to FILE"},
 		{'j', "jsonl",        FLAG,   &r.jsonl, NULL,   "each line is an object and gets an answer"},
 		{'t', "template",     TEXT,   &r.source, "FILE", "the template"},
+		{'m', "model",        INPUT,  &r.model, "MODEL", "the template and special tokens of a model"},
+		{0,   "name",         TEXT,   &r.name,  "NAME", "which of the model's templates"},
 		{0,   "now",          TEXT,   &r.now,   "TIME", "the time it sees, YYYY-MM-DD[Thh:mm:ss]"},
 		{0}
 	};
@@ -40,7 +52,7 @@ main(int argc, char **argv)
 	const Cmd command[] = {
 		{"encode", "A line of text to a line of ids.",       "TOKENIZER", encode, &o.tokenizer},
 		{"decode", "A line of ids to a line of text.",       "TOKENIZER", decode, &o.tokenizer},
-		{"count",  "A line of text to the number of its ids.", "TOKENIZER", encode, &o.tokenizer},
+		{"count",  "A line of text to the number of its ids.", "TOKENIZER", count,  &o.tokenizer},
 		{"pack",   "A tokenizer to its compiled form.",      "TOKENIZER", pack,   &o.tokenizer},
 		{"render", "Variables to the text of a chat template.", NULL,     render, NULL},
 		{0}

@@ -227,7 +227,8 @@ typedef struct qe_run {
 bool qe_qpc_run(qe_ctx *, const qe_run *);
 
 /* Text to token ids and back, line by line.  A tokenizer is a checkpoint
- * directory, one of its tokenizer files, or a compiled tokenizer. */
+ * directory, one of its tokenizer files, a compiled tokenizer, or what a
+ * stage made of the checkpoint: model document, ONNX, package. */
 enum qe_tokenize_what {
 	QE_ENCODE, /* a line of text -> ids, blanks between */
 	QE_DECODE, /* a line of ids -> text */
@@ -239,7 +240,9 @@ typedef struct qe_tokenize {
 	const char *tokenizer;
 	const char *in, *out;
 	bool jsonl; /* lines are objects: {"text", "pair"} and {"ids"} */
+	bool pairs; /* lines that are not: two texts with a tab between */
 	bool plain; /* without the special tokens around a text */
+	bool names; /* encode: names of the tokens, too with jsonl */
 	bool skip;  /* decode: leave special tokens out */
 } qe_tokenize;
 #define QE_TOKENIZE_INIT ((qe_tokenize){.in = "-", .out = "-"})
@@ -248,6 +251,8 @@ bool qe_tokens(qe_ctx *, const qe_tokenize *);
 /* Chat templates: the object of variables that is the input -> the text. */
 typedef struct qe_render {
 	const char *source; /* file of the template */
+	const char *model;  /* or where it is, and what else it is given */
+	const char *name;   /* of one of the model's templates */
 	const char *now;    /* YYYY-MM-DD[Thh:mm:ss]; NULL: the local time */
 	const char *in, *out;
 	bool jsonl; /* an object on each line -> {"text"} or {"error"} */

@@ -3,38 +3,37 @@
 
 #include "checkpoint.h"
 #include "document.h"
+#include "tokenizer.h"
 
 enum { MAXJSON = 64 << 20 };
+
+/* A file of the directory, if it is there. */
+static bool
+put_ref(Ctx *c, Arena *a, const char *dir, const char *name, Json *o)
+{
+	const char *path = path_join(a, dir, name);
+	Json *ref;
+
+	if (file_size(path) < 0)
+		return true;
+	if (!(ref = file_ref(c, a, path, 0)))
+		return false;
+	json_put(o, name, json_share(ref));
+	return true;
+}
 
 Json *
 checkpoint_tokenizer(Ctx *c, Arena *a, const char *dir)
 {
-	static const char *const names[] = {
-		"tokenizer.json",
-		"tokenizer_config.json",
-		"special_tokens_map.json",
-		"added_tokens.json",
-		"vocab.json",
-		"merges.txt",
-		"vocab.txt",
-		"tokenizer.model",
-		"spiece.model",
-		"sentencepiece.bpe.model",
-		"chat_template.jinja",
-		"chat_template.json",
-	};
-	Json *o = json_new(a), *ref;
+	Json *o = json_new(a);
+	const char *name;
 
-	for (size_t i = 0; i < LEN(names); i++) {
-		const char *path = path_join(a, dir, names[i]);
-
-		if (file_size(path) < 0)
-			continue;
-		if (!(ref = file_ref(c, a, path, 0)))
+	for (size_t i = 0; (name = tokenizer_file(i)); i++)
+		if (!put_ref(c, a, dir, name, o))
 			return NULL;
-		json_put(o, names[i], json_share(ref));
-	}
-	return json_len(o) ? o : NULL;
+	return put_ref(c, a, dir, "chat_template.jinja", o) && json_len(o)
+	               ? o
+	               : NULL;
 }
 
 Json *

@@ -9,7 +9,7 @@
 #include "host.h"
 #include "onnx.h"
 #include "op.h"
-#include "tokenizer.h"
+#include "text_parts.h"
 
 enum { MAXSPEC = 16, MAXEXTRA = 8, MAXSYM = 64, MAXLEN = 1 << 20 };
 
@@ -227,70 +227,26 @@ add_extra(Job *j, const char *name, Span data)
 	j->extra_data[j->nextra++] = data;
 }
 
-/* A file that the model's metadata refers to: its bytes, checked. */
-static bool
-take_file(Job *j, const Json *files, const char *name, Span *out)
-{
-	const Json *f = json_get(files, name);
-	const char *path = json_get_str(f, "path", ""),
-		   *digest = json_get_str(f, "digest", "");
-
-	*out = (Span){"", 0};
-	if (!f)
-		return true;
-	path = path_join(j->a,
-	                 strcmp(j->o->in, "-") == 0 ? "."
-	                                            : path_dir(j->a, j->o->in),
-	                 path);
-	if (!file_open(j->c, j->a, path, 1u << 30, out))
-		return false;
-	if (strcmp(hash_bytes(out->p, out->n).hex, digest) != 0)
-		return fail(j->c, QE_INPUT,
-		            "%s: has changed since hf-load read it", path);
-	return true;
-}
-
 static bool
 compile_tokenizer(Job *j, const Json *files)
 {
-	static const struct {
-		const char *name;
-		size_t at;
-	} part[] = {
-		{"tokenizer.json", offsetof(TokenizerFiles, tokenizer_json)},
-		{"tokenizer_config.json",
-	         offsetof(TokenizerFiles, tokenizer_config)},
-		{"vocab.json", offsetof(TokenizerFiles, vocab_json)},
-		{"merges.txt", offsetof(TokenizerFiles, merges_txt)},
-		{"vocab.txt", offsetof(TokenizerFiles, vocab_txt)},
-		{"tokenizer.model", offsetof(TokenizerFiles, sentencepiece)},
-		{"special_tokens_map.json",
-	         offsetof(TokenizerFiles, special_tokens_map)},
-		{"added_tokens.json", offsetof(TokenizerFiles, added_tokens)},
-	};
-	TokenizerFiles t = {0};
-	Buf *blob = buf_new(j->a);
-	Span template;
+	TextParts t;
 
-	for (size_t i = 0; i < LEN(part); i++)
-		if (!take_file(j, files, part[i].name,
-		               (Span *)(void *)((char *)&t + part[i].at)))
-			return false;
-	if (!take_file(j, files, "chat_template.jinja", &template))
-		return false;
-	if (t.tokenizer_json.n || t.vocab_json.n || t.vocab_txt.n ||
-	    t.sentencepiece.n) {
-		if (!tokenizer_compile(j->c, &t, blob))
-			return note(j->c, "tokenizer");
-		add_extra(j, "tokenizer.bin", (Span){blob->p, blob->n});
-	} else {
+	if (!text_refs(j->c, j->a, files,
+	               strcmp(j->o->in, "-") == 0 ? "."
+	                                          : path_dir(j->a, j->o->in),
+	               &t) ||
+	    !text_compile(j->c, j->a, &t))
+		return note(j->c, "tokenizer");
+	if (t.blob.n)
+		add_extra(j, "tokenizer.bin", t.blob);
+	else
 		say(j->c, 0,
 		    "no tokenizer: the package takes --ids and --input only");
-	}
-	if (t.tokenizer_config.n)
-		add_extra(j, "tokenizer_config.json", t.tokenizer_config);
-	if (template.n)
-		add_extra(j, "chat_template.jinja", template);
+	if (t.files.tokenizer_config.n)
+		add_extra(j, "tokenizer_config.json", t.files.tokenizer_config);
+	if (t.jinja.n)
+		add_extra(j, "chat_template.jinja", t.jinja);
 	return true;
 }
 

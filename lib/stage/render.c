@@ -4,14 +4,17 @@
 #include <errno.h>
 #include <time.h>
 
+#include "chat.h"
 #include "lines.h"
-#include "template.h"
+#include "text_parts.h"
 
 enum { SOURCE_LIMIT = 1 << 20, VARS_LIMIT = 256 << 20 };
 
 typedef struct Job {
 	const qe_render *o;
-	Span source;
+	Span source; /* of a model, it may be chosen for each input */
+	TextParts parts;
+	const Json *config; /* of the model */
 	struct tm now;
 	Out *out;
 } Job;
@@ -94,12 +97,37 @@ set_clock(Ctx *c, const char *now, struct tm *t)
 	return localtime_r(&s, t) || fail_errno(c, "the clock");
 }
 
+/* With a model, the input may be the messages alone, and what the model says
+ * comes with it. */
+static bool
+of_model(Ctx *c, Arena *a, const Job *j, Json *o, Buf *text)
+{
+	bool bare = json_is(o, json_type_array);
+	Chat chat = {.messages = bare ? o : json_get(o, "messages"),
+	             .tools = bare ? NULL : json_get(o, "tools"),
+	             .args = bare ? NULL : o,
+	             .add_generation_prompt = true};
+	Span source = j->source;
+
+	if (!bare)
+		chat.add_generation_prompt =
+			json_get_bool(o, "add_generation_prompt", true);
+	return (source.p || chat_template_pick(c, a, j->parts.jinja, j->config,
+	                                       json_len(chat.tools) > 0,
+	                                       j->o->name, &source)) &&
+	       chat_render(c, a, source, &chat, j->config, &j->now, text);
+}
+
 static bool
 text_of(Ctx *c, Arena *a, const Job *j, Span vars, Buf *text)
 {
-	const Json *o = json_parse(c, a, vars);
+	Json *o = json_parse(c, a, vars);
 
-	return o && template_render(c, a, j->source, o, &j->now, NULL, text);
+	if (!o)
+		return false;
+	return j->o->model ? of_model(c, a, j, o, text)
+	                   : template_render(c, a, j->source, o, &j->now, NULL,
+	                                     text);
 }
 
 /* {"text": s}, or {"error": s}: a failed line is an answer, too. */
@@ -136,17 +164,32 @@ once(Ctx *c, Arena *a, const Job *j)
 	if (!file_read(c, a, j->o->in, VARS_LIMIT, &vars))
 		return false;
 	if (!text_of(c, a, j, vars, text))
-		return note(c, "%s", j->o->source);
+		return note(c, "%s", j->o->source ? j->o->source : j->o->model);
 	return out_write(c, j->out, text->p, text->n);
+}
+
+static bool
+open_model(Ctx *c, Arena *a, Job *j)
+{
+	Span config;
+
+	if (!text_parts(c, a, j->o->model, &j->parts))
+		return false;
+	config = j->parts.files.tokenizer_config;
+	return !config.n || (j->config = json_parse(c, a, config)) ||
+	       note(c, "%s: tokenizer_config.json", j->o->model);
 }
 
 static bool
 work(Ctx *c, Arena *a, Job *j)
 {
-	if (!j->o->source)
-		return fail(c, QE_USAGE, "which template? (--template FILE)");
+	if (!j->o->source && !j->o->model)
+		return fail(c, QE_USAGE,
+		            "which template? (--template FILE, --model MODEL)");
 	if (!set_clock(c, j->o->now, &j->now) ||
-	    !file_read(c, a, j->o->source, SOURCE_LIMIT, &j->source) ||
+	    (j->o->source &&
+	     !file_read(c, a, j->o->source, SOURCE_LIMIT, &j->source)) ||
+	    (j->o->model && !open_model(c, a, j)) ||
 	    !(j->out = out_open(c, a, j->o->out)))
 		return false;
 	return (j->o->jsonl ? lines_each(c, j->o->in, answer, j)

@@ -3,7 +3,7 @@
 
 #include "json.h"
 #include "lines.h"
-#include "tokenizer.h"
+#include "text_parts.h"
 
 /* One run over all lines. */
 typedef struct Job {
@@ -24,25 +24,75 @@ put_ids(Buf *b, const char *name, const Ids *ids, bool types, const char *sep)
 		        types ? ids->type[i] : ids->id[i]);
 }
 
-/* What a line asks to encode: all of it, or "text" and "pair". */
-static bool
-encode(Job *j, Arena *a, Span line, Ids *ids)
+static const char *
+name_of(const Job *j, Arena *a, int32_t id)
 {
-	const Json *o = NULL, *pair;
-	Span two;
+	const char *s = tokenizer_token(j->t, a, id);
 
-	if (j->o->jsonl) {
-		if (!(o = json_parse(j->c, a, line)))
-			return false;
-		if (!json_is(json_get(o, "text"), json_type_string))
-			return fail(j->c, QE_INPUT, "no \"text\"");
-		line = json_span(json_get(o, "text"));
+	return s ? s : "";
+}
+
+static void
+put_names(const Job *j, Arena *a, Buf *b, const Ids *ids)
+{
+	for (size_t i = 0; i < ids->n; i++)
+		buf_fmt(b, "%s%s", i ? " " : "", name_of(j, a, ids->id[i]));
+}
+
+static void
+json_names(const Job *j, Arena *a, Buf *b, const Ids *ids)
+{
+	Json *list = json_new_array(a);
+
+	for (size_t i = 0; i < ids->n; i++)
+		json_push(list,
+		          json_object_new_string(name_of(j, a, ids->id[i])));
+	buf_str(b, "],\"tokens\":");
+	json_print(b, list, 0);
+	b->n--;
+}
+
+/* What a line asks to encode: all of it, two texts with a tab between, or
+ * "text" and "pair". */
+static bool
+texts_of(Job *j, Arena *a, Span line, Span text[2], bool *two)
+{
+	const Json *o, *pair;
+	const char *tab;
+
+	text[0] = line;
+	*two = false;
+	if (!j->o->jsonl) {
+		if (!j->o->pairs)
+			return true;
+		if (!(tab = memchr(line.p, '\t', line.n)))
+			return fail(j->c, QE_INPUT, "no tab between two texts");
+		*two = true;
+		text[0].n = (size_t)(tab - line.p);
+		text[1] = (Span){tab + 1, line.n - text[0].n - 1};
+		return true;
 	}
+	if (!(o = json_parse(j->c, a, line)))
+		return false;
+	if (!json_is(json_get(o, "text"), json_type_string))
+		return fail(j->c, QE_INPUT, "no \"text\"");
+	text[0] = json_span(json_get(o, "text"));
 	pair = json_get(o, "pair");
 	if (pair && !json_is(pair, json_type_string))
 		return fail(j->c, QE_INPUT, "\"pair\" is not a string");
-	two = json_span(pair);
-	return tokenizer_encode(j->c, a, j->t, line, pair ? &two : NULL,
+	*two = pair != NULL;
+	text[1] = json_span(pair);
+	return true;
+}
+
+static bool
+encode(Job *j, Arena *a, Span line, Ids *ids)
+{
+	Span text[2];
+	bool two;
+
+	return texts_of(j, a, line, text, &two) &&
+	       tokenizer_encode(j->c, a, j->t, text[0], two ? &text[1] : NULL,
 	                        !j->o->plain, ids);
 }
 
@@ -54,11 +104,16 @@ encode_line(Job *j, Arena *a, Span line, Buf *b)
 	if (!encode(j, a, line, &ids))
 		return false;
 	if (!j->o->jsonl) {
-		put_ids(b, "", &ids, false, " ");
+		if (j->o->names)
+			put_names(j, a, b, &ids);
+		else
+			put_ids(b, "", &ids, false, " ");
 		return true;
 	}
 	put_ids(b, "{\"ids\":[", &ids, false, ",");
 	put_ids(b, "],\"type_ids\":[", &ids, true, ",");
+	if (j->o->names)
+		json_names(j, a, b, &ids);
 	buf_str(b, "]}");
 	return true;
 }
@@ -160,27 +215,20 @@ each(Ctx *c, void *arg, Span line)
 }
 
 static bool
-pack(Job *j, Arena *a)
-{
-	Buf *blob = buf_new(a);
-	TokenizerFiles f;
-
-	if (!tokenizer_gather(j->c, a, j->o->tokenizer, &f))
-		return false;
-	return (tokenizer_compile(j->c, &f, blob) ||
-	        note(j->c, "%s", j->o->tokenizer)) &&
-	       out_write(j->c, j->out, blob->p, blob->n);
-}
-
-static bool
 work(Job *j, Arena *a)
 {
-	if (!(j->out = out_open(j->c, a, j->o->out)))
+	TextParts t;
+
+	if (j->o->pairs && j->o->jsonl)
+		return fail(j->c, QE_USAGE,
+		            "--pairs and --jsonl: objects have \"pair\"");
+	if (!(j->out = out_open(j->c, a, j->o->out)) ||
+	    !(j->t = text_tokenizer(j->c, a, j->o->tokenizer, &t)))
 		return false;
 	if (j->o->what == QE_PACK)
-		return pack(j, a) && out_commit(j->c, j->out);
-	return (j->t = tokenizer_load(j->c, a, j->o->tokenizer)) &&
-	       lines_each(j->c, j->o->in, each, j) && out_commit(j->c, j->out);
+		return out_write(j->c, j->out, t.blob.p, t.blob.n) &&
+		       out_commit(j->c, j->out);
+	return lines_each(j->c, j->o->in, each, j) && out_commit(j->c, j->out);
 }
 
 bool

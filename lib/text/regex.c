@@ -292,10 +292,9 @@ class_body(Trans *t, int depth)
 {
 	Arena a = {0};
 	Buf *plain = buf_new(&a), *sets = buf_new(&a), *expr = buf_new(&a);
-	bool negated = t->p < t->end && *t->p == '^', ok = true, both = false;
+	bool negated = t->p < t->end && *t->p == '^', ok, both = false;
 
-	if (depth > NEST_MAX)
-		return refuse(t, "classes nested too deep");
+	ok = depth <= NEST_MAX || refuse(t, "classes nested too deep");
 	t->p += negated;
 	for (bool first = true; ok; first = false) {
 		ok = class_union(t, plain, sets, first, depth);

@@ -259,6 +259,8 @@ bool wordpiece_words(Build *, const char *unk, const char *prefix,
 bool parse_added(Build *, const Json *list);
 /* tok_compile.c - the parts of a tokenizer.json but model and added tokens */
 bool compile_parts(Build *, const Json *root);
+/* tok_load.c - puts a tiktoken vocabulary where it belongs */
+void tokenizer_sort(TokenizerFiles *);
 /* tok_files.c - other files than tokenizer.json */
 bool compile_files(Build *, const TokenizerFiles *);
 /* tok_bytes.c */

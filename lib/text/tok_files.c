@@ -332,14 +332,16 @@ read_side(Build *b, Span text, const char *name, const Json **out)
 }
 
 bool
-compile_files(Build *b, const TokenizerFiles *f)
+compile_files(Build *b, const TokenizerFiles *files)
 {
+	TokenizerFiles sorted = *files, *f = &sorted;
 	Source s = {.file = f, .added = json_new_array(b->a)};
 	Step step = {.kind = POST_TemplateProcessing};
 	const Class *k;
 	enum kind kind = BYTES;
 	Json *root;
 
+	tokenizer_sort(f);
 	if (!kind_of(b->c, f, &kind) ||
 	    !read_side(b, f->tokenizer_config, "tokenizer_config.json",
 	               &s.config) ||

@@ -32,6 +32,26 @@ static const struct {
 	{"added_tokens.json", MEMBER(added_tokens), true},
 };
 
+const char *
+tokenizer_file(size_t i)
+{
+	return i < LEN(names) ? names[i].name : NULL;
+}
+
+bool
+tokenizer_put(TokenizerFiles *f, const char *name, Span text)
+{
+	for (size_t i = 0; i < LEN(names); i++)
+		if (strcmp(names[i].name, name) == 0) {
+			Span *s = (Span *)(void *)((char *)f + names[i].member);
+
+			if (!s->n)
+				*s = text;
+			return true;
+		}
+	return false;
+}
+
 static bool
 gather_dir(Ctx *c, Arena *a, const char *dir, bool side, TokenizerFiles *f)
 {
@@ -48,8 +68,8 @@ gather_dir(Ctx *c, Arena *a, const char *dir, bool side, TokenizerFiles *f)
 }
 
 /* base64, a blank, a number: the first line of a tiktoken vocabulary */
-static bool
-is_tiktoken(Span s)
+bool
+tokenizer_is_tiktoken(Span s)
 {
 	size_t i = 0, n;
 
@@ -64,28 +84,30 @@ is_tiktoken(Span s)
 	return i > n + 1 && (i == s.n || s.p[i] == '\n' || s.p[i] == '\r');
 }
 
-static bool
-is_compiled(Span s)
+bool
+tokenizer_is_compiled(Span s)
 {
 	return s.n >= sizeof TOK_MAGIC &&
 	       memcmp(s.p, TOK_MAGIC, sizeof TOK_MAGIC) == 0;
 }
 
 /* Meta's tokenizer.model is a tiktoken vocabulary. */
-static void
-sort_out(TokenizerFiles *f)
+void
+tokenizer_sort(TokenizerFiles *f)
 {
-	if (is_tiktoken(f->sentencepiece)) {
-		f->tiktoken = f->sentencepiece;
-		f->sentencepiece = (Span){0};
-	}
+	if (!tokenizer_is_tiktoken(f->sentencepiece))
+		return;
+	f->tiktoken = f->sentencepiece;
+	f->sentencepiece = (Span){0};
 }
 
-static bool
-gather_file(Ctx *c, Arena *a, const char *path, Span s, TokenizerFiles *f)
+bool
+tokenizer_gather_file(Ctx *c, Arena *a, const char *path, Span s,
+                      TokenizerFiles *f)
 {
 	size_t i = 0;
 
+	*f = (TokenizerFiles){0};
 	while (i < s.n && isspace((unsigned char)s.p[i]))
 		i++;
 	if (i < s.n && s.p[i] == '{') {
@@ -93,9 +115,7 @@ gather_file(Ctx *c, Arena *a, const char *path, Span s, TokenizerFiles *f)
 		return true;
 	}
 	f->sentencepiece = s;
-	sort_out(f);
-	return strcmp(path, "-") == 0 ||
-	       gather_dir(c, a, path_dir(a, path), true, f);
+	return !path || gather_dir(c, a, path_dir(a, path), true, f);
 }
 
 bool
@@ -105,37 +125,8 @@ tokenizer_gather(Ctx *c, Arena *a, const char *path, TokenizerFiles *f)
 	Span s;
 
 	*f = (TokenizerFiles){0};
-	if (file_exists(inside)) {
-		if (!gather_dir(c, a, path, false, f))
-			return false;
-		sort_out(f);
-		return true;
-	}
+	if (file_exists(inside))
+		return gather_dir(c, a, path, false, f);
 	return file_open(c, a, path, FILE_LIMIT, &s) &&
-	       gather_file(c, a, path, s, f);
-}
-
-static Tokenizer *
-compile(Ctx *c, Arena *a, const TokenizerFiles *f)
-{
-	Buf *blob = buf_new(a);
-
-	if (!tokenizer_compile(c, f, blob))
-		return NULL;
-	return tokenizer_open(c, a, (Span){blob->p, blob->n});
-}
-
-Tokenizer *
-tokenizer_load(Ctx *c, Arena *a, const char *path)
-{
-	TokenizerFiles f;
-	Tokenizer *t = NULL;
-
-	if (!tokenizer_gather(c, a, path, &f))
-		return NULL;
-	t = is_compiled(f.sentencepiece) ? tokenizer_open(c, a, f.sentencepiece)
-	                                 : compile(c, a, &f);
-	if (!t)
-		note(c, "%s", path);
-	return t;
+	       tokenizer_gather_file(c, a, path, s, f);
 }

@@ -31,13 +31,22 @@ typedef struct TokenizerFiles {
 		added_tokens;
 } TokenizerFiles;
 
+/* The i-th file name that a checkpoint may have one under, NULL behind the
+ * last; and puts the text of one in its place, false if it has none.  Of two
+ * names for one thing the first counts. */
+const char *tokenizer_file(size_t i);
+bool tokenizer_put(TokenizerFiles *, const char *name, Span text);
 /* The files that path stands for: a directory's, by their names; or one file,
  * known by its first bytes: a tokenizer.json, SentencePiece model or tiktoken
  * vocabulary, with the side files of its directory for the latter two. */
 bool tokenizer_gather(Ctx *, Arena *, const char *path, TokenizerFiles *);
+/* The same of a file's bytes at hand; path NULL: it came through a pipe. */
+bool tokenizer_gather_file(Ctx *, Arena *, const char *path, Span bytes,
+                           TokenizerFiles *);
 
-/* Opens what is at path: those files, compiled now, or a compiled form. */
-Tokenizer *tokenizer_load(Ctx *, Arena *, const char *path);
+/* What the first bytes of a file tell. */
+bool tokenizer_is_compiled(Span head);
+bool tokenizer_is_tiktoken(Span head);
 
 /* Appends the compiled form to out (format: qeff-tokenizer-blob(5)). */
 bool tokenizer_compile(Ctx *, const TokenizerFiles *, Buf *out);

@@ -20,6 +20,50 @@ DEMO() {
 	[ "$output" = 5 ] || complain count
 }
 
+@test "any artifact of the model is its tokenizer" {
+	hf-load -q "$(DEMO)" -o m.qeff
+	qeff-transform -q m.qeff | onnx-export -q -o m.onnx
+	onnx-opt -q m.onnx -o o.onnx
+	qnn-compile -q o.onnx -o m.qpc
+	echo 'Once upon a time' >in
+	for x in m.qeff m.onnx o.onnx m.qpc; do
+		accepted qeff-tokenize encode "$x" -i in
+		[ "$output" = '0 483 479 262 482' ] || complain "$x"
+	done
+	hf-load -q "$(DEMO)" >pipe
+	run sh -c 'qeff-tokenize encode - -i in <pipe'
+	[ "$output" = '0 483 479 262 482' ] || complain pipe
+	echo '[{"role": "user", "content": "x"}]' >chat
+	accepted qeff-tokenize render -m m.qpc -i chat
+	[ "$output" = $'<|user|>\nx<|end|>\n<|assistant|>' ] || complain render
+	accepted qeff-tokenize render -m m.qeff --jsonl -i chat
+	[ "$output" = '{"text": "<|user|>\nx<|end|>\n<|assistant|>\n"}' ] ||
+		complain lines
+	refused 3 "*m.qpc: no chat template is named *" \
+		qeff-tokenize render -m m.qpc --name x -i chat
+	cp -r "$(DEMO)" ck
+	chmod -R u+w ck
+	hf-load -q ck -o ck.qeff
+	echo >>ck/tokenizer.json
+	refused 3 'qeff-tokenize: ck.qeff: ck/tokenizer.json: has changed *' \
+		qeff-tokenize encode ck.qeff -i in
+	refused 3 '*in: not a tokenizer: it looks like a .npy array' sh -c \
+		'printf "\223NUMPY\001\000" >in; qeff-tokenize encode in -i chat'
+}
+
+@test "pairs, and names of tokens" {
+	printf 'Once\tupon a time\n' >in
+	accepted qeff-tokenize encode -p "$(DEMO)" -i in
+	[ "$output" = '0 483 89 84 350 262 482' ] || complain pair
+	accepted qeff-tokenize count -np "$(DEMO)" -i in
+	echo 'Once upon' >in
+	accepted qeff-tokenize encode -t "$(DEMO)" -i in
+	[ "$output" = '<|endoftext|> Once Ġupon' ] || complain names
+	refused 3 '*line 1: no tab *' qeff-tokenize encode -p "$(DEMO)" -i in
+	refused 2 '*--pairs and --jsonl: *' \
+		qeff-tokenize encode -pj "$(DEMO)" -i in
+}
+
 @test "objects on lines" {
 	printf '%s\n' '{"text": "Once\nupon"}' '{"text": ""}' >in
 	accepted qeff-tokenize encode -jn "$(DEMO)" -i in -o out
