@@ -61,6 +61,21 @@ bool host_fuse(Ctx *, Graph *);
 #include "fusions.def"
 #undef FUSE
 
+/* ---- view.c: constants as other walks over the same bytes ---- */
+
+typedef struct View {
+	Value *base;                                /* a constant */
+	int64_t off, dim[MAXRANK], stride[MAXRANK]; /* in elements */
+	int rank;
+} View;
+
+/* Looks through Cast between floats, Transpose, Slice, Reshape and their
+ * like; false if v is anything else than a walk over one constant. */
+bool view_of(const Value *v, View *);
+/* The same for item i of v's first axis, that axis gone; Concat may have put
+ * the items together. */
+bool view_item(const Value *v, int64_t i, View *);
+
 /* ---- weights.c ---- */
 
 /* One packed matrix or one constant as it is, at its place in weights.bin. */
@@ -69,8 +84,10 @@ typedef struct Weight {
 	Graph *g;       /* the first program that asked for it */
 	bool packed;    /* else its plain bytes */
 	bool transpose; /* packed: rows are v's columns */
+	bool stacked;   /* packed: v is [count, k, n] */
 	WFormat format;
-	DType type; /* plain: of the bytes */
+	DType type;    /* plain: of the bytes */
+	int64_t count; /* of matrices */
 	int64_t n, k, off, len;
 	const char *key; /* what is equal is stored once */
 } Weight;
@@ -90,6 +107,8 @@ bool weights_format(Ctx *, const Weights *, const char *name, DType, WFormat *);
 /* Asks for v as packed [n, k] (transpose: v is [k, n]) or as plain bytes of
  * `type`; NULL with a failure. */
 Weight *weights_pack(Ctx *, Weights *, Graph *, Value *v, bool transpose);
+/* Asks for each of v [count, k, n] as packed [n, k], one behind the other. */
+Weight *weights_stack(Ctx *, Weights *, Graph *, Value *v);
 Weight *weights_plain(Ctx *, Weights *, Graph *, Value *v, DType type);
 /* Writes all of them through w, in order. */
 bool weights_write(Ctx *, Weights *, QpcWriter *w, Pool *);

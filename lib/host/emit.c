@@ -139,20 +139,26 @@ emit_matmul(Emit *e, Node *n)
 }
 
 static void
+same_format(Emit *e, int64_t gate, WFormat up)
+{
+	if (up != (WFormat)gate)
+		e->ok = fail(
+			e->c, QE_INPUT,
+			"gate and up projections have different formats: %s and %s",
+			wformats[gate].name, wformats[up].name);
+}
+
+static void
 emit_gated(Emit *e, Node *n)
 {
 	int64_t *d = e->row->dim;
-	WFormat up;
 
 	reads(e, GATED_X, n->in[0]);
 	d[GATED_FORMAT] =
 		reads_packed(e, GATED_G, n->in[1], !attr_int(n, "transg", 0));
-	up = reads_packed(e, GATED_U, n->in[2], !attr_int(n, "transu", 0));
-	if (up != (WFormat)d[GATED_FORMAT])
-		e->ok = fail(
-			e->c, QE_INPUT,
-			"gate and up projections have different formats: %s and %s",
-			wformats[d[GATED_FORMAT]].name, wformats[up].name);
+	same_format(e, d[GATED_FORMAT],
+	            reads_packed(e, GATED_U, n->in[2],
+	                         !attr_int(n, "transu", 0)));
 	reads(e, GATED_GBIAS, n->in[3]);
 	reads(e, GATED_UBIAS, n->in[4]);
 	writes(e, GATED_Y, n->out[0]);
@@ -160,6 +166,49 @@ emit_gated(Emit *e, Node *n)
 	d[GATED_N] = last_dim(n->out[0]);
 	d[GATED_K] = last_dim(n->in[0]);
 	d[GATED_ACT] = attr_int(n, "act", ACT_NONE);
+}
+
+static WFormat
+reads_stack(Emit *e, int slot, Value *v)
+{
+	Weight *w = weights_stack(e->c, e->weights, e->g, v);
+
+	e->row->buf[slot] = place(e, slot, weight_home(e, w));
+	return w ? w->format : WF_F32;
+}
+
+static void
+emit_experts(Emit *e, Node *n)
+{
+	int64_t *d = e->row->dim;
+
+	reads(e, EXPERTS_X, n->in[0]);
+	reads(e, EXPERTS_INDEX, n->in[1]);
+	d[EXPERTS_FORMAT] = reads_stack(e, EXPERTS_W, n->in[2]);
+	if (n->in[3])
+		same_format(e, d[EXPERTS_FORMAT],
+		            reads_stack(e, EXPERTS_U, n->in[3]));
+	reads(e, EXPERTS_BIAS, n->in[4]);
+	reads(e, EXPERTS_UBIAS, n->in[5]);
+	writes(e, EXPERTS_Y, n->out[0]);
+	d[EXPERTS_M] = rows_of(n->out[0]);
+	d[EXPERTS_N] = last_dim(n->out[0]);
+	d[EXPERTS_K] = last_dim(n->in[0]);
+	d[EXPERTS_COUNT] = n->in[2]->shape.dim[0];
+	d[EXPERTS_SHARE] = d[EXPERTS_M] / MAX(rows_of(n->in[0]), 1);
+	d[EXPERTS_ACT] = attr_int(n, "act", ACT_NONE);
+	e->row->num[EXPERTS_LIMIT] = (float)attr_float(n, "limit", 0);
+}
+
+static void
+emit_merge(Emit *e, Node *n)
+{
+	reads(e, MERGE_X, n->in[0]);
+	reads(e, MERGE_W, n->in[1]);
+	writes(e, MERGE_Y, n->out[0]);
+	e->row->dim[MERGE_M] = n->in[0]->shape.dim[0];
+	e->row->dim[MERGE_K] = n->in[0]->shape.dim[1];
+	e->row->dim[MERGE_N] = n->in[0]->shape.dim[2];
 }
 
 static void
@@ -387,6 +436,7 @@ emit_copy(Emit *e, Node *n)
 }
 
 static void (*const emit_kernel[K_COUNT])(Emit *, Node *) = {
+	[K_EXPERTS] = emit_experts, [K_MERGE] = emit_merge,
 	[K_MATMUL] = emit_matmul,   [K_GATED] = emit_gated,
 	[K_EMBED] = emit_embed,     [K_RMSNORM] = emit_norm,
 	[K_LAYERNORM] = emit_norm,  [K_ROPE] = emit_rope,

@@ -106,6 +106,44 @@ extent_gated(Reach *r)
 }
 
 static void
+extent_experts(Reach *r)
+{
+	const int64_t *d = r->d, m = d[EXPERTS_M], n = d[EXPERTS_N],
+		      k = d[EXPERTS_K], count = d[EXPERTS_COUNT];
+
+	in_range(r, d[EXPERTS_ACT], 0, ACT_COUNT);
+	in_range(r, m, 0, INT32_MAX / 4);
+	in_range(r, count, 1, INT32_MAX / 4);
+	in_range(r, d[EXPERTS_SHARE], 1, INT32_MAX);
+	in_range(r, n, 1, INT32_MAX);
+	in_range(r, k, 1, INT32_MAX);
+	if (!r->ok)
+		return;
+	floats(r, EXPERTS_Y, m, n, 1, 1);
+	floats(r, EXPERTS_X, (m + d[EXPERTS_SHARE] - 1) / d[EXPERTS_SHARE], k,
+	       1, 1);
+	ints(r, EXPERTS_INDEX, m, 1);
+	for (int i = EXPERTS_W; i <= EXPERTS_U; i++) {
+		packed(r, i, d[EXPERTS_FORMAT], n, k);
+		reach(r, i, r->bytes[i], count, 1, 1, 1);
+	}
+	floats(r, EXPERTS_BIAS, count, n, 1, 1);
+	floats(r, EXPERTS_UBIAS, count, n, 1, 1);
+	*r->written = 1u << EXPERTS_Y;
+}
+
+static void
+extent_merge(Reach *r)
+{
+	const int64_t *d = r->d;
+
+	floats(r, MERGE_Y, d[MERGE_M], d[MERGE_N], 1, 1);
+	floats(r, MERGE_X, d[MERGE_M], d[MERGE_K], d[MERGE_N], 1);
+	floats(r, MERGE_W, d[MERGE_M], d[MERGE_K], 1, 1);
+	*r->written = 1u << MERGE_Y;
+}
+
+static void
 extent_embed(Reach *r)
 {
 	const int64_t *d = r->d;
@@ -297,6 +335,7 @@ extent_copy(Reach *r)
 }
 
 static void (*const extent[K_COUNT])(Reach *) = {
+	[K_EXPERTS] = extent_experts, [K_MERGE] = extent_merge,
 	[K_MATMUL] = extent_matmul,   [K_GATED] = extent_gated,
 	[K_EMBED] = extent_embed,     [K_RMSNORM] = extent_norm,
 	[K_LAYERNORM] = extent_norm,  [K_ROPE] = extent_rope,
@@ -312,6 +351,9 @@ static void (*const extent[K_COUNT])(Reach *) = {
 static const unsigned needed[K_COUNT] = {
 	[K_MATMUL] = BUF(MATMUL_Y) | BUF(MATMUL_X) | BUF(MATMUL_W),
 	[K_GATED] = BUF(GATED_Y) | BUF(GATED_X) | BUF(GATED_G) | BUF(GATED_U),
+	[K_EXPERTS] = BUF(EXPERTS_Y) | BUF(EXPERTS_X) | BUF(EXPERTS_INDEX) |
+                      BUF(EXPERTS_W),
+	[K_MERGE] = BUF(MERGE_Y) | BUF(MERGE_X) | BUF(MERGE_W),
 	[K_EMBED] = BUF(EMBED_Y) | BUF(EMBED_IDS) | BUF(EMBED_TABLE),
 	[K_RMSNORM] = BUF(NORM_Y) | BUF(NORM_X),
 	[K_LAYERNORM] = BUF(NORM_Y) | BUF(NORM_X),

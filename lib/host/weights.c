@@ -19,59 +19,16 @@ typedef struct Seen {
 	int64_t off, sn, sk; /* of rows, of columns */
 } Seen;
 
-static bool look(Value *v, Seen *s);
-
-/* Rows or columns from a constant start on, one after the other. */
-static bool
-look_slice(Node *n, Seen *s)
-{
-	const Shape *in = &n->in[0]->shape;
-	int64_t count = n->nin > 3 ? shape_count(&n->in[1]->shape) : -1;
-
-	for (int i = 1; i < n->nin; i++)
-		if (!n->in[i] || n->in[i]->type != DT_I64 ||
-		    !n->in[i]->data.mem)
-			return false;
-	if (count < 0 || !look(n->in[0], s))
-		return false;
-	for (int64_t i = 0; i < count; i++) {
-		int64_t from = ((const int64_t *)n->in[1]->data.mem)[i];
-		int64_t axis = ((const int64_t *)n->in[3]->data.mem)[i];
-
-		axis += axis < 0 ? 2 : 0;
-		from += from < 0 ? in->dim[axis] : 0;
-		if (from < 0 || from > in->dim[axis] ||
-		    (n->nin > 4 &&
-		     ((const int64_t *)n->in[4]->data.mem)[i] != 1))
-			return false;
-		s->off += from * (axis ? s->sk : s->sn);
-	}
-	return true;
-}
-
-/* Looks through v [r, c] down to the bytes. */
+/* The bytes behind v [r, c]. */
 static bool
 look(Value *v, Seen *s)
 {
-	Node *n = v->from;
+	View w;
 
-	if (value_is_const(v)) {
-		*s = (Seen){v, 0, v->shape.dim[1], 1};
-		return v->shape.rank == 2 && is_real(v);
-	}
-	if (is_op(n, "", "Cast") && is_real(n->in[0]) && is_real(v))
-		return look(n->in[0], s);
-	if (is_op(n, "", "Transpose") && v->shape.rank == 2) {
-		int64_t t;
-
-		if (!look(n->in[0], s))
-			return false;
-		t = s->sn;
-		s->sn = s->sk;
-		s->sk = t;
-		return true;
-	}
-	return is_op(n, "", "Slice") && v->shape.rank == 2 && look_slice(n, s);
+	if (v->shape.rank != 2 || !view_of(v, &w))
+		return false;
+	*s = (Seen){w.base, w.off, w.stride[0], w.stride[1]};
+	return true;
 }
 
 static Value *
@@ -149,6 +106,26 @@ add(Weights *ws, Weight w)
 	return p;
 }
 
+/* Format, length and place of one whose v, n, k and count are set; s: where
+ * the (first) matrix lies, or NULL. */
+static Weight *
+ask(Ctx *c, Weights *ws, Weight w, const Seen *s)
+{
+	if (!weights_format(c, ws, weights_source(w.v),
+	                    s ? s->base->type : DT_F32, &w.format))
+		return NULL;
+	w.len = mul_size(w.count, pack_size(w.format, w.n, w.k));
+	if (w.len < 0)
+		return fail(c, QE_INPUT, "weight '%s': too large", w.v->name),
+		       NULL;
+	w.key = arena_str(ws->mem, "%d %lldx%lldx%lld %s", w.format,
+	                  (long long)w.count, (long long)w.n, (long long)w.k,
+	                  s ? place_key(ws->mem, s->base, s)
+	                    : arena_str(ws->mem, "%s%d", w.v->name,
+	                                w.transpose));
+	return add(ws, w);
+}
+
 Weight *
 weights_pack(Ctx *c, Weights *ws, Graph *g, Value *v, bool transpose)
 {
@@ -156,7 +133,8 @@ weights_pack(Ctx *c, Weights *ws, Graph *g, Value *v, bool transpose)
 	            .g = g,
 	            .packed = true,
 	            .transpose = transpose,
-	            .type = DT_F32};
+	            .type = DT_F32,
+	            .count = 1};
 	Seen s;
 	bool seen = look(v, &s);
 
@@ -166,27 +144,47 @@ weights_pack(Ctx *c, Weights *ws, Graph *g, Value *v, bool transpose)
 		       NULL;
 	w.n = v->shape.dim[transpose ? 1 : 0];
 	w.k = v->shape.dim[transpose ? 0 : 1];
-	if (!weights_format(c, ws, weights_source(v),
-	                    seen ? s.base->type : DT_F32, &w.format))
-		return NULL;
-	w.len = pack_size(w.format, w.n, w.k);
-	if (w.len < 0)
-		return fail(c, QE_INPUT, "weight '%s': too large", v->name),
-		       NULL;
 	if (seen && transpose)
 		s = (Seen){s.base, s.off, s.sk, s.sn};
-	w.key = arena_str(ws->mem, "%d %lldx%lld %s", w.format, (long long)w.n,
-	                  (long long)w.k,
-	                  seen ? place_key(ws->mem, s.base, &s)
-	                       : arena_str(ws->mem, "%s%d", v->name,
-	                                   transpose));
-	return add(ws, w);
+	return ask(c, ws, w, seen ? &s : NULL);
+}
+
+/* Matrix e of v [count, k, n], as rows n. */
+static bool
+look_stack(Value *v, int64_t e, Seen *s)
+{
+	View w;
+
+	if (!view_item(v, e, &w))
+		return false;
+	*s = (Seen){w.base, w.off, w.stride[1], w.stride[0]};
+	return true;
+}
+
+Weight *
+weights_stack(Ctx *c, Weights *ws, Graph *g, Value *v)
+{
+	Weight w = {.v = v,
+	            .g = g,
+	            .packed = true,
+	            .stacked = true,
+	            .type = DT_F32};
+	Seen s;
+
+	if (v->shape.rank != 3)
+		return fail(c, QE_INPUT, "weight '%s': rank %d, wanted 3",
+		            v->name, v->shape.rank),
+		       NULL;
+	w.count = v->shape.dim[0];
+	w.k = v->shape.dim[1];
+	w.n = v->shape.dim[2];
+	return ask(c, ws, w, look_stack(v, 0, &s) ? &s : NULL);
 }
 
 Weight *
 weights_plain(Ctx *c, Weights *ws, Graph *g, Value *v, DType type)
 {
-	Weight w = {.v = v, .g = g, .type = type, .n = 1};
+	Weight w = {.v = v, .g = g, .type = type, .count = 1, .n = 1};
 	Value *base = root(v);
 	bool direct = value_is_const(v) ||
 	              (is_op(v->from, "", "Cast") && v->from->in[0] == base);
@@ -258,38 +256,54 @@ pack_range(void *arg, int64_t begin, int64_t end, int thread)
 	            j->out + begin * panel);
 }
 
+/* Where matrix e of w is read from; what is no view of bytes is evaluated,
+ * the whole of it when the first is asked for. */
+static bool
+source(Ctx *c, const Weights *ws, Arena *a, Weight *w, int64_t e,
+       PackSource *src)
+{
+	Value *v = w->v;
+	const char *p;
+	Seen s;
+
+	if (w->stacked ? !look_stack(v, e, &s) : !look(v, &s)) {
+		if (!v->data.mem && !evaluate(c, ws, a, v))
+			return false;
+		s = (Seen){v, e * w->n * w->k, v->shape.dim[w->stacked + 1], 1};
+		if (w->stacked)
+			s = (Seen){v, s.off, 1, w->n};
+	}
+	if (!(p = blob_data(c, ws->mem, &s.base->data)))
+		return false;
+	*src = (PackSource){p + s.off * (int64_t)dtypes[s.base->type].size,
+	                    s.base->type,
+	                    w->n,
+	                    w->k,
+	                    w->transpose ? s.sk : s.sn,
+	                    w->transpose ? s.sn : s.sk};
+	return true;
+}
+
 static bool
 write_packed(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out,
              Pool *pool)
 {
 	int64_t panel = pack_size(w->format, PANEL, w->k),
 		panels = (w->n + PANEL - 1) / PANEL;
-	int64_t step = MAX((int64_t)CHUNK / MAX(panel, 1), 1), n;
-	Seen s;
-	Job j = {.w = w};
-	const char *p;
+	int64_t step = MIN(MAX((int64_t)CHUNK / MAX(panel, 1), 1), panels), n;
+	Job j = {.w = w, .out = arena_alloc(a, (size_t)(MAX(step, 1) * panel))};
 
-	if (!look(w->v, &s)) {
-		if (!evaluate(c, ws, a, w->v))
+	for (int64_t e = 0; e < w->count; e++) {
+		if (!source(c, ws, a, w, e, &j.src))
 			return false;
-		s = (Seen){w->v, 0, w->v->shape.dim[1], 1};
-	}
-	if (!(p = blob_data(c, ws->mem, &s.base->data)))
-		return false;
-	p += s.off * (int64_t)dtypes[s.base->type].size;
-	j.src = (PackSource){p,
-	                     s.base->type,
-	                     w->n,
-	                     w->k,
-	                     w->transpose ? s.sk : s.sn,
-	                     w->transpose ? s.sn : s.sk};
-	j.out = arena_alloc(a, (size_t)(step * panel));
-	for (int64_t i = 0; i < panels; i += n) {
-		n = MIN(step, panels - i);
-		j.first = i;
-		pool_run(pool, pack_range, &j, n, 1);
-		if (!go_on(c) || !qpc_write(c, out, j.out, (size_t)(n * panel)))
-			return false;
+		for (int64_t i = 0; i < panels; i += n) {
+			n = MIN(step, panels - i);
+			j.first = i;
+			pool_run(pool, pack_range, &j, n, 1);
+			if (!go_on(c) ||
+			    !qpc_write(c, out, j.out, (size_t)(n * panel)))
+				return false;
+		}
 	}
 	return true;
 }

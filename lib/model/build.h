@@ -130,6 +130,8 @@ Value *pool_mean_tokens(Build *, Value *h);
 /* functions.c: adds local functions to the graph, once */
 void function_ctx(Build *);
 Value *call_norm(Build *, Value *x, Value *w, double eps);
+/* x [T,k or 1,in] by the matrices index [T,k] of w [E,in,out]: [T,k,out] */
+Value *call_experts(Build *, Value *x, Value *w, Value *index);
 
 /* Builds the graph of a module tree. */
 bool lower(Build *);

@@ -4,6 +4,7 @@
 #include "build.h"
 #include "op.h"
 
+static const char own[] = "qeff";
 static const char cloud[] = "com.qualcomm.cloud", qti[] = "com.qti.aisw.onnx";
 
 void
@@ -13,23 +14,41 @@ function_ctx(Build *b)
 	function_add(b->g, cloud, "CtxGather");
 }
 
+static Node *
+call(Build *b, const char *domain, const char *name, int n, Value **in)
+{
+	Value *out;
+	Node *node;
+
+	for (int i = 0; i < n; i++)
+		if (!in[i])
+			return NULL;
+	function_add(b->g, domain, name);
+	out = value_new(b->g,
+	                b->layer < 0 ? name
+	                             : arena_str(b->a, "layers.%d/%s", b->layer,
+	                                         name),
+	                DT_NONE, NULL);
+	node = node_new(b->g, domain, name, n, in, 1, &out);
+	node->name = out->name;
+	return node;
+}
+
+Value *
+call_experts(Build *b, Value *x, Value *w, Value *index)
+{
+	Node *n = call(b, own, "ExpertMatMul", 3, (Value *[]){x, w, index});
+
+	return n ? n->out[0] : NULL;
+}
+
 Value *
 call_norm(Build *b, Value *x, Value *w, double eps)
 {
-	Value *in[] = {x, w}, *out;
-	Node *n;
+	Node *n = call(b, qti, "CustomRMSNorm", 2, (Value *[]){x, w});
 
-	if (!x || !w)
+	if (!n)
 		return NULL;
-	function_add(b->g, qti, "CustomRMSNorm");
-	out = value_new(b->g,
-	                b->layer < 0
-	                        ? "CustomRMSNorm"
-	                        : arena_str(b->a, "layers.%d/CustomRMSNorm",
-	                                    b->layer),
-	                DT_NONE, NULL);
-	n = node_new(b->g, qti, "CustomRMSNorm", 2, in, 1, &out);
-	n->name = out->name;
 	attr_set_float(b->g, n, "epsilon", eps);
-	return out;
+	return n->out[0];
 }

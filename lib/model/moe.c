@@ -3,12 +3,11 @@
  *
  * router: logits -> score -> choice = score (+ bias) -> only the best groups
  *   -> top k of choice -> weights: score there -> post -> renorm -> mul
- * experts: weights stacked [E,out,in]; every expert sees every token and is
- *   multiplied by its weight, 0 where it was not chosen.  All of it is
- *   operators that anything runs; a compiler that knows the form gathers.
+ * experts: weights stacked [E,out,in]; a token meets those chosen for it and
+ *   no others, in the local function ExpertMatMul.
  *
- *   x [T,H] -> MatMul with [E,H,I] -> [E,T,I] -> act -> MatMul [E,I,H]
- *   -> Mul [E,T,1] -> ReduceSum over E */
+ *   x [T,1,H] -> ExpertMatMul with [E,H,I] -> [T,k,I] -> act -> ExpertMatMul
+ *   with [E,I,H] -> [T,k,H] -> Mul [T,k,1] -> ReduceSum over k */
 
 #include "build.h"
 
@@ -355,35 +354,37 @@ weigh(Build *b, const Json *r, Value *w)
 	return w;
 }
 
-/* The weight of every expert for every token, [T,E]. */
+/* The experts of every token and their weights, [T,k]. */
 static Value *
-route(Build *b, const Json *m, Value *x)
+route(Build *b, const Json *m, Value *x, Value **at)
 {
 	const Json *r = json_get(m, "router");
 	const char *bias = json_get_str(r, "choice_bias", NULL),
 		   *mul = json_get_str(r, "per_expert_mul", NULL);
 	int64_t n = json_get_int(m, "n", 0), k = json_get_int(m, "k", 0);
-	Value *logits = linear(b, r, x), *score, *choice, *at, *w;
+	Value *logits = linear(b, r, x), *score, *choice, *w;
 
 	if (b->type != DT_F32)
 		logits = cast(b, logits, DT_F32);
 	score = scored(b, json_get_str(r, "score", "none"), logits);
 	choice = bias ? EMIT(b, "Add", score, param_f32(b, bias)) : score;
 	choice = best_groups(b, r, n, choice);
-	w = top(b, choice, k, &at);
+	w = top(b, choice, k, at);
 	if (choice != score)
-		w = EMIT_INT(b, "GatherElements", "axis", 1, score, at);
-	w = scatter(b, logits, at, weigh(b, r, w));
+		w = EMIT_INT(b, "GatherElements", "axis", 1, score, *at);
+	w = weigh(b, r, w);
 	if (mul)
-		w = EMIT(b, "Mul", w, param_f32(b, mul));
+		w = EMIT(b, "Mul", w,
+		         EMIT_INT(b, "Gather", "axis", 0, param_f32(b, mul),
+		                  *at));
 	return b->type == DT_F32 ? w : cast(b, w, b->type);
 }
 
 /* ---- nodes: the experts ---- */
 
-/* [.,T,in] by stacked weights: [E,T,out] */
+/* [T,k or 1,in] by the chosen of stacked weights: [T,k,out] */
 static Value *
-each(Build *b, const Json *e, const char *part, Value *x)
+each(Build *b, const Json *e, const char *part, Value *x, Value *at)
 {
 	const char *bias =
 		json_get_str(e, arena_str(b->a, "%s_bias", part), NULL);
@@ -391,8 +392,11 @@ each(Build *b, const Json *e, const char *part, Value *x)
 
 	if (!json_get_bool(e, "in_out", false))
 		w = TRANSPOSE(b, w, 0, 2, 1);
-	x = EMIT(b, "MatMul", x, w);
-	return bias ? EMIT(b, "Add", x, unsqueeze(b, param(b, bias), 1)) : x;
+	x = call_experts(b, x, w, at);
+	if (!bias)
+		return x;
+	return EMIT(b, "Add", x,
+	            EMIT_INT(b, "Gather", "axis", 0, param(b, bias), at));
 }
 
 Value *
@@ -402,18 +406,17 @@ lower_moe(Build *b, const Json *m, Value *x)
 	bool input = strcmp(json_get_str(json_get(m, "router"), "apply", ""),
 	                    "input") == 0;
 	Value *flat = RESHAPE(b, x, -1, json_get_int(b->root, "hidden", -1)),
-	      *w = route(b, m, flat), *y, *up;
+	      *at = NULL, *w = unsqueeze(b, route(b, m, flat, &at), 2), *y, *up;
 
-	w = unsqueeze(b, TRANSPOSE(b, w, 1, 0), 2);
-	y = unsqueeze(b, flat, 0);
+	y = unsqueeze(b, flat, 1);
 	if (input)
 		y = EMIT(b, "Mul", y, w);
-	up = each(b, e, "up", y);
-	y = gated(b, e, each(b, e, "gate", y), up);
-	y = each(b, e, "down", y);
+	up = each(b, e, "up", y, at);
+	y = gated(b, e, each(b, e, "gate", y, at), up);
+	y = each(b, e, "down", y, at);
 	if (!input)
 		y = EMIT(b, "Mul", y, w);
-	y = reduce(b, "ReduceSum", y, 0, false);
+	y = reduce(b, "ReduceSum", y, 1, false);
 	y = EMIT(b, "Reshape", y, EMIT(b, "Shape", x));
 	if (!shared)
 		return y;

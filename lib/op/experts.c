@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * experts.c - com.microsoft QMoE: experts with packed integer weights.
+ * experts.c - products of rows with the matrices chosen for them.
  *
- * The k largest routing values of a token choose its experts; their softmax
+ * qeff ExpertMatMul is one such product; function.c has its body.
+ * com.microsoft QMoE does all of a layer with packed integer weights: the k largest routing values of a token choose its experts; their softmax
  * weighs the results (router_weights, if given, instead).  Each expert is
  * fc2 act(fc1 x); gated ones take the gate from fc1 and the other factor
  * from fc3, or both from rows of fc1, beside each other or in halves. */
@@ -223,6 +224,64 @@ eval_qmoe(Ctx *c, Arena *a, Node *n)
 				out[i] += weight[j] * y[i];
 		}
 		store_f64(n->out[0], t * m.hidden, m.hidden, out);
+	}
+	return true;
+}
+
+/* ---- qeff ExpertMatMul ---- */
+
+/* x [T,m,in], w [E,in,out], index [T,k], m 1 or k */
+bool
+infer_expert_matmul(Ctx *c, Node *n)
+{
+	const Shape *x = &n->in[0]->shape, *w = &n->in[1]->shape,
+		    *i = &n->in[2]->shape;
+	Shape y;
+
+	if (!want_class(c, n, 0, "F"))
+		return false;
+	if (x->rank < 0 || w->rank < 0 || i->rank < 0)
+		return value_set(c, node_out(n, 0), n->in[0]->type,
+		                 &(Shape){.rank = -1});
+	if (x->rank != 3 || w->rank != 3 || i->rank != 2 ||
+	    n->in[1]->type != n->in[0]->type || n->in[2]->type != DT_I64)
+		return fail(c, QE_INPUT, "%s by %s chosen by %s",
+		            shape_text(x).s, shape_text(w).s, shape_text(i).s);
+	if ((shape_known(x) && shape_known(w) && x->dim[2] != w->dim[1]) ||
+	    (shape_known(x) && shape_known(i) &&
+	     (x->dim[0] != i->dim[0] ||
+	      (x->dim[1] != 1 && x->dim[1] != i->dim[1]))))
+		return fail(c, QE_INPUT, "%s by %s chosen by %s",
+		            shape_text(x).s, shape_text(w).s, shape_text(i).s);
+	y = (Shape){3, {i->dim[0], i->dim[1], w->dim[2]}};
+	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
+}
+
+bool
+eval_expert_matmul(Ctx *c, Arena *a, Node *n)
+{
+	const Value *x = n->in[0], *w = n->in[1], *index = n->in[2];
+	int64_t count = shape_count(&index->shape), k = index->shape.dim[1],
+		m = x->shape.dim[1], in = x->shape.dim[2],
+		out = w->shape.dim[2], experts = w->shape.dim[0];
+	double *row = NEWV(a, double, in + 1), *col = NEWV(a, double, out + 1),
+	       *y = NEWV(a, double, out + 1);
+
+	for (int64_t i = 0; i < count; i++) {
+		int64_t e = value_i64(index, i), at = m == k ? i : i / k;
+
+		e += e < 0 ? experts : 0;
+		if (e < 0 || e >= experts)
+			return fail(c, QE_INPUT, "matrix %lld of %lld",
+			            (long long)e, (long long)experts);
+		load_f64(x, at * in, 1, in, row);
+		memset(y, 0, (size_t)out * sizeof *y);
+		for (int64_t p = 0; p < in; p++) {
+			load_f64(w, (e * in + p) * out, 1, out, col);
+			for (int64_t j = 0; j < out; j++)
+				y[j] += row[p] * col[j];
+		}
+		store_f64(n->out[0], i * out, out, y);
 	}
 	return true;
 }

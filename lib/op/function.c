@@ -7,6 +7,10 @@
  *                       CtxGather(data [B,H,L,D], ctx_indices [B or 1,1,N],
  *                                 comp_ctx_len [] = N)
  *   com.qti.aisw.onnx   CustomRMSNorm(hidden_states, weight; epsilon)
+ *   qeff                ExpertMatMul(x [T,k or 1,M], w [E,M,N], index [T,k])
+ *                       [T,k,N]: row (t, j) of x by matrix index[t, j] of w.
+ *                       Few rows take copies of their matrices; with as many
+ *                       rows as matrices or more, each matrix takes its rows
  *
  * A body is a table of nodes over names; negative positions count from the
  * end, as ScatterND has it. */
@@ -19,61 +23,127 @@ typedef struct Line {
 	const char *out, *type;
 	const char *in[MAXIN];
 	const char *attr; /* "name=1" or "name=1,2"; "@name" passes through */
+	const struct Part *part; /* its subgraphs, up to one without a name */
 } Line;
+
+typedef struct Part {
+	const char *attr;
+	const char *in[4], *out[3];
+	const Line *line;
+	int nline;
+	DType type[4]; /* of inputs that are scalars */
+} Part;
 
 /* clang-format off */
 static const Line scatter[] = {
-	{"zero",    "Constant",  {0},                         "value_ints=0"},
-	{"one",     "Constant",  {0},                         "value_ints=1"},
-	{"last",    "Constant",  {0},                         "value_ints=-1"},
-	{"z",       "Constant",  {0},                         "value_int=0"},
-	{"u",       "Constant",  {0},                         "value_int=1"},
-	{"shape",   "Shape",     {"updates"},                 NULL},
-	{"batch",   "Gather",    {"shape", "z"},              NULL},
-	{"heads",   "Gather",    {"shape", "u"},              NULL},
-	{"bhs",     "Slice",     {"shape", "zero", "last"},   NULL},
-	{"to",      "Concat",    {"bhs", "one"},              "axis=0"},
-	{"b0",      "Range",     {"z", "batch", "u"},         NULL},
-	{"baxes",   "Constant",  {0},                         "value_ints=1,2,3"},
-	{"b1",      "Unsqueeze", {"b0", "baxes"},             NULL},
-	{"b2",      "Expand",    {"b1", "to"},                NULL},
-	{"h0",      "Range",     {"z", "heads", "u"},         NULL},
-	{"haxes",   "Constant",  {0},                         "value_ints=0,2,3"},
-	{"h1",      "Unsqueeze", {"h0", "haxes"},             NULL},
-	{"h2",      "Expand",    {"h1", "to"},                NULL},
-	{"paxes",   "Constant",  {0},                         "value_ints=1,3"},
-	{"p1",      "Unsqueeze", {"position_ids", "paxes"},   NULL},
-	{"p2",      "Expand",    {"p1", "to"},                NULL},
-	{"indices", "Concat",    {"b2", "h2", "p2"},          "axis=3"},
-	{"output",  "ScatterND", {"data", "indices", "updates"}, NULL},
+	{"zero",    "Constant",  {0},                         "value_ints=0", NULL},
+	{"one",     "Constant",  {0},                         "value_ints=1", NULL},
+	{"last",    "Constant",  {0},                         "value_ints=-1", NULL},
+	{"z",       "Constant",  {0},                         "value_int=0", NULL},
+	{"u",       "Constant",  {0},                         "value_int=1", NULL},
+	{"shape",   "Shape",     {"updates"},                 NULL, NULL},
+	{"batch",   "Gather",    {"shape", "z"},              NULL, NULL},
+	{"heads",   "Gather",    {"shape", "u"},              NULL, NULL},
+	{"bhs",     "Slice",     {"shape", "zero", "last"},   NULL, NULL},
+	{"to",      "Concat",    {"bhs", "one"},              "axis=0", NULL},
+	{"b0",      "Range",     {"z", "batch", "u"},         NULL, NULL},
+	{"baxes",   "Constant",  {0},                         "value_ints=1,2,3", NULL},
+	{"b1",      "Unsqueeze", {"b0", "baxes"},             NULL, NULL},
+	{"b2",      "Expand",    {"b1", "to"},                NULL, NULL},
+	{"h0",      "Range",     {"z", "heads", "u"},         NULL, NULL},
+	{"haxes",   "Constant",  {0},                         "value_ints=0,2,3", NULL},
+	{"h1",      "Unsqueeze", {"h0", "haxes"},             NULL, NULL},
+	{"h2",      "Expand",    {"h1", "to"},                NULL, NULL},
+	{"paxes",   "Constant",  {0},                         "value_ints=1,3", NULL},
+	{"p1",      "Unsqueeze", {"position_ids", "paxes"},   NULL, NULL},
+	{"p2",      "Expand",    {"p1", "to"},                NULL, NULL},
+	{"indices", "Concat",    {"b2", "h2", "p2"},          "axis=3", NULL},
+	{"output",  "ScatterND", {"data", "indices", "updates"}, NULL, NULL},
 };
 
 static const Line gather[] = {
-	{"zero",    "Constant",  {0},                         "value_ints=0"},
-	{"two",     "Constant",  {0},                         "value_ints=2"},
-	{"one",     "Constant",  {0},                         "value_ints=1"},
-	{"last",    "Constant",  {0},                         "value_ints=-1"},
-	{"shape",   "Shape",     {"data"},                    NULL},
-	{"bh",      "Slice",     {"shape", "zero", "two"},    NULL},
-	{"n",       "Reshape",   {"comp_ctx_len", "one"},     NULL},
-	{"to",      "Concat",    {"bh", "n"},                 "axis=0"},
-	{"i0",      "Expand",    {"ctx_indices", "to"},       NULL},
-	{"i1",      "Unsqueeze", {"i0", "last"},              NULL},
-	{"output",  "GatherND",  {"data", "i1"},              "batch_dims=2"},
+	{"zero",    "Constant",  {0},                         "value_ints=0", NULL},
+	{"two",     "Constant",  {0},                         "value_ints=2", NULL},
+	{"one",     "Constant",  {0},                         "value_ints=1", NULL},
+	{"last",    "Constant",  {0},                         "value_ints=-1", NULL},
+	{"shape",   "Shape",     {"data"},                    NULL, NULL},
+	{"bh",      "Slice",     {"shape", "zero", "two"},    NULL, NULL},
+	{"n",       "Reshape",   {"comp_ctx_len", "one"},     NULL, NULL},
+	{"to",      "Concat",    {"bh", "n"},                 "axis=0", NULL},
+	{"i0",      "Expand",    {"ctx_indices", "to"},       NULL, NULL},
+	{"i1",      "Unsqueeze", {"i0", "last"},              NULL, NULL},
+	{"output",  "GatherND",  {"data", "i1"},              "batch_dims=2", NULL},
 };
 
 static const Line rms_norm[] = {
-	{"w",       "Cast",       {"weight"},                 "to=1"},
-	{"x",       "Cast",       {"hidden_states"},          "to=1"},
-	{"eps",     "Constant",   {0},                        "@epsilon"},
-	{"square",  "Mul",        {"x", "x"},                 NULL},
-	{"mean",    "ReduceMean", {"square"},                 "axes=-1"},
-	{"sum",     "Add",        {"mean", "eps"},            NULL},
-	{"root",    "Sqrt",       {"sum"},                    NULL},
-	{"inverse", "Reciprocal", {"root"},                   NULL},
-	{"unit",    "Mul",        {"x", "inverse"},           NULL},
-	{"scaled",  "Mul",        {"w", "unit"},              NULL},
-	{"output",  "CastLike",   {"scaled", "hidden_states"}, NULL},
+	{"w",       "Cast",       {"weight"},                 "to=1", NULL},
+	{"x",       "Cast",       {"hidden_states"},          "to=1", NULL},
+	{"eps",     "Constant",   {0},                        "@epsilon", NULL},
+	{"square",  "Mul",        {"x", "x"},                 NULL, NULL},
+	{"mean",    "ReduceMean", {"square"},                 "axes=-1", NULL},
+	{"sum",     "Add",        {"mean", "eps"},            NULL, NULL},
+	{"root",    "Sqrt",       {"sum"},                    NULL, NULL},
+	{"inverse", "Reciprocal", {"root"},                   NULL, NULL},
+	{"unit",    "Mul",        {"x", "inverse"},           NULL, NULL},
+	{"scaled",  "Mul",        {"w", "unit"},              NULL, NULL},
+	{"output",  "CastLike",   {"scaled", "hidden_states"}, NULL, NULL},
+};
+
+static const Line expert_copies[] = {
+	{"x_column", "Unsqueeze", {"x", "two"},               NULL, NULL},
+	{"w_chosen", "Gather",    {"w", "index"},             NULL, NULL},
+	{"product", "MatMul",     {"x_column", "w_chosen"},   NULL, NULL},
+	{"copies",  "Squeeze",    {"product", "two"},         NULL, NULL},
+};
+
+static const Line expert_rows[] = {
+	{"hit",     "Equal",      {"index", "e"},             NULL, NULL},
+	{"places",  "NonZero",    {"hit"},                    NULL, NULL},
+	{"to",      "Transpose",  {"places"},                 NULL, NULL},
+	{"from",    "Min",        {"to", "x_last"},           NULL, NULL},
+	{"x_rows",  "GatherND",   {"x", "from"},              NULL, NULL},
+	{"w_e",     "Gather",     {"w", "e"},                 NULL, NULL},
+	{"y_rows",  "MatMul",     {"x_rows", "w_e"},          NULL, NULL},
+	{"y_now",   "ScatterND",  {"y", "to", "y_rows"},      NULL, NULL},
+	{"more",    "Identity",   {"cond"},                   NULL, NULL},
+};
+
+static const Part expert_loop[] = {
+	{"body", {"e", "cond", "y"}, {"more", "y_now"},
+	 expert_rows, LEN(expert_rows), {DT_I64, DT_BOOL}},
+	{0},
+};
+
+static const Line expert_each[] = {
+	{"none",    "Constant",   {0},                        "value_ints=0", NULL},
+	{"one",     "Constant",   {0},                        "value_ints=1", NULL},
+	{"three",   "Constant",   {0},                        "value_ints=3", NULL},
+	{"x_shape", "Shape",      {"x"},                      NULL, NULL},
+	{"x_rows0", "Slice",      {"x_shape", "none", "two"}, NULL, NULL},
+	{"x_last",  "Sub",        {"x_rows0", "one"},         NULL, NULL},
+	{"i_shape", "Shape",      {"index"},                  NULL, NULL},
+	{"width",   "Slice",      {"w_shape", "two", "three"}, NULL, NULL},
+	{"y_shape", "Concat",     {"i_shape", "width"},       "axis=0", NULL},
+	{"nothing", "CastLike",   {"z", "x"},                 NULL, NULL},
+	{"y_none",  "Expand",     {"nothing", "y_shape"},     NULL, NULL},
+	{"any",     "Less",       {"z", "experts"},           NULL, NULL},
+	{"rows",    "Loop",       {"experts", "any", "y_none"},  NULL, expert_loop},
+};
+
+static const Part expert_sides[] = {
+	{"then_branch", {0}, {"copies"}, expert_copies, LEN(expert_copies)},
+	{"else_branch", {0}, {"rows"}, expert_each, LEN(expert_each)},
+	{0},
+};
+
+static const Line expert_matmul[] = {
+	{"two",     "Constant",   {0},                        "value_ints=2", NULL},
+	{"z",       "Constant",   {0},                        "value_int=0", NULL},
+	{"w_shape", "Shape",      {"w"},                      NULL, NULL},
+	{"experts", "Gather",     {"w_shape", "z"},           NULL, NULL},
+	{"chosen",  "Size",       {"index"},                  NULL, NULL},
+	{"few",     "Less",       {"chosen", "experts"},      NULL, NULL},
+	{"output",  "If",         {"few"},                    NULL, expert_sides},
 };
 
 static const struct Body {
@@ -89,6 +159,8 @@ static const struct Body {
 	 {"data", "ctx_indices", "comp_ctx_len"}, gather, LEN(gather), NULL},
 	{"com.qti.aisw.onnx", "CustomRMSNorm",
 	 {"hidden_states", "weight"}, rms_norm, LEN(rms_norm), "epsilon"},
+	{"qeff", "ExpertMatMul",
+	 {"x", "w", "index"}, expert_matmul, LEN(expert_matmul), NULL},
 };
 /* clang-format on */
 
@@ -124,6 +196,8 @@ add_attr(Graph *g, Node *n, const char *text)
 		attr_set_int(g, n, name, x);
 }
 
+static Graph *part(Graph *, const Part *);
+
 static void
 add_line(Graph *g, const Line *l)
 {
@@ -139,6 +213,25 @@ add_line(Graph *g, const Line *l)
 	node->name = out->name;
 	if (l->attr)
 		add_attr(g, node, l->attr);
+	for (const Part *p = l->part; p && p->attr; p++)
+		attr_add(g, node, p->attr, ATTR_GRAPH)->g = part(g, p);
+}
+
+/* A subgraph, which sees the values around it. */
+static Graph *
+part(Graph *g, const Part *p)
+{
+	Graph *sub = graph_new(g->mem, p->attr);
+
+	sub->parent = g;
+	for (int i = 0; p->in[i]; i++)
+		value_input(sub, p->in[i], p->type[i],
+		            p->type[i] ? &(Shape){0} : NULL);
+	for (int i = 0; i < p->nline; i++)
+		add_line(sub, &p->line[i]);
+	for (int i = 0; p->out[i]; i++)
+		graph_output(sub, value_find(sub, p->out[i]));
+	return sub;
 }
 
 static void

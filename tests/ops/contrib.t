@@ -143,3 +143,28 @@ kv_num_heads = 2
 i32[1] 0
 i32[] 1
 ! 3 heads, 2 of keys
+
+# row (t, j) of x, or its only one, by the matrix that index names
+ExpertMatMul 1 qeff
+[2,1,2] 1 2 3 4
+[3,2,2] 1 0 0 1 2 0 0 2 1 1 1 1
+i64[2,2] 0 1 2 0
+= [2,2,2] 1 2 2 4 7 7 3 4
+
+ExpertMatMul 1 qeff
+[1,2,1] 3 5
+[2,1,2] 1 2 10 20
+i64[1,2] 1 0
+= [1,2,2] 30 60 5 10
+
+ExpertMatMul 1 qeff
+[1,2,1] 3 5
+[2,1,2] 1 2 10 20
+i64[1,2] 1 2
+! matrix 2 of 2
+
+ExpertMatMul 1 qeff
+[1,2,1] 3 5
+[2,2,2] 1 2 10 20 1 2 10 20
+i64[1,2] 1 1
+! chosen by

@@ -110,6 +110,117 @@ gated_multiplies(const Kernel *t)
 	arena_free(&a);
 }
 
+/* Row r of s, of one of its matrices, by the plain kernel: the same bits. */
+static bool
+is_plain(const Kernel *t, const Step *s, int64_t r, bool gated)
+{
+	enum { X = EXPERTS_X, W = EXPERTS_W, U = EXPERTS_U };
+	Arena a = {0};
+	const int64_t *d = s->dim, n = d[EXPERTS_N], k = d[EXPERTS_K];
+	WFormat f = (WFormat)d[EXPERTS_FORMAT];
+	int64_t e = ((const int64_t *)s->buf[EXPERTS_INDEX])[r],
+		each = pack_size(f, n, k);
+	float *x = (float *)s->buf[X] + r / d[EXPERTS_SHARE] * k,
+	      *y = NEWV(&a, float, n), *b = s->buf[EXPERTS_BIAS];
+	Step p = {.buf = {y, x, (char *)s->buf[W] + e * each,
+	                  b ? b + e * n : NULL},
+	          .dim = {1, n, k, f, d[EXPERTS_ACT]}};
+	bool same;
+
+	if (gated) {
+		p.buf[GATED_U] = (char *)s->buf[U] + e * each;
+		p.buf[GATED_GBIAS] = b ? b + e * n : NULL;
+		p.buf[GATED_UBIAS] = NULL;
+	}
+	run_step(t, gated ? K_GATED : K_MATMUL, &p, 0);
+	same = memcmp(y, (float *)s->buf[EXPERTS_Y] + r * n,
+	              (size_t)n * sizeof *y) == 0;
+	arena_free(&a);
+	return same;
+}
+
+static char *
+stack(Arena *a, WFormat f, int64_t count, int64_t n, int64_t k)
+{
+	int64_t each = pack_size(f, n, k);
+	char *all = arena_alloc(a, (size_t)(count * each));
+
+	for (int64_t e = 0; e < count; e++)
+		memcpy(all + e * each, packed(a, f, rnd_vec(a, n * k), n, k),
+		       (size_t)each);
+	return all;
+}
+
+/* m rows over COUNT matrices, some of which nobody chooses */
+static void
+experts_case(const Kernel *t, WFormat f, int64_t m, int64_t share, bool gated)
+{
+	enum { COUNT = 6, N = 37, K = 70 };
+	Arena a = {0};
+	int64_t *index = NEWV(&a, int64_t, m);
+	float *y = rnd_vec(&a, m * N), *kept = rnd_vec(&a, m * N);
+	Step s = {.buf = {y, rnd_vec(&a, m * K), index,
+	                  stack(&a, f, COUNT, N, K),
+	                  gated ? stack(&a, f, COUNT, N, K) : NULL,
+	                  m % 2 ? rnd_vec(&a, COUNT * N) : NULL},
+	          .dim = {m, N, K, COUNT, share, f, ACT_SILU}};
+
+	for (int64_t r = 0; r < m; r++)
+		index[r] = r * r % 7 % 5;
+	run_step(t, K_EXPERTS, &s, 0);
+	for (int64_t r = 0; r < m; r++)
+		CHECK(is_plain(t, &s, r, gated));
+	memcpy(kept, y, (size_t)(m * N) * sizeof *y);
+	for (int cut = 1; cut < 12; cut++) {
+		memset(y, 0, (size_t)(m * N) * sizeof *y);
+		run_step(t, K_EXPERTS, &s, cut);
+		CHECK(!memcmp(kept, y, (size_t)(m * N) * sizeof *y));
+	}
+	arena_free(&a);
+}
+
+static void
+experts_are_plain_products(const Kernel *t)
+{
+	for (WFormat f = 0; f < WF_COUNT; f++) {
+		experts_case(t, f, 1, 1, true);
+		experts_case(t, f, 4, 4, false);
+		experts_case(t, f, 18, 2, true);
+	}
+	experts_case(t, WF_BF16, 601, 1, true);
+	experts_case(t, WF_INT4, 400, 4, false);
+}
+
+/* The limit holds before the activation; an index outside has no part. */
+static void
+experts_clip(const Kernel *t)
+{
+	Arena a = {0};
+	float g[] = {3, 1}, u[] = {-9, 1}, x[] = {1, 1}, y[] = {5, 5};
+	int64_t index[] = {0, 7};
+	Step s = {.buf = {y, x, index, packed(&a, WF_F32, g, 1, 1),
+	                  packed(&a, WF_F32, u, 1, 1)},
+	          .dim = {2, 1, 1, 1, 1, WF_F32, ACT_RELU},
+	          .num = {2}};
+
+	run_step(t, K_EXPERTS, &s, 0);
+	CHECK(y[0] == 2 * (-2 + 1) && y[1] == 5);
+	index[0] = -1;
+	run_step(t, K_EXPERTS, &s, 0);
+	CHECK(y[0] == -2);
+	arena_free(&a);
+}
+
+static void
+experts_are_summed(const Kernel *t)
+{
+	float x[] = {1, 2, 3, 4, 5, 6, 7, 8}, w[] = {1, 10, 2, 0}, y[4];
+	Step s = {.buf = {y, x, w}, .dim = {2, 2, 2}};
+
+	run_step(t, K_MERGE, &s, 1);
+	CHECK(y[0] == 31 && y[1] == 42 && y[2] == 10 && y[3] == 12);
+}
+
 static void
 embed_counts_from_the_end(const Kernel *t)
 {
@@ -346,6 +457,9 @@ every_rule(const Kernel *t)
 {
 	matmul_adds_bias_act_residual(t);
 	gated_multiplies(t);
+	experts_are_plain_products(t);
+	experts_clip(t);
+	experts_are_summed(t);
 	embed_counts_from_the_end(t);
 	norms_by_hand(t);
 	rope_turns_pairs(t);

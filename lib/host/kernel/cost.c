@@ -36,6 +36,30 @@ gated_cost(const Step *s, Cost *c)
 	products(c, d[GATED_FORMAT], d[GATED_M], 2 * d[GATED_N], d[GATED_K]);
 }
 
+/* Of the matrices, those that somebody chose. */
+void
+experts_cost(const Step *s, Cost *c)
+{
+	const int64_t *d = s->dim, *index = s->buf[EXPERTS_INDEX];
+	int64_t sides = s->buf[EXPERTS_U] ? 2 : 1, used = 0, j;
+
+	for (int64_t i = 0; index && i < d[EXPERTS_M]; i++) {
+		for (j = 0; j < i && index[j] != index[i]; j++)
+			;
+		used += j == i;
+	}
+	for (int i = EXPERTS_W; i <= EXPERTS_U; i++)
+		c->bytes[i] = c->bytes[i] / d[EXPERTS_COUNT] * used;
+	products(c, d[EXPERTS_FORMAT], d[EXPERTS_M], sides * d[EXPERTS_N],
+	         d[EXPERTS_K]);
+}
+
+void
+merge_cost(const Step *s, Cost *c)
+{
+	c->flops = 2 * s->dim[MERGE_M] * s->dim[MERGE_K] * s->dim[MERGE_N];
+}
+
 /* A row of the table is a sixteenth of its panel. */
 void
 embed_cost(const Step *s, Cost *c)

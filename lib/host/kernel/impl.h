@@ -116,7 +116,7 @@ AttnRow attn_row(const Attn *, const AttnUnit *, int64_t r);
 
 typedef int64_t UnitsFn(const Step *, int64_t *grain);
 typedef int64_t ScratchFn(const Step *);
-ScratchFn matmul_scratch, attn_scratch, dense_scratch;
+ScratchFn matmul_scratch, attn_scratch, dense_scratch, experts_scratch;
 
 #define KERNEL(id, name, fn, units, scratch, best)                             \
 	UnitsFn units;                                                         \
@@ -130,6 +130,9 @@ PeakFn peak_generic, peak_avx2, peak_avx512, peak_neon;
 /* elementwise_generic.c: offset of element `at` of a dense [size] of six
  * dimensions in an operand with strides */
 int64_t offset6(int64_t at, const int64_t *size, const int64_t *stride);
+/* experts with a way to multiply */
+void experts_with(const Step *, int64_t begin, int64_t end, int thread,
+                  KernelFn *matmul, KernelFn *gated);
 /* cache_write with a way to save a row */
 typedef void SaveRowFn(CFormat, const float *row, int64_t dim, char *out);
 void write_with(const Step *, int64_t begin, int64_t end, SaveRowFn *);

@@ -136,6 +136,36 @@ enum { MATMUL_M, MATMUL_N, MATMUL_K, MATMUL_FORMAT, MATMUL_ACT };
 enum { GATED_Y, GATED_X, GATED_G, GATED_U, GATED_GBIAS, GATED_UBIAS };
 enum { GATED_M, GATED_N, GATED_K, GATED_FORMAT, GATED_ACT };
 
+/* Row r of y [m, n] = act(x . W^T + bias), where x is row r / share of x
+ * [m / share, k] and W, bias those of matrix index[r] (int64) out of count:
+ * packed [n, k] one behind the other, [count, n].  With U and ubias:
+ * act(..) * (x . U^T + ubias), or, with a limit,
+ * act(min(.., limit)) * (clip(x . U^T + ubias, -limit, limit) + 1).
+ * A row whose index is outside is left as it is.  Rows as in matmul. */
+enum {
+	EXPERTS_Y,
+	EXPERTS_X,
+	EXPERTS_INDEX,
+	EXPERTS_W,
+	EXPERTS_U,
+	EXPERTS_BIAS,
+	EXPERTS_UBIAS
+};
+enum {
+	EXPERTS_M,
+	EXPERTS_N,
+	EXPERTS_K,
+	EXPERTS_COUNT,
+	EXPERTS_SHARE,
+	EXPERTS_FORMAT,
+	EXPERTS_ACT
+};
+enum { EXPERTS_LIMIT };
+
+/* y [m, n] = sum over j of w [m, k] * x [m, k, n], in order */
+enum { MERGE_Y, MERGE_X, MERGE_W };
+enum { MERGE_M, MERGE_K, MERGE_N };
+
 /* y [rows, width] = table[ids[r]] * num[0], table packed [vocab, width].
  * ids int64; negative ones count from the end; out of range: zeros. */
 enum { EMBED_Y, EMBED_IDS, EMBED_TABLE };

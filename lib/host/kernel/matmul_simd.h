@@ -317,6 +317,12 @@ ISA(gated)(const Step *s, int64_t begin, int64_t end, int thread)
 		}
 }
 
+void
+ISA(experts)(const Step *s, int64_t begin, int64_t end, int thread)
+{
+	experts_with(s, begin, end, thread, ISA(matmul), ISA(gated));
+}
+
 /* y [k] = lane `row` of a panel of a float format, times mul */
 static void
 float_row(WFormat f, const char *panel, int64_t row, int64_t k, float mul,
