@@ -16,13 +16,20 @@ typedef struct Home {
 	int life;    /* arena: index of it */
 } Home;
 
+/* Where a value stands rounded, for products with a format. */
+typedef struct Round {
+	Home home;
+	WFormat format;
+} Round;
+
 struct Emit {
 	Ctx *c;
 	Arena mem;
 	Image *image;
 	Weights *weights;
 	Graph *g, *ref;
-	Home *home; /* by value->mark */
+	Home *home;   /* by value->mark */
+	Round *round; /* the same */
 	Life *life;
 	int nlife;
 	size_t caplife;
@@ -121,14 +128,55 @@ reads_packed(Emit *e, int slot, Value *v, bool transpose)
 
 /* ---- one function for each kernel ---- */
 
+/* x rounded for a product with weights of format f, by a step of its own; one
+ * for all products of x. */
+static Home
+rounded_home(Emit *e, Value *x, WFormat f)
+{
+	Round *r = &e->round[x->mark];
+	StepRow *product = e->row, row = {.kernel = K_ROUND};
+	int64_t m = rows_of(x), k = last_dim(x);
+
+	if (r->home.space != SPACE_NONE && r->format == f)
+		return r->home;
+	row.name = product->name;
+	row.dim[ROUND_M] = m;
+	row.dim[ROUND_K] = k;
+	row.dim[ROUND_FORMAT] = f;
+	e->row = &row;
+	reads(e, ROUND_X, x);
+	r->format = f;
+	r->home = (Home){.space = SPACE_ARENA,
+	                 .life = new_life(e, rounded_size(m, k))};
+	row.buf[ROUND_Y] = place(e, ROUND_Y, r->home);
+	buf_add(e->image->steps, &row, sizeof row);
+	e->step++;
+	e->row = product;
+	return r->home;
+}
+
+/* x of a product with weights of format f: may append a step, so that places
+ * in the arena are to be asked for later.  Returns whether it is rounded. */
+static bool
+reads_input(Emit *e, int slot, Value *x, WFormat f)
+{
+	bool rounds = wformat_rounds(f);
+	Home h = rounds ? rounded_home(e, x, f) : home_of(e, x);
+
+	e->row->buf[slot] = place(e, slot, h);
+	return rounds;
+}
+
 static void
 emit_matmul(Emit *e, Node *n)
 {
 	int64_t *d = e->row->dim;
 
-	reads(e, MATMUL_X, n->in[0]);
-	d[MATMUL_FORMAT] =
+	WFormat f =
 		reads_packed(e, MATMUL_W, n->in[1], !attr_int(n, "transb", 0));
+
+	d[MATMUL_FORMAT] = f;
+	d[MATMUL_ROUNDED] = reads_input(e, MATMUL_X, n->in[0], f);
 	reads(e, MATMUL_BIAS, n->in[2]);
 	reads(e, MATMUL_RES, n->in[3]);
 	writes(e, MATMUL_Y, n->out[0]);
@@ -152,13 +200,14 @@ static void
 emit_gated(Emit *e, Node *n)
 {
 	int64_t *d = e->row->dim;
-
-	reads(e, GATED_X, n->in[0]);
-	d[GATED_FORMAT] =
+	WFormat f =
 		reads_packed(e, GATED_G, n->in[1], !attr_int(n, "transg", 0));
-	same_format(e, d[GATED_FORMAT],
+
+	same_format(e, f,
 	            reads_packed(e, GATED_U, n->in[2],
 	                         !attr_int(n, "transu", 0)));
+	d[GATED_FORMAT] = f;
+	d[GATED_ROUNDED] = reads_input(e, GATED_X, n->in[0], f);
 	reads(e, GATED_GBIAS, n->in[3]);
 	reads(e, GATED_UBIAS, n->in[4]);
 	writes(e, GATED_Y, n->out[0]);
@@ -436,14 +485,23 @@ emit_copy(Emit *e, Node *n)
 }
 
 static void (*const emit_kernel[K_COUNT])(Emit *, Node *) = {
-	[K_EXPERTS] = emit_experts, [K_MERGE] = emit_merge,
-	[K_MATMUL] = emit_matmul,   [K_GATED] = emit_gated,
-	[K_EMBED] = emit_embed,     [K_RMSNORM] = emit_norm,
-	[K_LAYERNORM] = emit_norm,  [K_ROPE] = emit_rope,
-	[K_WRITE] = emit_write,     [K_ATTENTION] = emit_attention,
-	[K_DENSE] = emit_dense,     [K_LAST] = emit_last,
-	[K_BINARY] = emit_binary,   [K_UNARY] = emit_unary,
-	[K_SOFTMAX] = emit_softmax, [K_COPY] = emit_copy,
+	[K_EXPERTS] = emit_experts,
+	[K_MERGE] = emit_merge,
+	/* K_ROUND is made with the products */
+	[K_MATMUL] = emit_matmul,
+	[K_GATED] = emit_gated,
+	[K_EMBED] = emit_embed,
+	[K_RMSNORM] = emit_norm,
+	[K_LAYERNORM] = emit_norm,
+	[K_ROPE] = emit_rope,
+	[K_WRITE] = emit_write,
+	[K_ATTENTION] = emit_attention,
+	[K_DENSE] = emit_dense,
+	[K_LAST] = emit_last,
+	[K_BINARY] = emit_binary,
+	[K_UNARY] = emit_unary,
+	[K_SOFTMAX] = emit_softmax,
+	[K_COPY] = emit_copy,
 };
 
 /* ---- reference operators ---- */
@@ -760,7 +818,9 @@ emit_program(Ctx *c, Image *image, Weights *weights, Graph *g, const Spec *spec)
 
 	number_values(g);
 	e.home = NEWV(&e.mem, Home, g->value->n + 1);
-	e.patch = arena_array(&e.mem, (size_t)(g->nnode + g->nout + 1),
+	e.round = NEWV(&e.mem, Round, g->value->n + 1);
+	/* a product may need a step before it */
+	e.patch = arena_array(&e.mem, (size_t)(2 * g->nnode + g->nout + 1),
 	                      sizeof *e.patch);
 	ok = emit_all(&e, spec);
 	arena_free(&e.mem);

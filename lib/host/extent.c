@@ -75,6 +75,20 @@ in_range(Reach *r, int64_t x, int64_t lo, int64_t hi)
 	r->ok = r->ok && x >= lo && x < hi;
 }
 
+/* x of a product, as it comes */
+static void
+input(Reach *r, int i, int64_t m, int64_t k, int64_t format, int64_t rounded)
+{
+	in_range(r, rounded, 0, 2);
+	in_range(r, format, 0, WF_COUNT);
+	if (!rounded)
+		floats(r, i, m, k, 1, 1);
+	else
+		reach(r, i, 1, rounded_size(m, k), 1, 1, 1);
+	if (rounded && r->ok)
+		r->ok = wformat_rounds((WFormat)format);
+}
+
 static void
 extent_matmul(Reach *r)
 {
@@ -83,7 +97,7 @@ extent_matmul(Reach *r)
 
 	in_range(r, d[MATMUL_ACT], 0, ACT_COUNT);
 	floats(r, MATMUL_Y, m, n, 1, 1);
-	floats(r, MATMUL_X, m, k, 1, 1);
+	input(r, MATMUL_X, m, k, d[MATMUL_FORMAT], d[MATMUL_ROUNDED]);
 	packed(r, MATMUL_W, d[MATMUL_FORMAT], n, k);
 	floats(r, MATMUL_BIAS, n, 1, 1, 1);
 	floats(r, MATMUL_RES, m, n, 1, 1);
@@ -97,7 +111,7 @@ extent_gated(Reach *r)
 
 	in_range(r, d[GATED_ACT], 0, ACT_COUNT);
 	floats(r, GATED_Y, m, n, 1, 1);
-	floats(r, GATED_X, m, k, 1, 1);
+	input(r, GATED_X, m, k, d[GATED_FORMAT], d[GATED_ROUNDED]);
 	packed(r, GATED_G, d[GATED_FORMAT], n, k);
 	packed(r, GATED_U, d[GATED_FORMAT], n, k);
 	floats(r, GATED_GBIAS, n, 1, 1, 1);
@@ -141,6 +155,16 @@ extent_merge(Reach *r)
 	floats(r, MERGE_X, d[MERGE_M], d[MERGE_K], d[MERGE_N], 1);
 	floats(r, MERGE_W, d[MERGE_M], d[MERGE_K], 1, 1);
 	*r->written = 1u << MERGE_Y;
+}
+
+static void
+extent_round(Reach *r)
+{
+	const int64_t *d = r->d, m = d[ROUND_M], k = d[ROUND_K];
+
+	floats(r, ROUND_X, m, k, 1, 1);
+	input(r, ROUND_Y, m, k, d[ROUND_FORMAT], 1);
+	*r->written = 1u << ROUND_Y;
 }
 
 static void
@@ -335,14 +359,15 @@ extent_copy(Reach *r)
 }
 
 static void (*const extent[K_COUNT])(Reach *) = {
-	[K_EXPERTS] = extent_experts, [K_MERGE] = extent_merge,
-	[K_MATMUL] = extent_matmul,   [K_GATED] = extent_gated,
-	[K_EMBED] = extent_embed,     [K_RMSNORM] = extent_norm,
-	[K_LAYERNORM] = extent_norm,  [K_ROPE] = extent_rope,
-	[K_WRITE] = extent_write,     [K_ATTENTION] = extent_attention,
-	[K_DENSE] = extent_dense,     [K_LAST] = extent_last,
-	[K_BINARY] = extent_binary,   [K_UNARY] = extent_unary,
-	[K_SOFTMAX] = extent_softmax, [K_COPY] = extent_copy,
+	[K_EXPERTS] = extent_experts,     [K_MERGE] = extent_merge,
+	[K_MATMUL] = extent_matmul,       [K_GATED] = extent_gated,
+	[K_ROUND] = extent_round,         [K_EMBED] = extent_embed,
+	[K_RMSNORM] = extent_norm,        [K_LAYERNORM] = extent_norm,
+	[K_ROPE] = extent_rope,           [K_WRITE] = extent_write,
+	[K_ATTENTION] = extent_attention, [K_DENSE] = extent_dense,
+	[K_LAST] = extent_last,           [K_BINARY] = extent_binary,
+	[K_UNARY] = extent_unary,         [K_SOFTMAX] = extent_softmax,
+	[K_COPY] = extent_copy,
 };
 
 #define BUF(i) (1u << (i))
@@ -354,6 +379,7 @@ static const unsigned needed[K_COUNT] = {
 	[K_EXPERTS] = BUF(EXPERTS_Y) | BUF(EXPERTS_X) | BUF(EXPERTS_INDEX) |
                       BUF(EXPERTS_W),
 	[K_MERGE] = BUF(MERGE_Y) | BUF(MERGE_X) | BUF(MERGE_W),
+	[K_ROUND] = BUF(ROUND_Y) | BUF(ROUND_X),
 	[K_EMBED] = BUF(EMBED_Y) | BUF(EMBED_IDS) | BUF(EMBED_TABLE),
 	[K_RMSNORM] = BUF(NORM_Y) | BUF(NORM_X),
 	[K_LAYERNORM] = BUF(NORM_Y) | BUF(NORM_X),

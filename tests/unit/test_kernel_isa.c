@@ -50,6 +50,27 @@ agree(KernelId id, Step *s, float *y, int64_t n, double by, double tol)
 
 /* ---- products ---- */
 
+/* x rounded by a step of its own: the same bits as y [n], which s has made. */
+static bool
+rounded_is_the_same(Step s, const float *y, int64_t n, const Kernel *t)
+{
+	Arena a = {0};
+	int64_t m = s.dim[MATMUL_M], k = s.dim[MATMUL_K];
+	Step r = {.buf = {arena_alloc(&a, (size_t)rounded_size(m, k)),
+	                  s.buf[MATMUL_X]},
+	          .dim = {m, k, s.dim[MATMUL_FORMAT]}};
+	bool ok;
+
+	run_step(t, K_ROUND, &r, m / 2);
+	s.buf[MATMUL_X] = r.buf[ROUND_Y];
+	s.buf[MATMUL_Y] = NEWV(&a, float, n);
+	s.dim[MATMUL_ROUNDED] = 1;
+	run_step(t, K_MATMUL, &s, 1);
+	ok = memcmp(y, s.buf[MATMUL_Y], (size_t)n * sizeof *y) == 0;
+	arena_free(&a);
+	return ok;
+}
+
 static void
 matmul_case(int64_t m, int64_t n, int64_t k, WFormat f, Act act)
 {
@@ -63,7 +84,10 @@ matmul_case(int64_t m, int64_t n, int64_t k, WFormat f, Act act)
 	CHECK(agree(K_MATMUL, &s, y, m * n, 1 + sqrt((double)k), 8 * EPS));
 	/* each row alone: the same bits */
 	s.buf[MATMUL_RES] = row.buf[MATMUL_RES] = NULL;
+	run_step(want, K_MATMUL, &s, 0);
+	CHECK(!wformat_rounds(f) || rounded_is_the_same(s, y, m * n, want));
 	run_step(got, K_MATMUL, &s, 0);
+	CHECK(!wformat_rounds(f) || rounded_is_the_same(s, y, m * n, got));
 	one = row.buf[MATMUL_Y] = NEWV(&a, float, n);
 	row.dim[MATMUL_M] = 1;
 	for (int64_t r = 0; r < m; r++) {
@@ -108,13 +132,13 @@ gated_case(int64_t m, int64_t n, int64_t k, WFormat f, Act act)
 
 /* One row of x is NaN, one infinite: the others do not notice. */
 static void
-bad_rows_stay_alone(void)
+bad_rows_stay_alone(WFormat f)
 {
 	enum { M = 7, N = 20, K = 40 };
 	Arena a = {0};
 	float *x = rnd_vec(&a, M * K), *w = rnd_vec(&a, N * K), y[M * N];
-	Step s = {.buf = {y, x, packed(&a, WF_F16, w, N, K)},
-	          .dim = {M, N, K, WF_F16, ACT_SILU}};
+	Step s = {.buf = {y, x, packed(&a, f, w, N, K)},
+	          .dim = {M, N, K, f, ACT_SILU}};
 
 	x[2 * K + 5] = NAN;
 	x[4 * K + 6] = INFINITY;
@@ -467,7 +491,8 @@ main(void)
 		for (Act act = 0; act < ACT_EXP; act++)
 			gated_case(act % 9 + 1, 21, 40 + act, WF_F32, act);
 		gated_case(100, 33, 600, WF_BF16, ACT_SILU);
-		bad_rows_stay_alone();
+		for (WFormat f = 0; f < WF_COUNT; f++)
+			bad_rows_stay_alone(f);
 		for (WFormat f = 0; f < WF_COUNT; f++)
 			embed_case(f, f % 2 ? 33 : 530);
 		rows();

@@ -69,6 +69,34 @@ round_x(const float *x, int8_t *q)
 	return top / 127;
 }
 
+/* x [m, k] as int8 blocks: tiles of `tall` rows, of each tile block by block,
+ * of each block q [tall][BLOCK], steps float [tall], and int32 [tall] where
+ * sums start (what a kernel has to take away for its own reasons). */
+typedef struct Rounded {
+	char *p;
+	int64_t tall, blocks;
+} Rounded;
+
+enum { ROUNDED_BYTES = BLOCK + sizeof(float) + sizeof(int32_t) };
+
+static inline Rounded
+rounded(void *p, int64_t m, int64_t k)
+{
+	return (Rounded){p, MIN(m, ROUNDED_ROWS), (k + BLOCK - 1) / BLOCK};
+}
+
+static inline float *
+rounded_steps(char *block, int64_t tall)
+{
+	return (float *)(void *)(block + tall * BLOCK);
+}
+
+static inline int32_t *
+rounded_starts(char *block, int64_t tall)
+{
+	return (int32_t *)(void *)(rounded_steps(block, tall) + tall);
+}
+
 /* e8m0: 2^(e - 127), 255: NaN */
 static inline float
 e8m0(uint8_t e)

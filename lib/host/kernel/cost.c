@@ -8,7 +8,13 @@
 
 #include "impl.h"
 
-enum { RMSNORM_OPS = 4, LAYERNORM_OPS = 7, SOFTMAX_OPS = 5, ROPE_OPS = 3 };
+enum {
+	RMSNORM_OPS = 4,
+	LAYERNORM_OPS = 7,
+	SOFTMAX_OPS = 5,
+	ROPE_OPS = 3,
+	ROUND_OPS = 3
+};
 
 /* x [m, k] meets `n` rows of a packed matrix. */
 static void
@@ -34,6 +40,12 @@ gated_cost(const Step *s, Cost *c)
 	const int64_t *d = s->dim;
 
 	products(c, d[GATED_FORMAT], d[GATED_M], 2 * d[GATED_N], d[GATED_K]);
+}
+
+void
+round_cost(const Step *s, Cost *c)
+{
+	c->flops = ROUND_OPS * s->dim[ROUND_M] * s->dim[ROUND_K];
 }
 
 /* Of the matrices, those that somebody chose. */

@@ -25,6 +25,9 @@ typedef struct WCodec {
 
 extern const WCodec wcodec[WF_COUNT];
 
+/* Rows of x side by side in its rounded form: blocks.h, Rounded. */
+enum { ROUNDED_ROWS = 16 };
+
 /* Bytes of k inputs of one panel. */
 int64_t panel_bytes(WFormat, int64_t k);
 

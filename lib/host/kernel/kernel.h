@@ -47,6 +47,9 @@ bool pack_reads(DType); /* may be the type of a source */
 /* Packs panels [begin, end) into out, which is where panel `begin` goes. */
 void pack_panels(WFormat, const PackSource *, int64_t begin, int64_t end,
                  void *out);
+/* Whether products with the format see x rounded to int8. */
+bool wformat_rounds(WFormat);
+int64_t rounded_size(int64_t m, int64_t k); /* bytes; -1 on overflow */
 /* Row i as float32, exactly what the kernels compute with. */
 void unpack_row(WFormat, const void *packed, int64_t n, int64_t k, int64_t i,
                 float *out);
@@ -130,11 +133,24 @@ PeakFn *kernels_peak(const Kernel *);
  * A row of y has the same bits whatever m is and whatever the other rows are.
  * Block formats (int8, mxfp6, ...) see x rounded to int8 in blocks of 32. */
 enum { MATMUL_Y, MATMUL_X, MATMUL_W, MATMUL_BIAS, MATMUL_RES };
-enum { MATMUL_M, MATMUL_N, MATMUL_K, MATMUL_FORMAT, MATMUL_ACT };
+enum {
+	MATMUL_M,
+	MATMUL_N,
+	MATMUL_K,
+	MATMUL_FORMAT,
+	MATMUL_ACT,
+	MATMUL_ROUNDED /* 1: x is what the kernel `round` made of it */
+};
 
 /* y [m, n] = act(x . G^T + gbias) * (x . U^T + ubias); both packed [n, k] */
 enum { GATED_Y, GATED_X, GATED_G, GATED_U, GATED_GBIAS, GATED_UBIAS };
-enum { GATED_M, GATED_N, GATED_K, GATED_FORMAT, GATED_ACT };
+enum { GATED_M, GATED_N, GATED_K, GATED_FORMAT, GATED_ACT, GATED_ROUNDED };
+
+/* y = x [m, k] rounded to int8 blocks for products with weights of a block
+ * format, in a form of the instruction set's own, rounded_size() bytes.  A
+ * product rounds its x itself, in every thread, unless it comes so. */
+enum { ROUND_Y, ROUND_X };
+enum { ROUND_M, ROUND_K, ROUND_FORMAT };
 
 /* Row r of y [m, n] = act(x . W^T + bias), where x is row r / share of x
  * [m / share, k] and W, bias those of matrix index[r] (int64) out of count:

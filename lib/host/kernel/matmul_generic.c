@@ -11,43 +11,93 @@
 
 enum { ROWS = 32, STRIPE = 256 };
 
-/* x [n] of one row as the format's product sees it, into out. */
-static void
-seen(WFormat f, const float *x, int64_t n, double *out)
+/* x as a product sees it */
+typedef struct Seen {
+	WFormat f;
+	int64_t m, k;
+	const float *x; /* or, if it comes rounded: */
+	Rounded rounded;
+} Seen;
+
+static Seen
+seen(const Step *s)
 {
-	float t[BLOCK];
+	const int64_t *d = s->dim, m = d[MATMUL_M], k = d[MATMUL_K];
+	Seen x = {(WFormat)d[MATMUL_FORMAT], m, k, s->buf[MATMUL_X], {0}};
+
+	if (d[MATMUL_ROUNDED])
+		x.rounded = rounded(s->buf[MATMUL_X], m, k);
+	return x;
+}
+
+/* Block b of row r: q [BLOCK] and its step. */
+static float
+block_of(const Seen *s, int64_t r, int64_t b, int8_t *q)
+{
+	const Rounded *to = &s->rounded;
+	const float *x = s->x + r * s->k + b * BLOCK;
+	float t[BLOCK] = {0};
+	char *p;
+
+	if (!to->p) {
+		memcpy(t, x, (size_t)MIN(BLOCK, s->k - b * BLOCK) * sizeof *x);
+		return round_x(t, q);
+	}
+	p = to->p + (r / to->tall * to->blocks + b) * to->tall * ROUNDED_BYTES;
+	memcpy(q, p + r % to->tall * BLOCK, BLOCK);
+	return rounded_steps(p, to->tall)[r % to->tall];
+}
+
+void
+round_generic(const Step *s, int64_t begin, int64_t end, int thread)
+{
+	int64_t m = s->dim[ROUND_M], k = s->dim[ROUND_K];
+	Rounded to = rounded(s->buf[ROUND_Y], m, k);
+	Seen x = {(WFormat)s->dim[ROUND_FORMAT], m, k, s->buf[ROUND_X], {0}};
+
+	(void)thread;
+	for (int64_t r = begin; r < end; r++)
+		for (int64_t b = 0; b < to.blocks; b++) {
+			int64_t i = r % to.tall;
+			char *p = to.p + (r / to.tall * to.blocks + b) *
+			                         to.tall * ROUNDED_BYTES;
+
+			rounded_steps(p, to.tall)[i] =
+				block_of(&x, r, b, (int8_t *)p + i * BLOCK);
+		}
+}
+
+/* Inputs [k0, k0 + n) of row r; k0 at the start of a block. */
+static void
+inputs(const Seen *s, int64_t r, int64_t k0, int64_t n, double *out)
+{
 	int8_t q[BLOCK];
 	double step;
 
-	if (wcodec[f].block == 1) {
-		for (int64_t j = 0; j < n; j++)
-			out[j] = (double)x[j];
-		return;
-	}
-	for (int64_t j = 0; j < n; j += BLOCK) {
-		memset(t, 0, sizeof t);
-		memcpy(t, x + j, (size_t)MIN(BLOCK, n - j) * sizeof *x);
-		step = (double)round_x(t, q);
+	for (int64_t j = 0; j < n && !wformat_rounds(s->f); j++)
+		out[j] = (double)s->x[r * s->k + k0 + j];
+	for (int64_t j = 0; j < n && wformat_rounds(s->f); j += BLOCK) {
+		step = (double)block_of(s, r, (k0 + j) / BLOCK, q);
 		for (int64_t i = j; i < MIN(n, j + BLOCK); i++)
 			out[i] = q[i - j] * step;
 	}
 }
 
-/* acc [rows][PANEL] = x [rows, k] . panel */
+/* acc [rows][PANEL] = rows r0.. of x . panel */
 static void
-sums(WFormat f, const char *panel, const float *x, int64_t rows, int64_t k,
+sums(const Seen *s, const char *panel, int64_t r0, int64_t rows,
      double acc[][PANEL])
 {
 	float w[STRIPE * PANEL];
 	double xs[STRIPE];
 
 	memset(acc, 0, (size_t)rows * sizeof *acc);
-	for (int64_t k0 = 0; k0 < k; k0 += STRIPE) {
-		int64_t n = MIN(STRIPE, k - k0);
+	for (int64_t k0 = 0; k0 < s->k; k0 += STRIPE) {
+		int64_t n = MIN(STRIPE, s->k - k0);
 
-		wcodec[f].decode(panel + panel_bytes(f, k0), n, w);
+		wcodec[s->f].decode(panel + panel_bytes(s->f, k0), n, w);
 		for (int64_t r = 0; r < rows; r++) {
-			seen(f, x + r * k + k0, n, xs);
+			inputs(s, r0 + r, k0, n, xs);
 			for (int64_t j = 0; j < n; j++)
 				for (int i = 0; i < PANEL; i++)
 					acc[r][i] += xs[j] *
@@ -60,20 +110,19 @@ void
 matmul_generic(const Step *s, int64_t begin, int64_t end, int thread)
 {
 	const int64_t *d = s->dim, m = d[MATMUL_M], n = d[MATMUL_N];
-	const float *x = s->buf[MATMUL_X], *bias = s->buf[MATMUL_BIAS];
-	const float *res = s->buf[MATMUL_RES];
+	const float *bias = s->buf[MATMUL_BIAS], *res = s->buf[MATMUL_RES];
 	const char *w = s->buf[MATMUL_W];
 	float *y = s->buf[MATMUL_Y];
-	WFormat f = (WFormat)d[MATMUL_FORMAT];
-	int64_t k = d[MATMUL_K], bytes = panel_bytes(f, k);
+	Seen x = seen(s);
+	int64_t bytes = panel_bytes(x.f, x.k);
 	double acc[ROWS][PANEL];
 
 	(void)thread;
 	for (int64_t p = begin; p < end; p++)
 		for (int64_t r = 0; r < m; r++) {
 			if (r % ROWS == 0)
-				sums(f, w + p * bytes, x + r * k,
-				     MIN(ROWS, m - r), k, acc);
+				sums(&x, w + p * bytes, r, MIN(ROWS, m - r),
+				     acc);
 			for (int64_t i = p * PANEL; i < MIN(n, (p + 1) * PANEL);
 			     i++) {
 				double v = acc[r % ROWS][i % PANEL];
@@ -90,12 +139,11 @@ void
 gated_generic(const Step *s, int64_t begin, int64_t end, int thread)
 {
 	const int64_t *d = s->dim, m = d[GATED_M], n = d[GATED_N];
-	const float *x = s->buf[GATED_X];
 	const float *gb = s->buf[GATED_GBIAS], *ub = s->buf[GATED_UBIAS];
 	const char *gw = s->buf[GATED_G], *uw = s->buf[GATED_U];
 	float *y = s->buf[GATED_Y];
-	WFormat f = (WFormat)d[GATED_FORMAT];
-	int64_t k = d[GATED_K], bytes = panel_bytes(f, k);
+	Seen x = seen(s);
+	int64_t bytes = panel_bytes(x.f, x.k);
 	double g[ROWS][PANEL], u[ROWS][PANEL];
 
 	(void)thread;
@@ -104,8 +152,8 @@ gated_generic(const Step *s, int64_t begin, int64_t end, int thread)
 			if (r % ROWS == 0) {
 				int64_t rows = MIN(ROWS, m - r);
 
-				sums(f, gw + p * bytes, x + r * k, rows, k, g);
-				sums(f, uw + p * bytes, x + r * k, rows, k, u);
+				sums(&x, gw + p * bytes, r, rows, g);
+				sums(&x, uw + p * bytes, r, rows, u);
 			}
 			for (int64_t i = p * PANEL; i < MIN(n, (p + 1) * PANEL);
 			     i++) {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* matmul_int_simd.h - products with block formats, over vec_*.h.
  *
- * x is rounded to int8 blocks once a call: q [blocks][rows][BLOCK], steps and
- * starts [blocks][rows].  Instructions that multiply bytes want one factor
- * unsigned: weights have a number added (offset), and sums start at what that
- * adds, taken away: - offset * (sum of q).  A block of a panel is brought to int8 cells (blocks.h) and
- * meets every row: sums in int32, exact; then the two steps, in float32, one
- * addition to the output for each block, in order.  A row does not see how
- * many others there are. */
+ * x comes rounded to int8 blocks (Rounded).  Instructions that multiply bytes
+ * want one factor unsigned: weights have a number added (offset), and sums
+ * start at what that adds, taken away: - offset * (sum of q).  Some blocks of
+ * a panel are brought to int8 cells (blocks.h) and meet every row: sums in
+ * int32, exact; then the two steps, in float32, one addition to the output
+ * for each block, in order.  A row does not see how many others there are. */
 
 #ifndef MATMUL_INT_SIMD_H
 #define MATMUL_INT_SIMD_H
@@ -29,13 +28,6 @@ offset(WFormat f)
 		return WIDE_UNSIGNED ? 128 : 0;
 	}
 }
-
-typedef struct Rounded {
-	int8_t *q;
-	float *step;
-	int32_t *start;
-	int64_t rows;
-} Rounded;
 
 /* As round_x() does, in vectors; the sum of q too. */
 static inline float
@@ -70,83 +62,108 @@ round_vec(const float *x, int8_t *q, int32_t *sum)
 	return step / 127;
 }
 
-/* x [rows, k] for format f, in scratch as matmul_scratch() says */
-static Rounded
-round_rows(WFormat f, const float *x, int64_t rows, int64_t k, char *scratch)
+/* Row r of rounded x from x [k]; see Rounded. */
+static void
+round_row(WFormat f, const float *x, int64_t k, const Rounded *to, int64_t r)
 {
-	int64_t blocks = (k + BLOCK - 1) / BLOCK;
-	Rounded to = {.q = (int8_t *)scratch, .rows = rows};
+	int64_t tall = to->tall, bytes = ROUNDED_BYTES * tall, i = r % tall;
+	char *p = to->p + r / tall * to->blocks * bytes;
 	float last[BLOCK] = {0};
 	int32_t sum;
 
-	to.step = (float *)(void *)(scratch + blocks * rows * BLOCK);
-	to.start = (int32_t *)(void *)(to.step + blocks * rows);
-	for (int64_t r = 0; r < rows; r++, x += k) {
-		if (k % BLOCK)
-			memcpy(last, x + k / BLOCK * BLOCK,
-			       (size_t)(k % BLOCK) * sizeof *x);
-		for (int64_t b = 0; b < blocks; b++) {
-			int64_t at = b * rows + r;
-			const float *t = b < k / BLOCK ? x + b * BLOCK : last;
+	if (k % BLOCK)
+		memcpy(last, x + k / BLOCK * BLOCK,
+		       (size_t)(k % BLOCK) * sizeof *x);
+	for (int64_t b = 0; b < to->blocks; b++, p += bytes) {
+		const float *t = b < k / BLOCK ? x + b * BLOCK : last;
 
-			to.step[at] = round_vec(t, to.q + at * BLOCK, &sum);
-			to.start[at] = -offset(f) * sum;
-		}
+		rounded_steps(p, tall)[i] =
+			round_vec(t, (int8_t *)p + i * BLOCK, &sum);
+		rounded_starts(p, tall)[i] = -offset(f) * sum;
 	}
-	return to;
+}
+
+void
+ISA(round)(const Step *s, int64_t begin, int64_t end, int thread)
+{
+	const int64_t *d = s->dim;
+	Rounded to = rounded(s->buf[ROUND_Y], d[ROUND_M], d[ROUND_K]);
+	const float *x = s->buf[ROUND_X];
+
+	(void)thread;
+	for (int64_t r = begin; r < end; r++)
+		round_row((WFormat)d[ROUND_FORMAT], x + r * d[ROUND_K],
+		          d[ROUND_K], &to, r);
 }
 
 /* ---- cells ---- */
 
-/* Numbers of a nibble format, with their offset; high: the other two bits of
- * mxfp6 */
+/* Numbers of a nibble format, with their offset.  high: the other two bits
+ * of mxfp6, at `bit` and above it. */
 INLINE B
-numbers(const int f, B low, B high)
+numbers(const int f, B low, B high, const int bit)
 {
-#define N(v) (uint8_t)((v) + (NARROW_UNSIGNED ? 12 : 0))
+	enum { O4 = NARROW_UNSIGNED ? 12 : 0, O6 = NARROW_UNSIGNED ? 60 : 0 };
+#define N(v) (uint8_t)(O4 + (v))
 	static const uint8_t fp4[] = {N(0),  N(1),  N(2),  N(3),  N(4),  N(6),
 	                              N(8),  N(12), N(0),  N(-1), N(-2), N(-3),
 	                              N(-4), N(-6), N(-8), N(-12)};
 #undef N
-	static const uint8_t fp6[] = {16, 18, 20, 22, 24, 26, 28, 30,
-	                              32, 36, 40, 44, 48, 52, 56, 60};
-	B large, minus;
+#define N(v) (uint8_t)(O6 + (v))
+	static const uint8_t fp6[] = {N(16), N(18), N(20), N(22), N(24), N(26),
+	                              N(28), N(30), N(32), N(36), N(40), N(44),
+	                              N(48), N(52), N(56), N(60)};
+#undef N
+	B v;
 
 	if (f == WF_INT4)
 		return low + (uint8_t)(offset(WF_INT4) - 8);
 	if (f == WF_MXFP4)
 		return b_lookup(fp4, low);
-	large = -(high & 1);
-	minus = -(high >> 1);
-	low = (low & ~large) | (b_lookup(fp6, low) & large);
-	return (low ^ minus) - minus + (uint8_t)offset(WF_MXFP6);
+	v = b_pick(low + (uint8_t)O6, b_lookup(fp6, low), high, bit);
+	return b_pick(v, (uint8_t)(2 * O6) - v, high, bit + 1);
 }
 
-/* As block_cells() does, in vectors. */
+/* Cells of groups 2 c and 2 c + 1 of a block, with their offset: the v-th
+ * vectors of the two.  p: after the scales; f is a constant after inlining. */
 INLINE void
-nibbles(const int f, const uint8_t *p, int8_t *q)
+two_groups(const int f, const uint8_t *p, int c, int v, I *lo, I *hi)
 {
-	enum { W = sizeof(B) };
-	const uint8_t *h = p + CELLS / 2;
+	const uint8_t *h = p + CELLS / 2 + v * VL * 4;
+	B x, y, u = {0}, w = {0};
+
+	if (f == WF_INT8 || f == WF_MXINT8) {
+		x = (B)i_load(p + c * 128 + v * VL * 4);
+		y = (B)i_load(p + c * 128 + 64 + v * VL * 4);
+		*lo = (I)(x ^ (uint8_t)offset(f));
+		*hi = (I)(y ^ (uint8_t)offset(f));
+		return;
+	}
+	x = (B)i_load(p + c * 64 + v * VL * 4);
+	if (f == WF_MXFP6) {
+		u = (B)i_load(h);
+		w = (B)i_load(h + 64);
+	}
+	*lo = (I)numbers(f, x & 15, u, 2 * c);
+	*hi = (I)numbers(f, x >> 4, w, 2 * c);
+}
+
+INLINE void
+cells_of(const int f, const uint8_t *p, int8_t *q)
+{
+	I lo, hi;
 
 	UNROLL
 	for (int c = 0; c < 4; c++)
 		UNROLL
-	for (int b = 0; b < 64; b += W) {
-		B x = (B)i_load(p + c * 64 + b), u = {0}, v = {0};
-		B lo, hi;
-
-		if (f == WF_MXFP6) {
-			u = (B)i_load(h + b) >> 2 * c & 3;
-			v = (B)i_load(h + 64 + b) >> 2 * c & 3;
-		}
-		lo = numbers(f, x & 15, u);
-		hi = numbers(f, x >> 4, v);
-		memcpy(q + c * 128 + b, &lo, W);
-		memcpy(q + c * 128 + 64 + b, &hi, W);
+	for (int v = 0; v < VPP; v++) {
+		two_groups(f, p, c, v, &lo, &hi);
+		memcpy(q + c * 128 + v * VL * 4, &lo, sizeof lo);
+		memcpy(q + c * 128 + 64 + v * VL * 4, &hi, sizeof hi);
 	}
 }
 
+/* Cells of a block: where they lie, or in q. */
 static inline const int8_t *
 cells_vec(WFormat f, const uint8_t *block, int8_t *q)
 {
@@ -154,19 +171,18 @@ cells_vec(WFormat f, const uint8_t *block, int8_t *q)
 
 	switch (f) {
 	case WF_INT4:
-		nibbles(WF_INT4, p, q);
+		cells_of(WF_INT4, p, q);
 		return q;
 	case WF_MXFP4:
-		nibbles(WF_MXFP4, p, q);
+		cells_of(WF_MXFP4, p, q);
 		return q;
 	case WF_MXFP6:
-		nibbles(WF_MXFP6, p, q);
+		cells_of(WF_MXFP6, p, q);
 		return q;
 	default:
 		if (!WIDE_UNSIGNED)
 			return (const int8_t *)p;
-		for (int i = 0; i < CELLS; i++)
-			q[i] = (int8_t)(p[i] ^ 0x80);
+		cells_of(WF_INT8, p, q);
 		return q;
 	}
 }
@@ -183,159 +199,302 @@ v_e8m0(const uint8_t *p)
 
 /* ---- products ---- */
 
-/* Rows of a band of x at one block, and their sums. */
-typedef struct Rows {
-	const int8_t *q;
-	const float *step;
-	const int32_t *start;
-	float *acc; /* [rows][PANEL] */
-} Rows;
-
 static inline void
-steps_of(WFormat f, const uint8_t *block, V *step)
+steps_of(WFormat f, const uint8_t *block, float *step)
 {
 	V unit = v_set(mx_unit(f));
 
-	for (int v = 0; v < VPP; v++)
+	for (int v = 0; v < PANEL; v += VL)
 		if (has_e8m0(f))
-			step[v] = v_e8m0(block + v * VL) * unit;
+			v_store(step + v, v_e8m0(block + v) * unit);
 		else
-			step[v] = v_load_f16(block + 2 * v * VL);
+			v_store(step + v, v_load_f16(block + 2 * v));
 }
 
-/* How cells meet x: as they are; unsigned; unsigned and so small that four
- * sums of two products fit int16. */
-enum { SIGNED, UNSIGNED, TINY };
+/* Some blocks of a panel, ready to be multiplied. */
+enum { CHUNK = 16 };
+typedef struct Chunk {
+	const int8_t *at[CHUNK]; /* cells: below, or in the panel */
+	float step[CHUNK][PANEL];
+	int8_t cells[CHUNK][CELLS];
+} Chunk;
 
-/* s += the products of group g of a block with R rows q [BLOCK].  R and how
- * are constants after inlining. */
-INLINE void
-dot_group(const int R, const int how, const int8_t *cells, const int8_t *q,
-          I s[ITILE][VPP])
+static void
+fill(Chunk *c, WFormat f, const uint8_t *p, int64_t blocks)
 {
+	enum { AHEAD = 4096 }; /* bytes */
+	int64_t bytes = wcodec[f].bytes;
+
+	for (int64_t b = 0; b < blocks; b++, p += bytes) {
+		for (int64_t i = 0; i < bytes; i += 64)
+			__builtin_prefetch(p + AHEAD + i);
+		c->at[b] = cells_vec(f, p, c->cells[b]);
+		steps_of(f, p, c->step[b]);
+	}
+}
+
+/* How cells meet x: as they are; unsigned; unsigned and so small that the
+ * sums of four or of eight products of two fit int16. */
+enum { SIGNED, UNSIGNED, TINY, TINIEST };
+
+INLINE int
+how_of(WFormat f)
+{
+	int most = 2 * offset(f) * 127; /* of a product */
+
+	return !most                    ? SIGNED
+	       : 16 * most <= INT16_MAX ? TINIEST
+	       : 8 * most <= INT16_MAX  ? TINY
+	                                : UNSIGNED;
+}
+
+/* s += the products of group g of a block with R rows q [BLOCK]: cells of P
+ * panels.  R, P and how are constants after inlining. */
+INLINE void
+dot_group(const int R, const int P, const int how, const int8_t *const *cells,
+          int g, const int8_t *q, I s[ITILE][PAIR * VPP])
+{
+	I c[PAIR * VPP];
+
+	UNROLL
+	for (int v = 0; v < P * VPP; v++)
+		c[v] = i_load(cells[v / VPP] + g * 64 + v % VPP * VL * 4);
 	UNROLL
 	for (int i = 0; i < R; i++) {
-		I four = i_four(q + i * BLOCK);
+		I four = i_four(q + i * BLOCK + g * 4);
 
 		UNROLL
-		for (int v = 0; v < VPP; v++) {
-			I c = i_load(cells + v * VL * 4);
-
-			s[i][v] = i_dot(how != SIGNED, s[i][v], four, c);
-		}
+		for (int v = 0; v < P * VPP; v++)
+			s[i][v] = i_dot(how != SIGNED, s[i][v], four, c[v]);
 	}
 }
 
 #if HAS_PAIRS
-/* The same for four groups: int16 sums, widened once. */
+/* The same for groups [g0, g1): int16 sums, widened once. */
 INLINE void
-pair_groups(const int R, const int8_t *cells, const int8_t *q, I s[ITILE][VPP])
+pair_groups(const int R, const int P, int g0, int g1,
+            const int8_t *const *cells, const int8_t *q, I s[ITILE][PAIR * VPP])
 {
-	I t[ITILE][VPP];
+	I t[ITILE][PAIR * VPP], c[PAIR * VPP];
 
 	UNROLL
-	for (int g = 0; g < 4; g++) {
+	for (int i = 0; i < R; i++)
+		UNROLL
+	for (int v = 0; v < P * VPP; v++)
+		t[i][v] = i_zero();
+	UNROLL
+	for (int g = g0; g < g1; g++) {
+		UNROLL
+		for (int v = 0; v < P * VPP; v++)
+			c[v] = i_load(cells[v / VPP] + g * 64 +
+			              v % VPP * VL * 4);
 		UNROLL
 		for (int i = 0; i < R; i++) {
 			I four = i_four(q + i * BLOCK + g * 4);
 
 			UNROLL
-			for (int v = 0; v < VPP; v++) {
-				I c = i_load(cells + g * 64 + v * VL * 4);
-				I p = i_pairs(four, c);
+			for (int v = 0; v < P * VPP; v++) {
+				I p = i_pairs(four, c[v]);
 
-				t[i][v] = g ? i_add_pairs(t[i][v], p) : p;
+				t[i][v] = i_add_pairs(t[i][v], p);
 			}
 		}
 	}
 	UNROLL
 	for (int i = 0; i < R; i++) {
 		UNROLL
-		for (int v = 0; v < VPP; v++)
+		for (int v = 0; v < P * VPP; v++)
 			s[i][v] = i_fold(s[i][v], t[i][v]);
 	}
 }
 #endif
 
-/* acc of R rows from r on += the block's sums. */
+/* acc [P][rows][PANEL] of R rows from r on += the sums of `blocks` blocks. */
 INLINE void
-int_tile(const int R, const int how, const int8_t *cells, const V *step,
-         const Rows *x, int64_t r)
+int_tile(const int R, const int P, const int how, const Chunk *c,
+         int64_t blocks, const Rounded *x, int64_t b0, int64_t r, float *acc,
+         int64_t rows)
 {
-	const int8_t *q = x->q + r * BLOCK;
-	I s[ITILE][VPP];
+	int64_t tall = x->tall, bytes = ROUNDED_BYTES * tall, at = r % tall;
+	char *p = x->p + (r / tall * x->blocks + b0) * bytes;
+	I s[ITILE][PAIR * VPP];
 
-	UNROLL
-	for (int i = 0; i < R; i++) {
+	for (int64_t b = 0; b < blocks; b++, p += bytes) {
+		const int8_t *q = (const int8_t *)p + at * BLOCK;
+		const int8_t *const cells[] = {c[0].at[b], c[P - 1].at[b]};
+
 		UNROLL
-		for (int v = 0; v < VPP; v++)
-			s[i][v] = i_four(x->start + r + i);
-	}
+		for (int i = 0; i < R; i++) {
+			UNROLL
+			for (int v = 0; v < P * VPP; v++)
+				s[i][v] = i_four(rounded_starts(p, tall) + at +
+				                 i);
+		}
 #if HAS_PAIRS
-	if (how == TINY) {
-		pair_groups(R, cells, q, s);
-		pair_groups(R, cells + 4 * 64, q + 4 * 4, s);
-	}
+		if (how == TINIEST)
+			pair_groups(R, P, 0, 8, cells, q, s);
+		if (how == TINY) {
+			pair_groups(R, P, 0, 4, cells, q, s);
+			pair_groups(R, P, 4, 8, cells, q, s);
+		}
 #endif
-	UNROLL
-	for (int g = 0; g < BLOCK / 4; g++)
-		if (!HAS_PAIRS || how != TINY)
-			dot_group(R, how, cells + g * 64, q + g * 4, s);
-	UNROLL
-	for (int i = 0; i < R; i++) {
-		V by = v_set(x->step[r + i]);
-
 		UNROLL
-		for (int v = 0; v < VPP; v++) {
-			float *to = x->acc + (r + i) * PANEL + v * VL;
+		for (int g = 0; g < BLOCK / 4; g++)
+			if (!HAS_PAIRS || how < TINY)
+				dot_group(R, P, how, cells, g, q, s);
+		UNROLL
+		for (int i = 0; i < R; i++) {
+			V by = v_set(rounded_steps(p, tall)[at + i]);
 
-			v_store(to, v_fma(v_from(s[i][v]), step[v] * by,
-			                  v_load(to)));
+			UNROLL
+			for (int v = 0; v < P * VPP; v++) {
+				float *to = acc + v / VPP * rows * PANEL +
+				            i * PANEL + v % VPP * VL;
+				V w = v_load(c[v / VPP].step[b] + v % VPP * VL);
+
+				v_store(to, v_fma(v_from(s[i][v]), w * by,
+				                  v_load(to)));
+			}
 		}
 	}
 }
 
+/* All rows [r0, r0 + rows) of x in tiles. */
 INLINE void
-block_rows(const int how, const int8_t *cells, const V *step, const Rows *x,
-           int64_t rows)
+int_tiles(const int P, const int how, const Chunk *c, int64_t blocks,
+          const Rounded *x, int64_t b0, int64_t r0, int64_t rows, float *acc)
 {
 	int64_t r = 0;
 
 	for (; r + ITILE <= rows; r += ITILE)
-		int_tile(ITILE, how, cells, step, x, r);
+		int_tile(ITILE, P, how, c, blocks, x, b0, r0 + r,
+		         acc + r * PANEL, rows);
 	for (; r + 2 <= rows; r += 2)
-		int_tile(2, how, cells, step, x, r);
+		int_tile(2, P, how, c, blocks, x, b0, r0 + r, acc + r * PANEL,
+		         rows);
 	for (; r < rows; r++)
-		int_tile(1, how, cells, step, x, r);
+		int_tile(1, P, how, c, blocks, x, b0, r0 + r, acc + r * PANEL,
+		         rows);
 }
 
-/* acc [rows][PANEL] = rows r0.. of x . panel */
-static void
-int_sums(WFormat f, const char *panel, const Rounded *x, int64_t r0,
-         int64_t rows, int64_t k, float *acc)
+INLINE void
+int_panels(const int P, WFormat f, const Chunk *c, int64_t blocks,
+           const Rounded *x, int64_t b0, int64_t r0, int64_t rows, float *acc)
+{
+	switch (how_of(f)) {
+	case SIGNED:
+		int_tiles(P, SIGNED, c, blocks, x, b0, r0, rows, acc);
+		break;
+	case UNSIGNED:
+		int_tiles(P, UNSIGNED, c, blocks, x, b0, r0, rows, acc);
+		break;
+	case TINY:
+		int_tiles(P, TINY, c, blocks, x, b0, r0, rows, acc);
+		break;
+	default:
+		int_tiles(P, TINIEST, c, blocks, x, b0, r0, rows, acc);
+	}
+}
+
+/* acc [PANEL] = row r of x . panel, cells staying in registers; f is a
+ * constant after inlining. */
+INLINE void
+one_row(const int f, const char *panel, const Rounded *x, int64_t r, float *acc)
 {
 	enum { AHEAD = 4096 }; /* bytes */
-	const uint8_t *p = (const uint8_t *)panel;
+	const int how = how_of(f);
+	int64_t bytes = ROUNDED_BYTES * x->tall, at = r % x->tall;
+	char *p = x->p + r / x->tall * x->blocks * bytes;
+	const uint8_t *w = (const uint8_t *)panel;
+	V sum[VPP];
+
+	for (int v = 0; v < VPP; v++)
+		sum[v] = v_set(0);
+	for (int64_t b = 0; b < x->blocks;
+	     b++, p += bytes, w += wcodec[f].bytes) {
+		const int8_t *q = (const int8_t *)p + at * BLOCK;
+		float by = rounded_steps(p, x->tall)[at], step[PANEL];
+		I s[VPP], lo, hi;
+
+		for (int i = 0; i < wcodec[f].bytes; i += 64)
+			__builtin_prefetch(w + AHEAD + i);
+		steps_of(f, w, step);
+		UNROLL
+		for (int v = 0; v < VPP; v++)
+			s[v] = i_four(rounded_starts(p, x->tall) + at);
+		UNROLL
+		for (int c = 0; c < 4; c++)
+			UNROLL
+		for (int v = 0; v < VPP; v++) {
+			I even = i_four(q + c * 8), odd = i_four(q + c * 8 + 4);
+
+			two_groups(f, w + scale_bytes(f), c, v, &lo, &hi);
+#if HAS_PAIRS
+			if (how >= TINY) {
+				lo = i_add_pairs(i_pairs(even, lo),
+				                 i_pairs(odd, hi));
+				s[v] = i_fold(s[v], lo);
+				continue;
+			}
+#endif
+			s[v] = i_dot(how != SIGNED, s[v], even, lo);
+			s[v] = i_dot(how != SIGNED, s[v], odd, hi);
+		}
+		UNROLL
+		for (int v = 0; v < VPP; v++)
+			sum[v] = v_fma(v_from(s[v]),
+			               v_load(step + v * VL) * v_set(by),
+			               sum[v]);
+	}
+	for (int v = 0; v < VPP; v++)
+		v_store(acc + v * VL, sum[v]);
+}
+
+static void
+int_row_sums(WFormat f, const char *w, const Rounded *x, int64_t r, float *acc)
+{
+	switch (f) {
+	case WF_INT4:
+		one_row(WF_INT4, w, x, r, acc);
+		break;
+	case WF_MXFP4:
+		one_row(WF_MXFP4, w, x, r, acc);
+		break;
+	case WF_MXFP6:
+		one_row(WF_MXFP6, w, x, r, acc);
+		break;
+	case WF_MXINT8:
+		one_row(WF_MXINT8, w, x, r, acc);
+		break;
+	default:
+		one_row(WF_INT8, w, x, r, acc);
+	}
+}
+
+/* acc [n][rows][PANEL] = rows r0.. of x . panels w[0..n), n <= PAIR */
+static void
+int_sums(WFormat f, const char *const *w, int n, const Rounded *x, int64_t r0,
+         int64_t rows, float *acc)
+{
 	int64_t bytes = wcodec[f].bytes;
-	int8_t buf[CELLS];
-	V step[VPP];
+	Chunk c[PAIR];
 
-	memset(acc, 0, (size_t)rows * PANEL * sizeof *acc);
-	for (int64_t b = 0; b * BLOCK < k; b++, p += bytes) {
-		int64_t at = b * x->rows + r0;
-		Rows band = {x->q + at * BLOCK, x->step + at, x->start + at,
-		             acc};
-		const int8_t *cells = cells_vec(f, p, buf);
+	if (rows == 1) {
+		for (int i = 0; i < n; i++)
+			int_row_sums(f, w[i], x, r0, acc + i * PANEL);
+		return;
+	}
+	memset(acc, 0, (size_t)(n * rows) * PANEL * sizeof *acc);
+	for (int64_t b = 0; b < x->blocks; b += CHUNK) {
+		int64_t blocks = MIN(CHUNK, x->blocks - b);
 
-		for (int64_t i = 0; i < bytes; i += 64)
-			__builtin_prefetch(p + AHEAD + i);
-		steps_of(f, p, step);
-		if (offset(f) && offset(f) <= 12)
-			block_rows(TINY, cells, step, &band, rows);
-		else if (offset(f))
-			block_rows(UNSIGNED, cells, step, &band, rows);
+		for (int i = 0; i < n; i++)
+			fill(&c[i], f, (const uint8_t *)w[i] + b * bytes,
+			     blocks);
+		if (n == PAIR)
+			int_panels(PAIR, f, c, blocks, x, b, r0, rows, acc);
 		else
-			block_rows(SIGNED, cells, step, &band, rows);
+			int_panels(1, f, c, blocks, x, b, r0, rows, acc);
 	}
 }
 

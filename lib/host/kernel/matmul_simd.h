@@ -18,7 +18,7 @@
 enum {
 	KC = 512, /* a multiple of CHAINS and of every format's block */
 	CHAINS = 4,
-	BAND = 96,             /* rows of x at a time, at most */
+	BAND = 192,            /* rows of x at a time, at most */
 	BANDBYTES = 512 << 10, /* and their size */
 };
 
@@ -36,19 +36,26 @@ v_weight(const int f, const char *w, int64_t i)
 	}
 }
 
-/* Chains [r, r + C) of x [R, k] . block: added to acc [R][PANEL].
- * w: k <= KC inputs of a panel in format f, a float format; x: rows ldx
- * apart; ahead: from w to the bytes to fetch.  R, C and f are constants after
- * inlining. */
+/* Chains [r, r + C) of x [R, k] . block of P panels: added to acc
+ * [P][rows][PANEL].  w: k <= KC inputs of each panel in format f, a float
+ * format; x: rows ldx apart; ahead: from w to the bytes to fetch.  R, C, P
+ * and f are constants after inlining. */
+typedef struct Block {
+	const char *w[PAIR];
+	int64_t ahead, k, ldx, rows;
+	const float *x;
+	float *acc;
+} Block;
+
 INLINE void
-tile(const int R, const int C, const int f, const char *w, int64_t ahead,
-     const float *x, int64_t ldx, int64_t k, int r, float *acc)
+tile(const int R, const int C, const int P, const int f, const Block *t, int r)
 {
 	enum { MOST = TILE > ACCS ? TILE : ACCS };
 	const int64_t row = (f == WF_F32 ? 4 : 2) * PANEL;
+	const float *x = t->x + r;
 	/* the passes r share the bytes to fetch */
-	const char *next = w + ahead + r * (k / CHAINS) * row;
-	V c[MOST][CHAINS][VPP], b;
+	int64_t next = t->ahead + r * (t->k / CHAINS) * row;
+	V c[MOST][CHAINS][PAIR * VPP], b;
 	int64_t j;
 
 	UNROLL
@@ -56,43 +63,44 @@ tile(const int R, const int C, const int f, const char *w, int64_t ahead,
 		UNROLL
 	for (int q = 0; q < C; q++)
 		UNROLL
-	for (int v = 0; v < VPP; v++)
+	for (int v = 0; v < P * VPP; v++)
 		c[i][q][v] = v_set(0);
 #define STEP_K(q)                                                              \
 	do {                                                                   \
-		V u[VPP];                                                      \
+		V u[PAIR * VPP];                                               \
                                                                                \
 		UNROLL                                                         \
-		for (int v = 0; v < VPP; v++)                                  \
-			u[v] = v_weight(f, w, (j + (q)) * PANEL + v * VL);     \
+		for (int v = 0; v < P * VPP; v++)                              \
+			u[v] = v_weight(f, t->w[v / VPP] + r * row,            \
+			                (j + (q)) * PANEL + v % VPP * VL);     \
 		UNROLL                                                         \
 		for (int i = 0; i < R; i++) {                                  \
-			b = v_set(x[i * ldx + j + (q)]);                       \
+			b = v_set(x[i * t->ldx + j + (q)]);                    \
 			UNROLL                                                 \
-			for (int v = 0; v < VPP; v++)                          \
+			for (int v = 0; v < P * VPP; v++)                      \
 				c[i][q][v] = v_fma(b, u[v], c[i][q][v]);       \
 		}                                                              \
 	} while (0)
-	x += r;
-	w += r * row;
-	for (j = 0; j + r + C <= k; j += CHAINS) {
+	for (j = 0; j + r + C <= t->k; j += CHAINS) {
 		UNROLL
-		for (int q = 0; q < C; q++)
-			__builtin_prefetch(next + (j / CHAINS * C + q) * row);
+		for (int q = 0; q < P * C; q++)
+			__builtin_prefetch(t->w[q / C] + next +
+			                   (j / CHAINS * C + q % C) * row);
 		UNROLL
 		for (int q = 0; q < C; q++)
 			STEP_K(q);
 	}
 	UNROLL
 	for (int q = 0; q < C; q++)
-		if (j + r + q < k)
+		if (j + r + q < t->k)
 			STEP_K(q);
 #undef STEP_K
 	UNROLL
 	for (int i = 0; i < R; i++)
 		UNROLL
-	for (int v = 0; v < VPP; v++) {
-		float *to = acc + i * PANEL + v * VL;
+	for (int v = 0; v < P * VPP; v++) {
+		float *to = t->acc + v / VPP * t->rows * PANEL + i * PANEL +
+		            v % VPP * VL;
 
 		b = v_load(to);
 		UNROLL
@@ -104,29 +112,28 @@ tile(const int R, const int C, const int f, const char *w, int64_t ahead,
 
 /* All chains of R rows. */
 INLINE void
-rows_of(const int R, const int f, const char *w, int64_t ahead, const float *x,
-        int64_t ldx, int64_t k, float *acc)
+rows_of(const int R, const int P, const int f, const Block *t)
 {
-	const int C = R * VPP * 4 <= ACCS ? 4 : R * VPP * 2 <= ACCS ? 2 : 1;
+	const int N = R * P * VPP;
+	const int C = N * 4 <= ACCS ? 4 : N * 2 <= ACCS ? 2 : 1;
 
 	if (R <= TILE)
 		for (int r = 0; r < CHAINS; r += C)
-			tile(R, C, f, w, ahead, x, ldx, k, r, acc);
+			tile(R, C, P, f, t, r);
 }
 
 /* Any number of rows, in tiles of about equal height. */
 INLINE void
-tiles(const int f, int64_t rows, const char *w, int64_t ahead, const float *x,
-      int64_t ldx, int64_t k, float *acc)
+tiles(const int P, const int f, Block *t)
 {
-	int64_t left = (rows + TILE - 1) / TILE, n;
+	int64_t rows = t->rows, left = (rows + TILE - 1) / TILE, n;
 
-	for (; left > 0; left--, rows -= n, x += n * ldx, acc += n * PANEL) {
+	for (; left > 0; left--, rows -= n) {
 		n = (rows + left - 1) / left;
 		switch (n) {
 #define CASE(R)                                                                \
 	case R:                                                                \
-		rows_of(R, f, w, ahead, x, ldx, k, acc);                       \
+		rows_of(R, P, f, t);                                           \
 		break
 			CASE(1);
 			CASE(2);
@@ -142,62 +149,69 @@ tiles(const int f, int64_t rows, const char *w, int64_t ahead, const float *x,
 			CASE(12);
 #undef CASE
 		}
-		ahead = 0; /* fetched once */
+		t->x += n * t->ldx;
+		t->acc += n * PANEL;
+		t->ahead = 0; /* fetched once */
 	}
 }
 
-typedef void TilesFn(int64_t rows, const char *w, int64_t ahead, const float *x,
-                     int64_t ldx, int64_t k, float *acc);
+typedef void TilesFn(Block *);
 
-static void
-tiles_f32(int64_t rows, const char *w, int64_t ahead, const float *x,
-          int64_t ldx, int64_t k, float *acc)
-{
-	tiles(WF_F32, rows, w, ahead, x, ldx, k, acc);
-}
+#define TILES(fn, P, f)                                                        \
+	static void fn(Block *t)                                               \
+	{                                                                      \
+		tiles(P, f, t);                                                \
+	}
 
-static void
-tiles_f16(int64_t rows, const char *w, int64_t ahead, const float *x,
-          int64_t ldx, int64_t k, float *acc)
-{
-	tiles(WF_F16, rows, w, ahead, x, ldx, k, acc);
-}
+TILES(one_f32, 1, WF_F32)
+TILES(one_f16, 1, WF_F16)
+TILES(one_bf16, 1, WF_BF16)
+TILES(pair_f32, PAIR, WF_F32)
+TILES(pair_f16, PAIR, WF_F16)
+TILES(pair_bf16, PAIR, WF_BF16)
 
-static void
-tiles_bf16(int64_t rows, const char *w, int64_t ahead, const float *x,
-           int64_t ldx, int64_t k, float *acc)
-{
-	tiles(WF_BF16, rows, w, ahead, x, ldx, k, acc);
-}
+static TilesFn *const tiles_fn[][2] = {
+	[WF_F32] = {one_f32, pair_f32},
+	[WF_F16] = {one_f16, pair_f16},
+	[WF_BF16] = {one_bf16, pair_bf16},
+};
 
-/* acc [rows][PANEL] = x [rows, k] . panel, of a float format */
+/* acc [n][rows][PANEL] = x [rows, k] . panels w[0..n), of a float format */
 static void
-float_sums(WFormat f, const char *panel, const float *x, int64_t rows,
+float_sums(WFormat f, const char *const *w, int n, const float *x, int64_t rows,
            int64_t k, float *acc)
 {
-	TilesFn *fn = f == WF_F16    ? tiles_f16
-	              : f == WF_BF16 ? tiles_bf16
-	                             : tiles_f32;
+	int64_t done = 0, bytes;
 
-	memset(acc, 0, (size_t)rows * PANEL * sizeof *acc);
+	memset(acc, 0, (size_t)(n * rows) * PANEL * sizeof *acc);
 	for (int64_t k0 = 0; k0 < k; k0 += KC) {
-		int64_t n = MIN(KC, k - k0), bytes = panel_bytes(f, n);
+		Block t = {.k = MIN(KC, k - k0),
+		           .ldx = k,
+		           .rows = rows,
+		           .x = x + k0,
+		           .acc = acc};
 
-		fn(rows, panel, bytes, x + k0, k, n, acc);
-		panel += bytes;
+		for (int i = 0; i < n; i++)
+			t.w[i] = w[i] + done;
+		bytes = t.ahead = panel_bytes(f, t.k);
+		tiles_fn[f][n > 1](&t);
+		done += bytes;
 	}
 }
 
 /* Rows of x that fit the second-level cache, in whole tiles. */
 static int64_t
-band_rows(int64_t k)
+band_rows(WFormat f, int64_t k)
 {
-	int64_t rows = BANDBYTES / (int64_t)sizeof(float) / MAX(k, 1);
+	int64_t row = MAX(k, 1) * (wformat_rounds(f) ? 1 : (int)sizeof(float));
+	int64_t tile = wformat_rounds(f) ? ROUNDED_ROWS : TILE;
 
-	return MIN(BAND, MAX(rows / TILE, 4) * TILE);
+	return MIN(BAND, MAX(BANDBYTES / row / tile, 4) * tile);
 }
 
 _Static_assert(BAND % TILE == 0 && BAND >= 4 * TILE, "whole tiles");
+_Static_assert(BAND % ROUNDED_ROWS == 0 && ROUNDED_ROWS % ITILE == 0,
+               "whole tiles");
 
 /* acc [rows][PANEL] += bias of outputs at.. (or NULL), then act */
 static void
@@ -231,7 +245,7 @@ put(float *y, int64_t ldy, const float *acc, int64_t rows, int64_t n,
 	}
 }
 
-/* x of a step, and as integers if its format asks for them. */
+/* x of a step, or as integers if its format asks for them. */
 typedef struct Input {
 	WFormat f;
 	int64_t m, k, bytes; /* of a panel */
@@ -240,7 +254,8 @@ typedef struct Input {
 } Input;
 
 _Static_assert((int)MATMUL_X == GATED_X && (int)MATMUL_FORMAT == GATED_FORMAT &&
-                       (int)MATMUL_M == GATED_M && (int)MATMUL_K == GATED_K,
+                       (int)MATMUL_M == GATED_M && (int)MATMUL_K == GATED_K &&
+                       (int)MATMUL_ROUNDED == GATED_ROUNDED,
                "input() and matmul_scratch() serve both");
 
 static Input
@@ -251,22 +266,25 @@ input(const Step *s, int thread)
 	Input in = {f, d[MATMUL_M], d[MATMUL_K], panel_bytes(f, d[MATMUL_K]),
 	            s->buf[MATMUL_X]};
 
-	if (wcodec[f].block != 1)
-		in.rounded = round_rows(f, in.x, in.m, in.k,
-		                        step_scratch(s, thread));
+	if (d[MATMUL_ROUNDED]) {
+		in.rounded = rounded(s->buf[MATMUL_X], in.m, in.k);
+	} else if (wformat_rounds(f)) {
+		in.rounded = rounded(step_scratch(s, thread), in.m, in.k);
+		for (int64_t r = 0; r < in.m; r++)
+			round_row(f, in.x + r * in.k, in.k, &in.rounded, r);
+	}
 	return in;
 }
 
-/* acc [rows][PANEL] = rows r0.. of the input . panel p of w */
+/* acc [n][rows][PANEL] = rows r0.. of the input . panels */
 static void
-panel_sums(const Input *in, const char *w, int64_t p, int64_t r0, int64_t rows,
-           float *acc)
+panel_sums(const Input *in, const char *const *w, int n, int64_t r0,
+           int64_t rows, float *acc)
 {
-	w += p * in->bytes;
-	if (wcodec[in->f].block != 1)
-		int_sums(in->f, w, &in->rounded, r0, rows, in->k, acc);
+	if (wformat_rounds(in->f))
+		int_sums(in->f, w, n, &in->rounded, r0, rows, acc);
 	else
-		float_sums(in->f, w, in->x + r0 * in->k, rows, in->k, acc);
+		float_sums(in->f, w, n, in->x + r0 * in->k, rows, in->k, acc);
 }
 
 void
@@ -274,21 +292,45 @@ ISA(matmul)(const Step *s, int64_t begin, int64_t end, int thread)
 {
 	const int64_t *d = s->dim, n = d[MATMUL_N];
 	const float *bias = s->buf[MATMUL_BIAS], *res = s->buf[MATMUL_RES];
+	const char *w = s->buf[MATMUL_W];
 	Input in = input(s, thread);
-	int64_t band = band_rows(in.k);
-	float acc[BAND * PANEL];
+	int64_t band = band_rows(in.f, in.k), pair = in.m > 1 ? PAIR : 1, some;
+	float acc[PAIR * BAND * PANEL];
 
 	for (int64_t r = 0; r < in.m; r += band)
-		for (int64_t p = begin; p < end; p++) {
-			int64_t rows = MIN(band, in.m - r), at = p * PANEL;
-			int64_t wide = MIN(PANEL, n - at);
+		for (int64_t p = begin; p < end; p += some) {
+			const char *at[] = {w + p * in.bytes,
+			                    w + (p + 1) * in.bytes};
+			int64_t rows = MIN(band, in.m - r);
 
-			panel_sums(&in, s->buf[MATMUL_W], p, r, rows, acc);
-			bias_act(acc, rows, bias ? bias + at : NULL, wide,
-			         (Act)d[MATMUL_ACT]);
-			put((float *)s->buf[MATMUL_Y] + r * n + at, n, acc,
-			    rows, wide, res ? res + r * n + at : NULL);
+			some = end - p < pair ? 1 : pair;
+			panel_sums(&in, at, (int)some, r, rows, acc);
+			for (int64_t i = p; i < p + some; i++) {
+				float *a = acc + (i - p) * rows * PANEL;
+				int64_t j = i * PANEL, wide = MIN(PANEL, n - j);
+
+				bias_act(a, rows, bias ? bias + j : NULL, wide,
+				         (Act)d[MATMUL_ACT]);
+				put((float *)s->buf[MATMUL_Y] + r * n + j, n, a,
+				    rows, wide, res ? res + r * n + j : NULL);
+			}
 		}
+}
+
+/* acc [2][rows][PANEL]: both products of a panel */
+static void
+gated_sums(const Step *s, const Input *in, int64_t p, int64_t r, int64_t rows,
+           float *acc)
+{
+	const char *w[] = {(const char *)s->buf[GATED_G] + p * in->bytes,
+	                   (const char *)s->buf[GATED_U] + p * in->bytes};
+
+	if (PAIR == 2 && in->m > 1) {
+		panel_sums(in, w, 2, r, rows, acc);
+		return;
+	}
+	panel_sums(in, w, 1, r, rows, acc);
+	panel_sums(in, w + 1, 1, r, rows, acc + rows * PANEL);
 }
 
 void
@@ -297,16 +339,16 @@ ISA(gated)(const Step *s, int64_t begin, int64_t end, int thread)
 	const int64_t *d = s->dim, n = d[GATED_N];
 	const float *gb = s->buf[GATED_GBIAS], *ub = s->buf[GATED_UBIAS];
 	Input in = input(s, thread);
-	int64_t band = band_rows(in.k);
-	float g[BAND * PANEL], u[BAND * PANEL];
+	int64_t band = band_rows(in.f, in.k);
+	float g[2 * BAND * PANEL];
 
 	for (int64_t r = 0; r < in.m; r += band)
 		for (int64_t p = begin; p < end; p++) {
 			int64_t rows = MIN(band, in.m - r), at = p * PANEL;
 			int64_t wide = MIN(PANEL, n - at);
+			float *u = g + rows * PANEL;
 
-			panel_sums(&in, s->buf[GATED_G], p, r, rows, g);
-			panel_sums(&in, s->buf[GATED_U], p, r, rows, u);
+			gated_sums(s, &in, p, r, rows, g);
 			bias_act(g, rows, gb ? gb + at : NULL, wide,
 			         (Act)d[GATED_ACT]);
 			bias_act(u, rows, ub ? ub + at : NULL, wide, ACT_NONE);
@@ -358,7 +400,7 @@ ISA(embed)(const Step *s, int64_t begin, int64_t end, int thread)
 			continue;
 		}
 		w += id / PANEL * panel_bytes(f, width);
-		if (wcodec[f].block != 1)
+		if (wformat_rounds(f))
 			int_row(f, w, id % PANEL, width, s->num[EMBED_MUL], y);
 		else
 			float_row(f, w, id % PANEL, width, s->num[EMBED_MUL],

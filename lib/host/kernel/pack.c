@@ -59,6 +59,12 @@ pack_size(WFormat f, int64_t n, int64_t k)
 	return mul_size(n / PANEL + (n % PANEL != 0), panel_bytes(f, k));
 }
 
+bool
+wformat_rounds(WFormat f)
+{
+	return wcodec[f].block != 1;
+}
+
 /* ---- codecs of the float formats ---- */
 
 void

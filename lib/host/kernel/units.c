@@ -4,7 +4,7 @@
  * A grain is about what a core does in a few microseconds: below that,
  * waking another thread costs more than it saves. */
 
-#include "impl.h"
+#include "blocks.h"
 
 enum { MACS = 32768, ELEMENTS = 8192 };
 
@@ -24,17 +24,32 @@ matmul_units(const Step *s, int64_t *grain)
 	return (n + PANEL - 1) / PANEL;
 }
 
-/* x as int8 blocks, one block of all rows after another, then a float and an
- * int32 for each: see matmul_int_simd.h. */
+int64_t
+rounded_size(int64_t m, int64_t k)
+{
+	int64_t tall = MIN(m, ROUNDED_ROWS), tiles;
+
+	if (m <= 0 || k < 0)
+		return m < 0 || k < 0 ? -1 : 0;
+	tiles = mul_size(m / tall + (m % tall != 0), tall * ROUNDED_BYTES);
+	return mul_size(tiles, k / BLOCK + (k % BLOCK != 0));
+}
+
+int64_t
+round_units(const Step *s, int64_t *grain)
+{
+	*grain = grain_of(ELEMENTS / 2, s->dim[ROUND_K]);
+	return s->dim[ROUND_M];
+}
+
+/* x rounded, unless it comes so */
 int64_t
 matmul_scratch(const Step *s)
 {
-	int64_t block = wcodec[s->dim[MATMUL_FORMAT]].block;
-	int64_t blocks = (s->dim[MATMUL_K] + block - 1) / block;
+	bool own = wformat_rounds((WFormat)s->dim[MATMUL_FORMAT]) &&
+	           !s->dim[MATMUL_ROUNDED];
 
-	if (block == 1)
-		return 0;
-	return s->dim[MATMUL_M] * blocks * (block + 2 * (int64_t)sizeof(float));
+	return own ? rounded_size(s->dim[MATMUL_M], s->dim[MATMUL_K]) : 0;
 }
 
 int64_t

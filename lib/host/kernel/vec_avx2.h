@@ -8,6 +8,7 @@
  * TILE    rows of x that meet a panel at a time
  * I       VL int32; VL * 4 int8
  * ITILE   rows of x that meet a block of integers at a time
+ * PAIR    panels that meet a tile at a time: 1 or 2
  * NARROW_UNSIGNED, WIDE_UNSIGNED  how i_dot() wants weights of up to 6 bits,
  *         and of 8
  * HAS_PAIRS  int16 sums, i_pairs() and its like, pay where they fit
@@ -22,7 +23,7 @@
 
 #define ISA(fn) fn##_avx2
 
-enum { VL = 8, ACCS = 12, TILE = 6, ITILE = 4 };
+enum { VL = 8, ACCS = 12, TILE = 6, ITILE = 4, PAIR = 1 };
 enum { NARROW_UNSIGNED = 1, WIDE_UNSIGNED = 0 };
 #define HAS_PAIRS 1
 
@@ -179,6 +180,12 @@ i_load(const void *p)
 	return _mm256_loadu_si256(p);
 }
 
+static inline I
+i_zero(void)
+{
+	return _mm256_setzero_si256();
+}
+
 /* Four bytes in every lane. */
 static inline I
 i_four(const void *p)
@@ -199,15 +206,19 @@ i_pairs(I x, I w)
 static inline I
 i_add_pairs(I p, I q)
 {
-	return _mm256_add_epi16(p, q);
+	p = _mm256_add_epi16(p, q);
+	__asm__ volatile("" : "+x"(p));
+	return p;
 }
 
-/* acc + the pairs of each lane */
+/* acc + the pairs of each lane, and at once: compilers would regroup long
+ * sums and spill what they are made of */
 static inline I
 i_fold(I acc, I p)
 {
-	return _mm256_add_epi32(acc,
-	                        _mm256_madd_epi16(p, _mm256_set1_epi16(1)));
+	acc = _mm256_add_epi32(acc, _mm256_madd_epi16(p, _mm256_set1_epi16(1)));
+	__asm__ volatile("" : "+x"(acc));
+	return acc;
 }
 
 /* acc + the four products of x (int8) and w in each lane; u: w is unsigned,
@@ -256,6 +267,16 @@ b_lookup(const uint8_t *table, B index)
 	I t = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)table));
 
 	return (B)_mm256_shuffle_epi8(t, (I)index);
+}
+
+/* b where `bit` of the byte of bits is set, else a */
+static inline B
+b_pick(B a, B b, B bits, const int bit)
+{
+	/* the upper bit decides; what comes from the byte below stays below */
+	I top = _mm256_slli_epi16((I)bits, 7 - bit);
+
+	return (B)_mm256_blendv_epi8((I)a, (I)b, top);
 }
 
 /* Whole numbers in [-128, 127] as bytes. */

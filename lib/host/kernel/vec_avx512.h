@@ -11,7 +11,7 @@
 
 #define ISA(fn) fn##_avx512
 
-enum { VL = 16, ACCS = 24, TILE = 12, ITILE = 8 };
+enum { VL = 16, ACCS = 24, TILE = 12, ITILE = 8, PAIR = 2 };
 enum { NARROW_UNSIGNED = 1, WIDE_UNSIGNED = 1 };
 #define HAS_PAIRS 0
 
@@ -225,6 +225,16 @@ b_lookup(const uint8_t *table, B index)
 	I t = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)table));
 
 	return (B)_mm512_shuffle_epi8(t, (I)index);
+}
+
+/* b where `bit` of the byte of bits is set, else a */
+static inline B
+b_pick(B a, B b, B bits, const int bit)
+{
+	__mmask64 m = _mm512_test_epi8_mask((I)bits,
+	                                    _mm512_set1_epi8((char)(1 << bit)));
+
+	return (B)_mm512_mask_blend_epi8(m, (I)a, (I)b);
 }
 
 /* Whole numbers in [-128, 127] as bytes. */

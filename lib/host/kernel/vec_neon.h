@@ -11,7 +11,7 @@
 
 #define ISA(fn) fn##_neon
 
-enum { VL = 4, ACCS = 24, TILE = 6, ITILE = 4 };
+enum { VL = 4, ACCS = 24, TILE = 6, ITILE = 4, PAIR = 1 };
 enum { NARROW_UNSIGNED = 0, WIDE_UNSIGNED = 0 };
 #define HAS_PAIRS 0
 
@@ -218,6 +218,13 @@ static inline B
 b_lookup(const uint8_t *table, B index)
 {
 	return vqtbl1q_u8(vld1q_u8(table), index);
+}
+
+/* b where `bit` of the byte of bits is set, else a */
+static inline B
+b_pick(B a, B b, B bits, const int bit)
+{
+	return vbslq_u8(vtstq_u8(bits, vdupq_n_u8((uint8_t)(1 << bit))), b, a);
 }
 
 /* Whole numbers in [-128, 127] as bytes. */
