@@ -22,6 +22,7 @@ main(int argc, char **argv)
 		{'c', "ctx-len",        INT,    &o.ctx_len,        "N",    "positions of the cache", "ctx-size context-length", 1, 1 << 26},
 		{'s', "seq-len",        TEXT,   &o.seq_len,        "N,...", "tokens of a row of an encoder; several lengths give several programs", "max-seq-len"},
 		{0,   "shape",          LIST,   &o.shape,          "SYMBOL=N", "size of a dimension that has no option of its own"},
+		{0,   "max-dynamic-bytes", INT, &o.max_dynamic_bytes, "N",    "memory for what can only be sized at run time", NULL, 1, 1e15},
 		{.help = "Formats"},
 		{'w', "weights",        TEXT,   &o.weights,        "TYPE", "keep matrices in this type, not the model's; PATTERN=TYPE,... for some", "quantize"},
 		{0,   "mxfp6-matmul",   WORD,   &o.weights,        "mxfp6", "the same as --weights mxfp6", "mxfp6"},

@@ -144,13 +144,15 @@ typedef struct qe_compile {
 	const char *kv_cache_dtype; /* likewise */
 	const char *const *shape;   /* sizes of other symbols: "NAME=N" */
 	int64_t threads;            /* while compiling; 0: one per core */
+	int64_t max_dynamic_bytes;  /* what is sized at run time may take */
 } qe_compile;
 #define QE_COMPILE_INIT                                                        \
 	((qe_compile){.in = "-",                                               \
 	              .out = "-",                                              \
 	              .batch_size = 1,                                         \
 	              .prompt_len = 32,                                        \
-	              .ctx_len = 128})
+	              .ctx_len = 128,                                          \
+	              .max_dynamic_bytes = (int64_t)1 << 30})
 bool qe_qnn_compile(qe_ctx *, const qe_compile *);
 
 /* Stage 6: runs a package.  What comes in decides what is done: `input`

@@ -39,8 +39,17 @@ chunk_new(Arena *a, size_t need)
 	if (!k)
 		qe_nomem();
 	k->size = size;
+	a->bytes += size;
 	k->next = a->chunk;
 	return a->chunk = k;
+}
+
+size_t
+arena_room(const Arena *a)
+{
+	if (!a->most)
+		return SIZE_MAX;
+	return a->bytes < a->most ? a->most - a->bytes : 0;
 }
 
 void *

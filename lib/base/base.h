@@ -26,6 +26,8 @@ typedef struct Dict Dict;
 struct Arena {
 	struct Chunk *chunk; /* newest first */
 	struct Defer *defer; /* run newest first, before chunks go */
+	size_t bytes, most;  /* of all chunks; and a bound, 0: none, for those
+	                      * who ask arena_room() before they take much */
 };
 
 struct qe_ctx {
@@ -58,6 +60,7 @@ void *arena_copy(Arena *, const void *, size_t size);
 char *arena_str(Arena *, const char *fmt, ...) PRINTF(2, 3);
 char *arena_dup(Arena *, const char *);
 char *arena_span(Arena *, Span); /* a terminated copy */
+size_t arena_room(const Arena *);
 void arena_defer(Arena *, void (*fn)(void *), void *arg);
 void arena_free(Arena *);
 

@@ -119,7 +119,7 @@ make_programs(Compile *k)
 	for (int i = 0; i < k->o->nspec; i++) {
 		tell_refs(k->c, k->g[i]);
 		if (!emit_program(k->c, k->image, k->weights, k->g[i],
-		                  &k->o->spec[i]))
+		                  &k->o->spec[i], k->o->late))
 			return note(k->c, "specialization %s",
 			            k->o->spec[i].name);
 	}
@@ -134,9 +134,15 @@ io_json(Arena *a, const Value *v)
 
 	json_put_str(o, "name", v->name);
 	json_put_str(o, "dtype", dtypes[v->type].name);
+	if (v->kind != VALUE_TENSOR)
+		json_put_str(o, "kind",
+		             v->kind == VALUE_SEQUENCE ? "sequence"
+		                                       : "optional");
 	for (int i = 0; i < v->shape.rank; i++)
-		json_push(dims, json_object_new_int64(v->shape.dim[i]));
-	json_put(o, "shape", json_share(dims));
+		json_push(dims, v->shape.dim[i] < 0 ? NULL
+		                                    : json_object_new_int64(
+							      v->shape.dim[i]));
+	json_put(o, "shape", v->shape.rank < 0 ? NULL : json_share(dims));
 	return json_share(o);
 }
 
@@ -173,6 +179,7 @@ describe(Compile *k)
 	json_put_int(mem, "weights", k->image->weights);
 	json_put_int(mem, "arena", k->image->arena);
 	json_put_int(mem, "retained_state", k->image->state);
+	json_put_int(mem, "sized_at_run_time", k->image->late);
 	json_put(m, "memory_bytes", json_share(mem));
 	json_put_str(m, "kv_cache_dtype",
 	             k->image->states->n ? cformat_name(k->image->cache)

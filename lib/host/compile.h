@@ -22,6 +22,12 @@ Graph *specialise(Ctx *, Arena *, const Graph *g, const Spec *);
 
 /* ---- match.c: looking at a graph ---- */
 
+/* Sizes are known before a run: dense elements of a fixed shape. */
+bool is_planned(const Value *);
+bool node_planned(const Node *);
+/* node_planned(), and shapes broadcast as they do since opset 7. */
+bool is_plain(const Node *);
+bool is_last_softmax(const Node *); /* a Softmax over the last axis alone */
 Node *made_by(const Value *, const char *type); /* NULL: by something else */
 Node *made_by_host(const Value *, const char *kernel);
 Value *skip_views(Value *); /* what it is a view of, or v itself */
@@ -128,7 +134,9 @@ int64_t plan_arena(Arena *scratch, Life *life, int n);
 /* ---- emit.c ---- */
 
 typedef struct Emit Emit;
-/* Appends g's program, named by spec, to the image. */
-bool emit_program(Ctx *, Image *, Weights *, Graph *g, const Spec *);
+/* Appends g's program, named by spec, to the image; what is sized at run time
+ * may take `late` bytes. */
+bool emit_program(Ctx *, Image *, Weights *, Graph *g, const Spec *,
+                  int64_t late);
 
 #endif

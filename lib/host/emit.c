@@ -35,6 +35,7 @@ struct Emit {
 	size_t caplife;
 	int step; /* the one being made */
 	StepRow *row;
+	int64_t late; /* bytes that values sized at run time may take */
 	int (*patch)[STEP_BUF]; /* life of each buffer of each step, 0: none */
 	bool ok;
 };
@@ -64,6 +65,10 @@ make_home(Emit *e, Value *v)
 
 	if (h->space != SPACE_NONE)
 		return h;
+	if (!is_planned(v)) {
+		h->space = SPACE_LATE;
+		return h;
+	}
 	h->space = SPACE_ARENA;
 	h->life = new_life(e, bytes_of(v));
 	return h;
@@ -86,10 +91,11 @@ home_of(Emit *e, Value *v)
 {
 	Home *h = &e->home[v->mark];
 
+	if (h->space == SPACE_NONE && !is_planned(v))
+		h->space = SPACE_LATE;
 	if (h->space == SPACE_NONE)
-		*h = weight_home(e,
-		                 weights_plain(e->c, e->weights, e->g, v,
-		                               is_real(v) ? DT_F32 : v->type));
+		*h = weight_home(e, weights_plain(e->c, e->weights, e->g, v,
+		                                  v->type));
 	return *h;
 }
 
@@ -506,19 +512,35 @@ static void (*const emit_kernel[K_COUNT])(Emit *, Node *) = {
 
 /* ---- reference operators ---- */
 
+static Graph *
+refs(Emit *e)
+{
+	if (e->ref)
+		return e->ref;
+	e->ref = graph_new(e->image->mem, "refs");
+	for (int i = 0; i < e->g->nopset; i++)
+		graph_import(e->ref, e->g->opset[i].domain,
+		             e->g->opset[i].version);
+	return e->ref;
+}
+
 /* A value of the reference graph that stands for v. */
 static Value *
 ref_value(Emit *e, Value *v, bool made)
 {
-	Value *r = v ? value_find(e->ref, v->name) : NULL;
+	Graph *g = refs(e);
+	Value *r = v ? value_find(g, v->name) : NULL;
 
 	if (!v || r)
 		return r;
-	r = value_new(e->ref, v->name, v->type, &v->shape);
-	if (value_is_const(v) && v->data.mem && v->data.len <= 64)
+	r = value_new(g, v->name, v->type, &v->shape);
+	r->kind = v->kind;
+	r->item = v->item; /* of an input: the type of what it may hold */
+	if (value_is_const(v) && v->data.mem &&
+	    (v->data.len <= 64 || v->type == DT_STRING))
 		r->data = v->data;
 	else if (!made) /* by a kernel, or outside */
-		PUSH(e->ref->mem, e->ref->in, e->ref->nin, e->ref->capin, r);
+		PUSH(g->mem, g->in, g->nin, g->capin, r);
 	return r;
 }
 
@@ -538,6 +560,8 @@ emit_ref_value(Emit *e, Value *v, bool made)
 		h = *make_home(e, v);
 	else if (v && !value_is_const(r))
 		h = home_of(e, v);
+	if (h.space == SPACE_LATE)
+		e->image->late = e->late;
 	if (h.space == SPACE_ARENA) {
 		e->life[h.life].to = e->step;
 		h.off = -1 - h.life; /* patched like the steps */
@@ -550,31 +574,21 @@ static void
 emit_ref(Emit *e, Node *n)
 {
 	Image *m = e->image;
-	Value **io = NEWV(&e->mem, Value *, n->nin + n->nout + 1);
+	Value **io = NEWV(&e->mem, Value *, n->nin + n->nout + 1), **used;
+	int nused = node_captures(&e->mem, n, &used);
 	Node *r;
 
-	if (!e->ref) {
-		e->ref = graph_new(m->mem, "refs");
-		for (int i = 0; i < e->g->nopset; i++)
-			graph_import(e->ref, e->g->opset[i].domain,
-			             e->g->opset[i].version);
-	}
-	for (int i = 0; i < n->nin + n->nout; i++) {
-		Value *v = i < n->nin ? n->in[i] : n->out[i - n->nin];
-
-		if (v && (v->kind != VALUE_TENSOR || v->type == DT_STRING))
-			e->ok = fail(
-				e->c, QE_INPUT,
-				"node '%s' (%s): the host backend has no %s values",
-				n->name, n->type,
-				v->type == DT_STRING ? "string" : "sequence");
-		io[i] = ref_value(e, v, i >= n->nin);
-	}
+	for (int i = 0; i < n->nin + n->nout; i++)
+		io[i] = ref_value(e, i < n->nin ? n->in[i] : n->out[i - n->nin],
+		                  i >= n->nin);
+	if (!node_planned(n))
+		m->late = e->late;
 	e->row->kernel = STEP_REF;
-	e->row->dim[0] = e->ref->nnode;
+	e->row->dim[0] = refs(e)->nnode;
 	e->row->dim[1] = n->nin;
 	e->row->dim[2] = n->nout;
 	e->row->dim[3] = (int64_t)(m->refs->n / sizeof(RefRow));
+	e->row->dim[4] = nused;
 	r = node_new(e->ref, n->domain, n->type, n->nin, io, n->nout,
 	             io + n->nin);
 	r->name = n->name;
@@ -584,6 +598,8 @@ emit_ref(Emit *e, Node *n)
 		emit_ref_value(e, n->in[i], false);
 	for (int i = 0; i < n->nout; i++)
 		emit_ref_value(e, n->out[i], true);
+	for (int i = 0; i < nused; i++)
+		emit_ref_value(e, used[i], false);
 }
 
 /* ---- the program ---- */
@@ -651,14 +667,19 @@ state_of(Emit *e, const Value *v)
 }
 
 static void
-add_io(Emit *e, const Value *v, bool output, int *nio)
+add_io(Emit *e, Value *v, bool output, int *nio)
 {
-	Home h = e->home[v->mark];
+	Home h = home_of(e, v);
 	IORow row = {.name = image_text(e->image, v->name),
 	             .type = (uint32_t)v->type,
 	             .rank = (uint32_t)v->shape.rank,
+	             .kind = (uint32_t)v->kind,
 	             .output = output};
 
+	if (h.space == SPACE_LATE) { /* a value of that name */
+		ref_value(e, v, v->from != NULL);
+		e->image->late = e->late;
+	}
 	memcpy(row.dim, v->shape.dim, sizeof row.dim);
 	row.at = (Place){.space = h.space,
 	                 .off = h.space == SPACE_ARENA ? -1 - h.life : h.off};
@@ -766,6 +787,17 @@ number_values(Graph *g)
 			((Value *)g->value->item[i].value)->mark = n++;
 }
 
+/* Its outputs are made once, while the weights are packed. */
+static bool
+makes_weights(const Node *n)
+{
+	for (int i = 0; i < n->nout; i++)
+		if (n->out[i] &&
+		    (!is_weight(n->out[i]) || !is_planned(n->out[i])))
+			return false;
+	return true;
+}
+
 static bool
 emit_all(Emit *e, const Spec *spec)
 {
@@ -781,8 +813,7 @@ emit_all(Emit *e, const Spec *spec)
 	if (!begin_inputs(e))
 		return false;
 	for (int i = 0; i < e->g->nnode; i++)
-		if (!is_weight(e->g->node[i]->nout ? e->g->node[i]->out[0]
-		                                   : NULL) &&
+		if (!makes_weights(e->g->node[i]) &&
 		    !emit_node(e, e->g->node[i]))
 			return false;
 	if (!keep_states(e))
@@ -807,9 +838,11 @@ emit_all(Emit *e, const Spec *spec)
 }
 
 bool
-emit_program(Ctx *c, Image *image, Weights *weights, Graph *g, const Spec *spec)
+emit_program(Ctx *c, Image *image, Weights *weights, Graph *g, const Spec *spec,
+             int64_t late)
 {
 	Emit e = {.c = c,
+	          .late = late,
 	          .image = image,
 	          .weights = weights,
 	          .g = g,

@@ -19,7 +19,7 @@ run(Ctx *c, Graph *g, const Fusion *f, int *hits)
 	graph_count_uses(g);
 	for (int i = g->nnode - 1; i >= 0; i--) {
 		if (!is_op(g->node[i], f->domain, f->type) ||
-		    !f->fn(c, g, g->node[i]))
+		    !is_plain(g->node[i]) || !f->fn(c, g, g->node[i]))
 			continue;
 		++*hits;
 		graph_count_uses(g);

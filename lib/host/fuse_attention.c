@@ -648,11 +648,10 @@ fuse_attention(Ctx *c, Graph *g, Node *n)
 	Value *p = n->in[0];
 	Node *soft =
 		made_by(made_by(p, "Slice") ? p->from->in[0] : p, "Softmax");
-	int64_t axis = soft ? attr_int(soft, "axis", -1) : 0;
 	Scores s = {.scale = 1};
 
 	(void)c;
-	if (!soft || (axis != -1 && axis != 3) || n->out[0]->type != DT_F32 ||
+	if (!soft || !is_last_softmax(soft) || n->out[0]->type != DT_F32 ||
 	    n->in[1]->shape.rank != 4)
 		return false;
 	p = take_sink(soft, p, &s);

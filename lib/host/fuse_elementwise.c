@@ -162,11 +162,8 @@ fuse_unary(Ctx *c, Graph *g, Node *n)
 bool
 fuse_softmax(Ctx *c, Graph *g, Node *n)
 {
-	int64_t axis = attr_int(n, "axis", -1), rank = n->in[0]->shape.rank;
-
 	(void)c;
-	if (n->in[0]->type != DT_F32 || rank < 1 ||
-	    (axis != -1 && axis != rank - 1))
+	if (n->in[0]->type != DT_F32 || !is_last_softmax(n))
 		return false;
 	host_node(g, "softmax", 1, n->in, n->out[0]);
 	return true;

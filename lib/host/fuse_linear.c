@@ -15,7 +15,7 @@ fuse_linear(Ctx *c, Graph *g, Node *n)
 	Node *h;
 
 	(void)c;
-	if (!is_real(x) || w->shape.rank != 2 || x->shape.rank < 2 ||
+	if (x->type != DT_F32 || w->shape.rank != 2 || x->shape.rank < 2 ||
 	    !is_weight(w) || is_weight(x))
 		return false;
 	h = host_node(g, "matmul", 4, (Value *[]){x, w, NULL, NULL}, out);
@@ -30,12 +30,13 @@ fuse_gemm(Ctx *c, Graph *g, Node *n)
 	Node *h;
 
 	(void)c;
-	if (!is_real(x) || !is_weight(w) || is_weight(x) ||
+	if (x->type != DT_F32 || !is_weight(w) || is_weight(x) ||
 	    attr_int(n, "transA", 0) || attr_float(n, "alpha", 1) != 1 ||
 	    (b && attr_float(n, "beta", 1) != 1))
 		return false;
-	if (b &&
-	    (!is_weight(b) || shape_count(&b->shape) != last_dim(n->out[0])))
+	if (b && (!is_weight(b) || b->shape.rank < 1 ||
+	          last_dim(b) != last_dim(n->out[0]) ||
+	          shape_count(&b->shape) != last_dim(b)))
 		return false;
 	h = host_node(g, "matmul", 4, (Value *[]){x, w, b, NULL}, n->out[0]);
 	attr_set_int(g, h, "transb", attr_int(n, "transB", 0));
@@ -152,8 +153,8 @@ fuse_embed(Ctx *c, Graph *g, Node *n)
 	Value *table = n->in[0], *ids = n->in[1];
 
 	(void)c;
-	if (!is_real(table) || table->shape.rank != 2 || !is_weight(table) ||
-	    is_weight(ids) || ids->type != DT_I64 ||
+	if (n->out[0]->type != DT_F32 || table->shape.rank != 2 ||
+	    !is_weight(table) || is_weight(ids) || ids->type != DT_I64 ||
 	    attr_int(n, "axis", 0) != 0)
 		return false;
 	host_node(g, "embed", 2, (Value *[]){ids, table}, n->out[0]);

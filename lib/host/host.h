@@ -34,6 +34,7 @@ typedef struct HostOptions {
 	const char *weights; /* "int8" or "lm_head=int8,*=mxfp6"; NULL: as is */
 	const char *cache;   /* format of the retained keys; NULL: as is */
 	int threads;         /* for packing; 0: one per core */
+	int64_t late;        /* bytes that values sized at run time may take */
 	const QpcMember *extra; /* more members of the package, and */
 	const Span *extra_data; /* their bytes */
 	int nextra;
@@ -54,7 +55,10 @@ typedef struct HostIO {
 	enum ValueKind kind;
 	DType type;
 	Shape shape;
-	void *data; /* dense, row-major, the session's memory */
+	void *data;  /* dense, row-major, the session's memory; or NULL: */
+	Value *late; /* sized at run time: the caller puts an input's type,
+	              * shape, bytes or items there, which outlive the run,
+	              * and finds an output's, until the next run */
 	bool output;
 } HostIO;
 
@@ -114,6 +118,7 @@ bool host_limits(Ctx *, HostModel *m, HostLimits *);
 int64_t host_arena_bytes(const HostModel *);
 int64_t host_state_bytes(const HostModel *);
 int64_t host_weight_bytes(const HostModel *);
+int64_t host_late_bytes(const HostModel *); /* the bound; 0: all is planned */
 const char *host_isa(const HostModel *);
 int host_threads(const HostModel *);
 

@@ -54,7 +54,8 @@ image_write(Image *m, Buf *out)
 	               .panel = PANEL,
 	               .arena = m->arena,
 	               .weights = m->weights,
-	               .state = m->state};
+	               .state = m->state,
+	               .late = m->late};
 
 	for (int i = 0; i < K_COUNT; i++) {
 		KernelRow row = {image_text(m, all[i].name)};

@@ -13,16 +13,60 @@ is_op(const Node *n, const char *domain, const char *type)
 	       strcmp(n->domain, domain) == 0;
 }
 
+bool
+is_planned(const Value *v)
+{
+	return v->kind == VALUE_TENSOR && v->type && v->type != DT_STRING &&
+	       shape_known(&v->shape);
+}
+
+bool
+node_planned(const Node *n)
+{
+	if (n->op && n->op->flags & (CONTROL | DYNAMIC))
+		return false;
+	for (int i = 0; i < n->nin; i++)
+		if (n->in[i] && !is_planned(n->in[i]))
+			return false;
+	for (int i = 0; i < n->nout; i++)
+		if (n->out[i] && !is_planned(n->out[i]))
+			return false;
+	return n->nout > 0 && n->out[0];
+}
+
+bool
+is_plain(const Node *n)
+{
+	return node_planned(n) &&
+	       !(attr_int(n, "broadcast", 0) && attr_find(n, "axis"));
+}
+
+bool
+is_last_softmax(const Node *n)
+{
+	int64_t axis = attr_int(n, "axis", n->op->since < 13 ? 1 : -1),
+		rank = n->in[0]->shape.rank;
+
+	return rank > 0 && (axis == -1 || axis == rank - 1);
+}
+
+static Node *
+maker(const Value *v, const char *domain, const char *type)
+{
+	return v && is_op(v->from, domain, type) && is_plain(v->from) ? v->from
+	                                                              : NULL;
+}
+
 Node *
 made_by(const Value *v, const char *type)
 {
-	return v && is_op(v->from, "", type) ? v->from : NULL;
+	return maker(v, "", type);
 }
 
 Node *
 made_by_host(const Value *v, const char *kernel)
 {
-	return v && is_op(v->from, HOST_DOMAIN, kernel) ? v->from : NULL;
+	return maker(v, HOST_DOMAIN, kernel);
 }
 
 Value *
@@ -84,6 +128,9 @@ const_number(const Value *v, double *x)
 		return true;
 	case DT_I32:
 		*x = *(const int32_t *)v->data.mem;
+		return true;
+	case DT_BOOL:
+		*x = *(const uint8_t *)v->data.mem != 0;
 		return true;
 	default:
 		return false;

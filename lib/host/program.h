@@ -16,7 +16,7 @@
 
 #include "host.h"
 
-enum { PROGRAM_VERSION = 1 };
+enum { PROGRAM_VERSION = 2 };
 #define PROGRAM_MAGIC "QEFFHOST"
 
 typedef enum Space {
@@ -24,7 +24,8 @@ typedef enum Space {
 	SPACE_ARENA,
 	SPACE_WEIGHTS,
 	SPACE_STATE,
-	SPACE_COUNT
+	SPACE_COUNT,
+	SPACE_LATE = SPACE_COUNT /* sized at run time: see late.h */
 } Space;
 
 typedef struct Place {
@@ -42,6 +43,7 @@ typedef struct ImageHead {
 	char magic[8];
 	uint32_t version, panel;
 	int64_t arena, weights, state; /* bytes */
+	int64_t late; /* bytes that values sized at run time may take */
 	TableHead programs, ios, steps, refs, kernels, text;
 } ImageHead;
 
@@ -52,15 +54,16 @@ typedef struct ProgramRow {
 	uint32_t ref;         /* member refs-<ref>.onnx, 0: none */
 } ProgramRow;
 
+/* rank UINT32_MAX, dim -1, type DT_NONE: not known before a run */
 typedef struct IORow {
-	uint32_t name, type, rank, output;
+	uint32_t name, type, rank, output, kind, pad;
 	int64_t dim[MAXRANK];
 	Place at;
 } IORow;
 
 /* kernel: row of the kernels table (names of kernels.def), or STEP_REF: node
  * dim[0] of the reference graph, whose dim[1] inputs and dim[2] outputs are
- * the refs from dim[3]. */
+ * the refs from dim[3], followed by dim[4] for node_captures(). */
 enum { STEP_REF = UINT16_MAX };
 typedef struct StepRow {
 	uint32_t kernel, name;
@@ -91,6 +94,7 @@ typedef struct Image {
 	size_t capref;
 	int64_t weights; /* set at the end */
 	CFormat cache;   /* for retained keys and values; CF_COUNT: as typed */
+	int64_t late;    /* bound of what is sized at run time; 0: nothing is */
 } Image;
 
 /* A retained tensor: an input X with an output X_RetainedState. */

@@ -5,7 +5,10 @@
  * is folded.  Kernels compute in float32, so 16-bit float values become
  * float32 on the way: constants through a Cast that the packing of weights
  * sees through, inputs and outputs through a Cast at the border; retained
- * inputs are float32 here and stored as State says. */
+ * inputs are float32 here and stored as State says.
+ *
+ * What has no size then - an input's symbol without a number, whatever
+ * depends on the values of others - stays so and is sized at run time. */
 
 #include "compile.h"
 #include "op.h"
@@ -36,28 +39,38 @@ bound(const Spec *s, const char *sym)
 }
 
 static bool
-bind_input(Ctx *c, Value *v, const Spec *s)
+bind_input(Ctx *c, const Graph *g, Value *v, const Spec *s)
 {
-	if (v->kind != VALUE_TENSOR || v->shape.rank < 0)
-		return fail(c, QE_INPUT, "input '%s': its rank is not known",
-		            v->name);
-	for (int i = 0; i < v->shape.rank; i++) {
-		const char *sym = v->sym ? v->sym[i] : NULL;
-
-		if (v->shape.dim[i] >= 0)
-			continue;
-		if (!sym)
-			return fail(
-				c, QE_INPUT,
-				"input '%s': dimension %d is not known and has no name",
-				v->name, i);
-		if ((v->shape.dim[i] = bound(s, sym)) < 0)
-			return fail(c, QE_INPUT,
-			            "input '%s': no size given for '%s'",
-			            v->name, sym);
-	}
+	for (int i = 0; i < v->shape.rank; i++)
+		if (v->shape.dim[i] < 0 && v->sym && v->sym[i])
+			v->shape.dim[i] = bound(s, v->sym[i]);
 	v->sym = NULL;
-	return true;
+	return is_planned(v) || !is_state(g, v) ||
+	       fail(c, QE_INPUT, "retained '%s': %s has no size", v->name,
+	            shape_text(&v->shape).s);
+}
+
+/* Inputs that may be left out have a value, and the package keeps to it. */
+static void
+drop_constant_inputs(Graph *g)
+{
+	int kept = 0;
+
+	for (int i = 0; i < g->nin; i++)
+		if (!value_is_const(g->in[i]))
+			g->in[kept++] = g->in[i];
+	g->nin = kept;
+}
+
+/* Whether somebody looks at the types themselves. */
+static bool
+is_typed(const Graph *g)
+{
+	for (int i = 0; i < g->nnode; i++)
+		if ((g->node[i]->op && g->node[i]->op->flags & CONTROL) ||
+		    is_op(g->node[i], "", "BitCast"))
+			return true;
+	return false;
 }
 
 /* Everything a node makes is inferred anew. */
@@ -94,20 +107,12 @@ reroute(Graph *g, Value *v, Value *w)
 }
 
 static void
-widen_attributes(Graph *g, Node *n)
+widen_constant(Graph *g, Attr *a)
 {
-	Attr *a = n->nattr
-	                  ? (Attr *)(uintptr_t)attr_find(n, is_op(n, "", "Cast")
-	                                                            ? "to"
-	                                                            : "value")
-	                  : NULL;
 	float *f;
 	int64_t count;
 
-	if (a && a->type == ATTR_INT && half(dtype_by_onnx((int)a->i)))
-		a->i = dtypes[DT_F32].onnx;
-	if (!a || a->type != ATTR_TENSOR || !half(a->t->type) ||
-	    !a->t->data.mem)
+	if (a->type != ATTR_TENSOR || !half(a->t->type) || !a->t->data.mem)
 		return;
 	count = shape_count(&a->t->shape);
 	f = NEWV(g->mem, float, count);
@@ -119,6 +124,24 @@ widen_attributes(Graph *g, Node *n)
 	a->t = arena_copy(g->mem, a->t, sizeof *a->t);
 	a->t->type = DT_F32;
 	a->t->data = (Blob){.mem = f, .len = count * (int64_t)sizeof *f};
+}
+
+/* Attributes that name the type of an output, or hold it. */
+static void
+widen_attributes(Graph *g, Node *n)
+{
+	static const char *const type[] = {"to", "dtype", "output_dtype",
+	                                   "output_datatype", NULL};
+
+	for (int i = 0; i < n->nattr; i++) {
+		Attr *a = &n->attr[i];
+
+		if (strcmp(a->name, "value") == 0)
+			widen_constant(g, a);
+		if (a->type == ATTR_INT && str_in(a->name, type) && a->i > 0 &&
+		    a->i < INT32_MAX && half(dtype_by_onnx((int)a->i)))
+			a->i = dtypes[DT_F32].onnx;
+	}
 }
 
 static void
@@ -161,11 +184,14 @@ narrow_outputs(Graph *g, const DType *declared)
 	}
 }
 
+/* Dropout does nothing but in training, which only a value can ask for. */
 static bool
 is_idle(const Node *n)
 {
-	if (is_op(n, "", "Identity") || is_op(n, "", "Dropout"))
+	if (is_op(n, "", "Identity"))
 		return true;
+	if (is_op(n, "", "Dropout"))
+		return n->nin < 3 || !n->in[2] || const_is(n->in[2], 0);
 	return is_op(n, "", "Cast") && n->in[0]->type == n->out[0]->type;
 }
 
@@ -259,15 +285,18 @@ specialise(Ctx *c, Arena *a, const Graph *src, const Spec *s)
 	Graph *g = graph_clone(a, src);
 	DType *declared = NEWV(a, DType, g->nout + 1);
 
+	drop_constant_inputs(g);
 	for (int i = 0; i < g->nin; i++)
-		if (!bind_input(c, g->in[i], s))
+		if (!bind_input(c, g, g->in[i], s))
 			return NULL;
 	for (int i = 0; i < g->nout; i++)
 		declared[i] = g->out[i]->type;
 	fit_tables(g, s);
 	forget_shapes(g);
-	widen(g);
-	narrow_outputs(g, declared);
+	if (!is_typed(g)) {
+		widen(g);
+		narrow_outputs(g, declared);
+	}
 	if (!graph_sort(c, g) || !graph_infer(c, g, true))
 		return NULL;
 	drop_idle(g);

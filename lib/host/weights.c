@@ -329,8 +329,8 @@ write_plain(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out)
 	const char *p;
 	float *f;
 
-	if (is_op(v->from, "", "Cast") && value_is_const(v->from->in[0]) &&
-	    is_real(v->from->in[0]) && is_real(v))
+	if (w->type == DT_F32 && is_op(v->from, "", "Cast") &&
+	    value_is_const(v->from->in[0]) && is_real(v->from->in[0]))
 		v = v->from->in[0];
 	if (!evaluate(c, ws, a, v) || !(p = v->data.mem))
 		return false;

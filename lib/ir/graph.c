@@ -333,6 +333,49 @@ graph_replace(Graph *g, Value *old, Value *by)
 	replace(g, (Value *[]){old, by});
 }
 
+typedef struct Captures {
+	Arena *mem;
+	const Graph *outer;
+	Value **v;
+	int n;
+	size_t cap;
+	Dict *seen;
+} Captures;
+
+static void
+capture(Captures *s, const Graph *g, Value *v)
+{
+	for (; v && g && g != s->outer; g = g->parent)
+		if (dict_get(g->value, v->name) == v)
+			return;
+	if (!v || dict_get(s->seen, v->name))
+		return;
+	dict_set(s->seen, v->name, v);
+	PUSH(s->mem, s->v, s->n, s->cap, v);
+}
+
+static void
+capture_all(Graph *g, void *arg)
+{
+	for (int i = 0; i < g->nnode; i++) {
+		for (int k = 0; k < g->node[i]->nin; k++)
+			capture(arg, g, g->node[i]->in[k]);
+		each_subgraph(g->node[i], capture_all, arg);
+	}
+	for (int i = 0; i < g->nout; i++)
+		capture(arg, g, g->out[i]);
+}
+
+int
+node_captures(Arena *a, const Node *n, Value ***out)
+{
+	Captures s = {.mem = a, .outer = n->graph, .seen = dict_new(a)};
+
+	each_subgraph((Node *)(uintptr_t)n, capture_all, &s);
+	*out = s.v;
+	return s.n;
+}
+
 static void
 clear_marks(Graph *g, void *arg)
 {

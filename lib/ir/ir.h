@@ -245,6 +245,9 @@ int graph_prune(Graph *);
 bool graph_sort(Ctx *, Graph *);
 /* The number of uses of each value into its mark; graph outputs count. */
 void graph_count_uses(Graph *);
+/* Values of n's graph that the graphs hanging on n use by name, in the order
+ * in which they do; in a. */
+int node_captures(Arena *a, const Node *n, Value ***out);
 /* What must hold between any two passes: values made once and before use,
  * arity as ops.def says, outputs made.  verify.c */
 bool graph_verify(Ctx *, const Graph *);

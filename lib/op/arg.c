@@ -200,6 +200,12 @@ value_alloc(Ctx *c, Arena *a, Value *v)
 		return fail(c, QE_INPUT, "output '%s': %s%s has no size",
 		            v->name ? v->name : "", dtypes[v->type].name,
 		            shape_text(&v->shape).s);
+	if ((size_t)size > arena_room(a))
+		return fail(c, QE_NOMEM,
+		            "output '%s': %s%s is %lld bytes, %zu are left",
+		            v->name ? v->name : "", dtypes[v->type].name,
+		            shape_text(&v->shape).s, (long long)size,
+		            arena_room(a));
 	v->data = (Blob){.mem = arena_alloc(a, (size_t)size), .len = size};
 	return true;
 }
@@ -213,6 +219,47 @@ value_make(Ctx *c, Arena *a, Value *v, DType type, const Shape *s)
 	v->type = type;
 	v->shape = *s;
 	return value_alloc(c, a, v);
+}
+
+static void
+copy_texts(Arena *a, Value *v)
+{
+	Span *s = value_bytes(v);
+
+	for (int64_t i = 0; i < v->data.len / (int64_t)sizeof *s; i++)
+		s[i].p = arena_span(a, s[i]);
+}
+
+bool
+value_copy(Ctx *c, Arena *a, Value *y, const Value *x)
+{
+	y->kind = x->kind;
+	y->type = x->type;
+	y->shape = x->shape;
+	y->nitem = x->nitem;
+	y->item = NULL;
+	y->data = (Blob){0};
+	if (x->kind == VALUE_TENSOR) {
+		if (!value_alloc(c, a, y))
+			return false;
+		if (y->data.len)
+			memcpy(value_bytes(y), x->data.mem,
+			       (size_t)y->data.len);
+		if (y->type == DT_STRING)
+			copy_texts(a, y);
+		return true;
+	}
+	y->item = NEWV(a, Value *, x->nitem + 1);
+	for (int i = 0; i < x->nitem; i++) {
+		y->item[i] = NEW(a, Value);
+		y->item[i]->name = "";
+		if (!value_copy(c, a, y->item[i], x->item[i]))
+			return false;
+	}
+	/* while an optional is empty, item[0] tells its type */
+	if (x->kind == VALUE_OPTIONAL && !x->nitem && x->item && x->item[0])
+		y->item[0] = arena_copy(a, x->item[0], sizeof(Value));
+	return true;
 }
 
 int64_t

@@ -61,6 +61,12 @@ readable(Ctx *c, const Node *n)
 	return true;
 }
 
+bool
+node_check(Ctx *c, const Node *n)
+{
+	return arity(c, n) && readable(c, n);
+}
+
 static bool
 agree(const Shape *s, const Shape *was)
 {
@@ -100,7 +106,7 @@ infer_node(Ctx *c, Arena *a, Node *n)
 {
 	Value *was;
 
-	if (!arity(c, n) || !readable(c, n))
+	if (!node_check(c, n))
 		return false;
 	was = NEWV(a, Value, n->nout);
 	for (int i = 0; i < n->nout; i++)
@@ -180,7 +186,7 @@ eval_node(Ctx *c, Arena *a, Node *n)
 {
 	bool spare, done;
 
-	if (!arity(c, n) || !readable(c, n) || !load_inputs(c, a, n))
+	if (!node_check(c, n) || !load_inputs(c, a, n))
 		return false;
 	spare = !n->out[0];
 	if (spare) {

@@ -20,6 +20,13 @@ bool graph_infer(Ctx *, Graph *, bool fold);
  * evaluates.  Data of VIEW operators is shared with the input. */
 bool node_eval(Ctx *, Arena *a, Node *);
 
+/* Whether n has the inputs that its operator can read at all; shapes need
+ * not be known. */
+bool node_check(Ctx *, const Node *);
+
+/* y becomes x under its own name: bytes, items and all are copied to a. */
+bool value_copy(Ctx *, Arena *a, Value *y, const Value *x);
+
 /* Runs a whole graph.  in[] gives the data of g->in; out[i] is filled, and
  * made in a where it is NULL.  The graph itself is left as it was. */
 bool graph_eval(Ctx *, Arena *a, Graph *, Value *const *in, Value **out);

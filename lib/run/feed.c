@@ -295,9 +295,44 @@ io_room(const Feed *f, HostIO *io, Value *out)
 	*out = (Value){.name = io->name,
 	               .type = io->type,
 	               .shape = *shape_of(f, io)};
+	if (io->kind != VALUE_TENSOR || !shape_known(&out->shape))
+		return false;
 	out->data.len = dtype_bytes(out->type, shape_count(&out->shape));
 	out->data.mem = io->data;
 	return out->data.len >= 0;
+}
+
+/* An input without a planned size takes the value as it is. */
+static void
+put_late(HostIO *io, const Value *v)
+{
+	io->late->type = v->type;
+	io->late->shape = v->shape;
+	io->late->data = v->data;
+	io->late->item = v->item;
+	io->late->nitem = v->nitem;
+}
+
+static bool
+fill_late(const Feed *f, HostIO *io, const Given *g)
+{
+	Value v = g->v;
+
+	if (g->raw)
+		v.shape = *shape_of(f, io);
+	if (io->type && v.kind == VALUE_TENSOR &&
+	    (g->raw || v.type != io->type)) {
+		v.type = io->type;
+		if (!value_alloc(f->c, f->a, &v))
+			return false;
+		if (g->raw && v.data.len)
+			memcpy(value_bytes(&v), g->v.data.mem,
+			       (size_t)v.data.len);
+		if (!g->raw && !convert(f->c, &g->v, &v))
+			return note(f->c, "%s", g->file);
+	}
+	put_late(io, &v);
+	return true;
 }
 
 static bool
@@ -305,6 +340,8 @@ fill_given(const Feed *f, HostIO *io, const Given *g)
 {
 	Value to;
 
+	if (io->late)
+		return fill_late(f, io, g);
 	if (!io_room(f, io, &to))
 		return fail(f->c, QE_INPUT, "input '%s' has no size", io->name);
 	if (!g->raw && g->v.type != to.type)
@@ -324,13 +361,21 @@ fill_one(const Feed *f, HostIO *io, uint64_t *seed)
 	if (g)
 		return fill_given(f, io, g);
 	if (!io_room(f, io, &to))
-		return fail(f->c, QE_USAGE, "input '%s': %s has no size",
-		            io->name, shape_text(&to.shape).s);
+		return fail(f->c, QE_USAGE,
+		            "input '%s': %s has no size (--shapes %s:1x2x3)",
+		            io->name, shape_text(&to.shape).s, io->name);
+	if (io->late && !value_alloc(f->c, f->a, &to))
+		return false;
+	if (io->late)
+		put_late(io, &to);
 	if (is_optional(io->name, &value))
 		for (int64_t k = 0; k < shape_count(&to.shape); k++)
 			store_i64(&to, k, 1, &value);
-	else
+	else if (dtypes[to.type].bits >= 8 && to.type != DT_STRING)
 		value_random(&to, seed);
+	else
+		return fail(f->c, QE_INPUT, "input '%s': no %s by chance",
+		            io->name, dtypes[to.type].name);
 	return true;
 }
 

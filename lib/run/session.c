@@ -24,7 +24,7 @@ session_member(Ctx *c, const Session *s, const char *name)
 static bool
 is_ids(const HostIO *io)
 {
-	return io && io->type == DT_I64 && io->shape.rank == 2;
+	return io && io->data && io->type == DT_I64 && io->shape.rank == 2;
 }
 
 /* A decoder is what takes ids at positions and gives one row of logits. */

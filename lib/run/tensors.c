@@ -19,7 +19,7 @@ write_output(Feed *f, const HostIO *io, const char *path, enum TensorForm form)
 	                    .len = dtype_bytes(io->type,
 	                                       shape_count(&io->shape))}};
 
-	return tensor_write(f->c, path, form, &v);
+	return tensor_write(f->c, path, form, io->late ? io->late : &v);
 }
 
 /* DIR/NAME for each output, or DIR/output_N. */

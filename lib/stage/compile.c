@@ -114,11 +114,12 @@ add_spec(Job *j, const char *name, int64_t seq_len, int64_t encoder)
 				return false;
 			if (!n)
 				n = named_size(j, sym, seq_len, encoder);
-			if (!n)
-				return fail(
-					j->c, QE_USAGE,
-					"input '%s': no size for '%s' (--shape %s=N)",
-					j->g->in[i]->name, sym, sym);
+			if (!n) {
+				say(j->c, 0,
+				    "input '%s': no size for '%s' (--shape %s=N): what depends on it is sized at run time, and slow",
+				    j->g->in[i]->name, sym, sym);
+				continue;
+			}
 			if (!add_binding(j, s, sym, n))
 				return false;
 		}
@@ -285,6 +286,7 @@ compile(Job *j)
 	                 .weights = o->weights,
 	                 .cache = o->kv_cache_dtype,
 	                 .threads = (int)o->threads,
+	                 .late = o->max_dynamic_bytes,
 	                 .extra = j->extra,
 	                 .extra_data = j->extra_data,
 	                 .manifest = j->manifest};

@@ -70,3 +70,94 @@ setup_file() {
 @test "damaged models never crash it" {
 	damaged qnn-compile "$D/o.onnx"
 }
+
+# late TEXT: a package of the graph, and the .npy inputs in.
+late() {
+	/usr/bin/python3 -c 'import numpy' 2>/dev/null || skip 'no numpy'
+	make-onnx late.onnx
+	accepted qnn-compile -q late.onnx -o late.qpc "$@"
+}
+
+@test "shapes that depend on values are sized when it runs" {
+	late <<-'EOF'
+		graph main
+		opset ai.onnx:17
+		in %x : float32[6]
+		const %zero : float32[] = {0}
+		const %axis : int64[1] = {0}
+		%pos = Greater(%x, %zero) : bool[6]
+		%at = NonZero(%pos) : int64[1,?]
+		%flat = Squeeze(%at, %axis) : int64[?]
+		%y = Gather(%x, %flat) : float32[?]
+		%n = ReduceSum(%y) {keepdims=0} : float32[]
+		%z = Add(%x, %n) : float32[6]
+		out %y
+		out %z
+	EOF
+	[ "$(tar xOf late.qpc manifest.json | /usr/bin/python3 -c '
+import json, sys
+m = json.load(sys.stdin)
+y, z = m["specializations"][0]["outputs"]
+print(y["shape"], z["shape"], m["memory_bytes"]["sized_at_run_time"])')" = \
+		'[None] [6] 1073741824' ]
+	for v in '1 -1 2 -2 3 0' '-1 -1 -1 -1 -1 -1' '1 2 3 4 5 6'; do
+		V=$v /usr/bin/python3 -c 'import numpy as n, os
+n.save("x.npy", n.array(os.environ["V"].split(), "f4"))'
+		accepted qpc-run late.qpc --input x=x.npy --output out
+		/usr/bin/python3 -c 'import numpy as n
+x = n.load("x.npy"); y = n.load("out/y.npy"); z = n.load("out/z.npy")
+assert (y == x[x > 0]).all() and (z == x + x[x > 0].sum()).all(), (y, z)'
+	done
+	# a second run forgets the first
+	accepted qpc-run -q late.qpc --random --iterations 3 --duration 0.01
+}
+
+@test "graphs inside a graph see its values; sequences, text, open shapes" {
+	late <<-'EOF'
+		graph main
+		opset ai.onnx:17
+		in %x : float32[?,2]
+		in %n : int64[]
+		in %c : bool[]
+		const %two : float32[] = {2}
+		%big = Mul(%x, %two) : float32[?,2]
+		%i = If(%c) {then_branch=graph {
+			%t = Add(%big, %x) : float32[?,2]
+			out %t
+		}, else_branch=graph {
+			%e = Neg(%big) : float32[?,2]
+			out %e
+		}} : float32[?,2]
+		out %i
+	EOF
+	for c in 0 1; do
+		C=$c /usr/bin/python3 -c 'import numpy as n, os
+n.save("x.npy", n.arange(6, dtype="f4").reshape(3, 2))
+n.save("n.npy", n.array(4))
+n.save("c.npy", n.array(os.environ["C"] == "1"))'
+		accepted qpc-run late.qpc --input x=x.npy --input n=n.npy \
+			--input c=c.npy --output out
+		/usr/bin/python3 -c 'import numpy as n
+x = n.load("x.npy"); c = n.load("c.npy"); i = n.load("out/i.npy")
+assert (i == (3 * x if c else -2 * x)).all(), i'
+	done
+}
+
+@test "what is sized at run time keeps to the bound of the package" {
+	late --max-dynamic-bytes 1000000 <<-'EOF'
+		graph main
+		opset ai.onnx:17
+		in %n : int64[1]
+		const %one : float32[1] = {1}
+		%y = Expand(%one, %n) : float32[?]
+		%z = ReduceSum(%y) : float32[1]
+		out %z
+	EOF
+	/usr/bin/python3 -c 'import numpy as n
+n.save("small.npy", n.array([1000])); n.save("big.npy", n.array([1000000]))'
+	accepted qpc-run late.qpc --input n=small.npy --output out
+	refused 8 "qpc-run: *--max-dynamic-bytes*: output 'y': float32*1000000* is 4000000 bytes, *" \
+		qpc-run late.qpc --input n=big.npy --output none
+	refused 2 'qnn-compile: --max-dynamic-bytes: 0 is not in 1 to *' \
+		qnn-compile late.onnx --max-dynamic-bytes 0
+}
