@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * program.h - the compiled form: what emit.c writes and program.c reads.
+ * program.h - the compiled form: what emit.c writes and read.c reads.
  *
  * One file, `program.bin`, little-endian, made of records of fixed size in
  * tables, so that it is used where it is mapped:
