@@ -343,8 +343,8 @@ emit_write(Emit *e, Node *n)
 static void
 emit_attention(Emit *e, Node *n)
 {
-	static const int slot[] = {ATTN_Q,   ATTN_K,     ATTN_V,
-	                           ATTN_POS, ATTN_SLOPE, ATTN_SINK};
+	static const int slot[] = {ATTN_Q,     ATTN_K,    ATTN_V,   ATTN_POS,
+	                           ATTN_SLOPE, ATTN_SINK, ATTN_BIAS};
 	const int64_t *q = n->in[0]->shape.dim, *k = n->in[1]->shape.dim;
 	int64_t *d = e->row->dim;
 
@@ -362,6 +362,7 @@ emit_attention(Emit *e, Node *n)
 	d[ATTN_VDIM] = n->in[2]->shape.dim[3];
 	d[ATTN_WINDOW] = attr_int(n, "window", 0);
 	d[ATTN_FORMAT] = cache_format(e);
+	d[ATTN_REACH] = attr_int(n, "reach", 0);
 	e->row->num[ATTN_SCALE] = (float)attr_float(n, "scale", 1);
 	e->row->num[ATTN_CAP] = (float)attr_float(n, "cap", 0);
 }
@@ -383,7 +384,8 @@ mask_stride(const Value *m, int i)
 static void
 emit_dense(Emit *e, Node *n)
 {
-	static const int slot[] = {DENSE_Q, DENSE_K, DENSE_V, DENSE_MASK};
+	static const int slot[] = {DENSE_Q, DENSE_K, DENSE_V, DENSE_MASK,
+	                           DENSE_BIAS};
 	const int64_t *q = n->in[0]->shape.dim, *k = n->in[1]->shape.dim,
 		      *v = n->in[2]->shape.dim;
 	int64_t *d = e->row->dim;
@@ -404,6 +406,7 @@ emit_dense(Emit *e, Node *n)
 	d[DENSE_MB] = mask_stride(n->in[3], 0);
 	d[DENSE_MH] = mask_stride(n->in[3], 1);
 	d[DENSE_MS] = mask_stride(n->in[3], 2);
+	d[DENSE_REACH] = attr_int(n, "reach", 0);
 	e->row->num[DENSE_SCALE] = (float)attr_float(n, "scale", 1);
 	e->row->num[DENSE_CAP] = (float)attr_float(n, "cap", 0);
 }

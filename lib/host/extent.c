@@ -230,6 +230,14 @@ heads_divide(Reach *r, int64_t heads, int64_t kv)
 	r->ok = r->ok && heads > 0 && kv > 0 && heads % kv == 0;
 }
 
+/* [heads, 2 reach + 1] */
+static void
+biases(Reach *r, int i, int64_t heads, int64_t reach)
+{
+	in_range(r, reach, 0, INT32_MAX);
+	floats(r, i, heads, add_size(mul_size(2, reach), 1), 1, 1);
+}
+
 static void
 extent_attention(Reach *r)
 {
@@ -248,6 +256,7 @@ extent_attention(Reach *r)
 	ints(r, ATTN_SLOT, d[ATTN_BATCH], 1);
 	floats(r, ATTN_SLOPE, d[ATTN_HEADS], 1, 1, 1);
 	floats(r, ATTN_SINK, d[ATTN_HEADS], 1, 1, 1);
+	biases(r, ATTN_BIAS, d[ATTN_HEADS], d[ATTN_REACH]);
 	*r->written = 1u << ATTN_Y;
 }
 
@@ -274,6 +283,7 @@ extent_dense(Reach *r)
 		r->ok = last >= 0;
 	}
 	floats(r, DENSE_MASK, MAX(last, 0), 1, 1, 1);
+	biases(r, DENSE_BIAS, d[DENSE_HEADS], d[DENSE_REACH]);
 	*r->written = 1u << DENSE_Y;
 }
 

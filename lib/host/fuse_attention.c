@@ -9,8 +9,9 @@
  *
  * host rope: in x, cos table, sin table, positions; style, rot.
  * host cache_write: in cache, x, positions; out the cache.
- * host attention: in q, k, v, positions, slope, sink; scale, cap, window.
- * host attention_dense: in q, k, v, mask; scale, cap. */
+ * host attention: in q, k, v, positions, slope, sink, bias; scale, cap,
+ * window, reach.
+ * host attention_dense: in q, k, v, mask, bias; scale, cap, reach. */
 
 #include <math.h>
 
@@ -24,6 +25,8 @@ typedef struct Scores {
 	Value *sink;         /* [n] more scores, whose weights are dropped */
 	Value *slope, *key;  /* + slope [n] * (key - query) */
 	Value *query;
+	Value *by, *at; /* + by [n, 2 reach + 1] at a column of each pair */
+	int64_t reach;
 	double scale, cap, slope_scale;
 } Scores;
 
@@ -262,6 +265,31 @@ take_slopes(Value *v, Scores *s)
 	return v;
 }
 
+/* v + a bias of each head by the distance of key and query: rows of a table,
+ * whose middle is distance 0. */
+static Value *
+take_distances(Value *v, Scores *s)
+{
+	Node *add = made_by(v, "Add"), *turn, *look;
+
+	for (int i = 0; add && i < 2; i++) {
+		turn = made_by(add->in[i], "Transpose");
+		look = turn ? made_by(turn->in[0], "Gather") : NULL;
+		if (!look || !is_perm(turn, 4, (const int64_t[]){1, 0, 2, 3}) ||
+		    attr_int(look, "axis", 0) != 1 || !is_weight(look->in[0]) ||
+		    look->in[0]->shape.rank != 2 ||
+		    look->in[0]->shape.dim[0] != v->shape.dim[1] ||
+		    look->in[0]->shape.dim[1] % 2 == 0 ||
+		    look->in[0]->type != DT_F32)
+			continue;
+		s->by = look->in[0];
+		s->at = look->in[1];
+		s->reach = s->by->shape.dim[1] / 2;
+		return add->in[1 - i];
+	}
+	return v;
+}
+
 /* Scores with one more column that every query sees: softmax, then the
  * column goes.  The scores without it. */
 static Value *
@@ -300,6 +328,7 @@ match_scores(Value *v, Scores *s)
 		v = n->in[i];
 	}
 	v = take_cap(v, &s->cap);
+	v = take_distances(v, s);
 	v = take_slopes(v, s);
 	v = take_scale(v, &s->scale);
 	if (!s->slope && take_slopes(v, s) != v) {
@@ -521,6 +550,72 @@ slopes_fit(const Scores *s, const Value *pos, int64_t len)
 	       position(s->query, &off) == pos && off == 0;
 }
 
+static bool
+is_number(const Value *v, int64_t want)
+{
+	double x;
+
+	return const_number(v, &x) && x == (double)want;
+}
+
+/* v, where it is op(x, n): x */
+static Value *
+with_number(Value *v, const char *op, int64_t n)
+{
+	Node *node = made_by(skip_views(v), op);
+
+	for (int i = 0; node && node->nin == 2 && i < 2; i++)
+		if (is_number(node->in[i], n))
+			return node->in[1 - i];
+	return NULL;
+}
+
+/* The columns are those of key - query, cut to the table: these two. */
+static Node *
+match_columns(const Scores *s)
+{
+	Value *v = with_number(s->at, "Add", s->reach);
+
+	v = v ? with_number(v, "Min", s->reach) : NULL;
+	v = v ? with_number(v, "Max", -s->reach) : NULL;
+	return v ? made_by(skip_views(v), "Sub") : NULL;
+}
+
+/* Keys are the slots, a query stands at its position. */
+static bool
+distances_fit(const Scores *s, const Value *pos, int64_t len)
+{
+	Node *sub = s->by ? match_columns(s) : NULL;
+	double off;
+
+	if (!s->by)
+		return true;
+	return sub && is_iota(skip_views(sub->in[0]), len) &&
+	       position(sub->in[1], &off) == pos && off == 0;
+}
+
+/* Both are 0, 1, ..., in a graph or worked out. */
+static bool
+distances_known(const Scores *s, const Value *scores)
+{
+	int64_t nq = scores->shape.dim[2], nk = scores->shape.dim[3];
+	const int64_t *x = s->at->data.mem;
+	Node *sub = match_columns(s);
+
+	if (sub)
+		return is_iota(skip_views(sub->in[0]), nk) &&
+		       is_iota(skip_views(sub->in[1]), nq);
+	if (!x || s->at->type != DT_I64 ||
+	    shape_count(&s->at->shape) != nq * nk)
+		return false;
+	for (int64_t q = 0; q < nq; q++)
+		for (int64_t k = 0; k < nk; k++)
+			if (*x++ !=
+			    MIN(MAX(k - q, -s->reach), s->reach) + s->reach)
+				return false;
+	return true;
+}
+
 /* The same place for all tokens of a row: [B] or so as [B,S]. */
 static Value *
 each_token(Graph *g, Value *pos, int64_t batch, int64_t seq)
@@ -560,7 +655,7 @@ static bool
 fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 {
 	Kept ks, vs;
-	Value *pos, *in[6] = {NULL};
+	Value *pos, *in[7] = {NULL};
 	Shape shape = swapped(n->out[0]);
 	int64_t window;
 	Node *h;
@@ -569,7 +664,8 @@ fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 	    !match_gather(g, unzeroed(unrepeat(v)), &vs) || !s->mask || s->bias)
 		return false;
 	if (!(pos = seen_up_to(g, s, &ks, &vs, &window)) ||
-	    !slopes_fit(s, pos, ks.cache->shape.dim[2]))
+	    !slopes_fit(s, pos, ks.cache->shape.dim[2]) ||
+	    !distances_fit(s, pos, ks.cache->shape.dim[2]))
 		return false;
 	in[0] = tokens_major(g, s->q);
 	in[1] = write_cache(g, &ks);
@@ -577,7 +673,9 @@ fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 	in[3] = pos;
 	in[4] = slopes(g, s);
 	in[5] = s->sink;
-	h = add_host(g, "attention", 6, in, DT_F32, &shape);
+	in[6] = s->by;
+	h = add_host(g, "attention", 7, in, DT_F32, &shape);
+	attr_set_int(g, h, "reach", s->reach);
 	attr_set_float(g, h, "scale", s->scale);
 	attr_set_float(g, h, "cap", s->cap);
 	attr_set_int(g, h, "window", window);
@@ -619,7 +717,7 @@ mask_bias(Graph *g, const Scores *s)
 static bool
 fuse_dense(Graph *g, Node *n, Scores *s, Value *v, const Value *scores)
 {
-	Value *in[4], *k = s->k ? unrepeat(s->k) : s->tokens;
+	Value *in[5], *k = s->k ? unrepeat(s->k) : s->tokens;
 	Shape shape = swapped(n->out[0]);
 	Node *h;
 
@@ -628,6 +726,8 @@ fuse_dense(Graph *g, Node *n, Scores *s, Value *v, const Value *scores)
 		s->bias = mask_bias(g, s);
 	else if (s->mask)
 		return false;
+	if (s->by && !distances_known(s, scores))
+		return false;
 	if (s->sink || s->slope || (s->bias && !mask_fits(s->bias, scores)) ||
 	    k->shape.dim[s->k ? 1 : 2] != v->shape.dim[1])
 		return false;
@@ -635,7 +735,9 @@ fuse_dense(Graph *g, Node *n, Scores *s, Value *v, const Value *scores)
 	in[1] = s->k ? tokens_major(g, k) : k;
 	in[2] = tokens_major(g, v);
 	in[3] = s->bias;
-	h = add_host(g, "attention_dense", 4, in, DT_F32, &shape);
+	in[4] = s->by;
+	h = add_host(g, "attention_dense", 5, in, DT_F32, &shape);
+	attr_set_int(g, h, "reach", s->reach);
 	attr_set_float(g, h, "scale", s->scale);
 	attr_set_float(g, h, "cap", s->cap);
 	put_result(g, h, n->out[0]);

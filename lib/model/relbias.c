@@ -58,27 +58,39 @@ tree_relbias(Tree *t, const Json *spec, int64_t heads)
 	return o;
 }
 
-/* bucket of key - query, cut to the table's ends: [1,S,L] */
+/* [nh,n] the bias of every distance, from the least to the largest */
 static Value *
-look_up(Build *b, const Json *list)
+by_distance(Build *b, const char *w, const Json *list)
 {
-	int64_t n = (int64_t)json_len(list), max = (n - 1) / 2;
+	int64_t n = (int64_t)json_len(list);
 	int64_t *x = NEWV(b->a, int64_t, n + 1);
-	Value *d = EMIT(b, "Sub", key_positions(b), query_positions(b));
 
 	for (int64_t i = 0; i < n; i++)
 		x[i] = json_int(json_at(list, (size_t)i), 0);
+	return TRANSPOSE(b,
+	                 EMIT_INT(b, "Gather", "axis", 0, param(b, w),
+	                          ints(b, (int)n, x)),
+	                 1, 0);
+}
+
+/* key - query, cut to the table's ends, as its column: [.,S,L] */
+static Value *
+columns(Build *b, int64_t max)
+{
+	Value *d = EMIT(b, "Sub", key_positions(b), query_positions(b));
+
 	d = EMIT(b, "Max", d, int_scalar(b, -max));
 	d = EMIT(b, "Min", d, int_scalar(b, max));
 	d = EMIT(b, "Add", d, int_scalar(b, max));
-	d = EMIT(b, "Squeeze", d, INTS(b, 1));
-	return EMIT_INT(b, "Gather", "axis", 0, ints(b, (int)n, x), d);
+	return EMIT(b, "Squeeze", d, INTS(b, 1));
 }
 
 Value *
 relbias(Build *b, const Json *m)
 {
 	const char *w = json_get_str(m, "weight", "");
+	const Json *list = json_get(m, "buckets");
+	int64_t max = ((int64_t)json_len(list) - 1) / 2;
 	char *key = arena_str(b->a, "relbias %s", w);
 	Value *v = dict_get(b->here, key);
 	int layer = b->layer;
@@ -86,9 +98,9 @@ relbias(Build *b, const Json *m)
 	if (v)
 		return v;
 	b->layer = -1;
-	v = EMIT_INT(b, "Gather", "axis", 0, param(b, w),
-	             look_up(b, json_get(m, "buckets")));
-	v = TRANSPOSE(b, v, 0, 3, 1, 2);
+	v = EMIT_INT(b, "Gather", "axis", 1, by_distance(b, w, list),
+	             columns(b, max));
+	v = TRANSPOSE(b, v, 1, 0, 2, 3);
 	b->layer = layer;
 	if (v)
 		dict_set(b->here, key, v);

@@ -331,6 +331,28 @@ sink_cap_and_slope(const Kernel *t)
 }
 
 static void
+biases_are_by_distance(const Kernel *t)
+{
+	float k[] = {0, 0, 0}, v[] = {1, 10, 100}, q = 3, y;
+	float bias[] = {1, 2, 3}; /* of -1 and less, 0, 1 and more */
+	int64_t pos = 2;
+	Step s = {.buf = {&y, &q, k, v, &pos},
+	          .dim = {1, 1, 1, 1, 1, 1, 3, 0, CF_F32, 1, 1, 1},
+	          .num = {1, 0}};
+	double a = exp(1), b = exp(2);
+
+	s.buf[ATTN_BIAS] = bias;
+	run_step(t, K_ATTENTION, &s, 0);
+	CHECK(fabs((double)y - (11 * a + 100 * b) / (2 * a + b)) < 99 * NEAR);
+	s = (Step){.buf = {&y, &q, k, v, NULL, bias},
+	           .dim = {1, 1, 3, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 1},
+	           .num = {1, 0}};
+	run_step(t, K_DENSE, &s, 0);
+	CHECK(fabs((double)y - (b + 110 * exp(3)) / (b + 2 * exp(3))) <
+	      99 * NEAR);
+}
+
+static void
 dense_attention_adds_its_mask(const Kernel *t)
 {
 	float q[] = {1, 1}, k[] = {1, 2, 3}, v[] = {1, 2, 4}, y[2];
@@ -465,6 +487,7 @@ every_rule(const Kernel *t)
 	rope_turns_pairs(t);
 	cache_is_written_and_read(t);
 	sink_cap_and_slope(t);
+	biases_are_by_distance(t);
 	dense_attention_adds_its_mask(t);
 	last_real_token(t);
 	operands_are_stretched(t);

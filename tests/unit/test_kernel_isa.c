@@ -341,6 +341,7 @@ typedef struct Case {
 	CFormat format;
 	float cap;
 	bool slope, sink;
+	int64_t reach; /* of biases by distance; 0: none */
 } Case;
 
 /* A cache that is NaN wherever nobody wrote. */
@@ -421,6 +422,9 @@ attention_case(const Case *c)
 	s.buf[ATTN_SLOT] = slot;
 	s.buf[ATTN_SLOPE] = c->slope ? rnd_vec(&a, c->heads) : NULL;
 	s.buf[ATTN_SINK] = c->sink ? rnd_vec(&a, c->heads) : NULL;
+	s.dim[ATTN_REACH] = c->reach;
+	if (c->reach)
+		s.buf[ATTN_BIAS] = rnd_vec(&a, c->heads * (2 * c->reach + 1));
 	/* scores reach about 20: e^score carries 20 roundings */
 	CHECK(agree(K_ATTENTION, &s, y, n, 1, 40 * EPS));
 	CHECK(alone_is_the_same(&s, c));
@@ -445,6 +449,8 @@ attentions(void)
 		{3, 2, 7, 7, 8, 8, 70, 1, 66, CF_F32},
 		{1, 3, 6, 2, 64, 64, 300, 0, 260, CF_INT8},
 		{2, 40, 4, 2, 80, 48, 100, 33, 40, CF_MXINT8},
+		{1, 40, 4, 2, 64, 64, 300, 0, 250, CF_F32, .reach = 20},
+		{2, 1, 3, 3, 32, 32, 90, 0, 80, CF_F16, .reach = 200},
 	};
 
 	for (size_t i = 0; i < LEN(cases); i++)
@@ -475,6 +481,8 @@ dense_case(int64_t seq, int64_t len, int64_t heads, int64_t kv, int64_t dim,
 		m[i] = -INFINITY; /* a row that sees nothing */
 	s.buf[DENSE_MASK] = m;
 	s.num[DENSE_CAP] = 3;
+	s.buf[DENSE_BIAS] = rnd_vec(&a, heads * 11);
+	s.dim[DENSE_REACH] = 5;
 	CHECK(agree(K_DENSE, &s, y, n, 1, 16 * EPS));
 	CHECK(y[0] == 0);
 	arena_free(&a);

@@ -24,6 +24,8 @@ score(const Attn *a, const AttnRow *w, const float *k, int64_t j)
 	s *= (double)a->scale;
 	if (a->slope)
 		s += (double)a->slope[w->head] * (double)(j - w->p);
+	if (a->bias)
+		s += (double)attn_bias(a, w, j);
 	if (a->cap > 0)
 		s = (double)a->cap * tanh(s / (double)a->cap);
 	return w->mask ? s + (double)w->mask[j] : s;

@@ -268,6 +268,22 @@ scores(const Work *w)
 	}
 }
 
+/* Biases of VL keys from j on: of one distance, side by side, or neither. */
+INLINE V
+bias_of(const Attn *a, const AttnRow *t, int64_t j)
+{
+	int64_t d = j - t->p, width = 2 * a->reach + 1;
+	float x[VL];
+
+	if (d + VL - 1 <= -a->reach || d >= a->reach)
+		return v_set(attn_bias(a, t, j));
+	if (d >= -a->reach && d + VL - 1 <= a->reach)
+		return v_load(a->bias + t->head * width + a->reach + d);
+	for (int i = 0; i < VL; i++)
+		x[i] = attn_bias(a, t, j + i);
+	return v_load(x);
+}
+
 /* Scale, bias, cap and mask of VL scores of row t, keys j.. */
 INLINE V
 shape_score(const Attn *a, const AttnRow *t, V s, int64_t j)
@@ -279,6 +295,8 @@ shape_score(const Attn *a, const AttnRow *t, V s, int64_t j)
 	if (a->slope)
 		s = v_fma(v_set(a->slope[t->head]),
 		          v_set((float)(j - t->p)) + v_load(ramp), s);
+	if (a->bias)
+		s = s + bias_of(a, t, j);
 	if (a->cap > 0)
 		s = v_set(a->cap) * v_tanh(s / v_set(a->cap));
 	if (t->mask && a->nkey > j)

@@ -81,6 +81,8 @@ typedef struct Attn {
 	int64_t slots, window;
 	const float *slope, *sink; /* [heads] or NULL */
 	const float *mask;         /* or NULL */
+	const float *bias;         /* [heads, 2 reach + 1], or NULL */
+	int64_t reach;
 	int64_t mb, mh, ms;
 	float scale, cap;
 } Attn;
@@ -102,6 +104,15 @@ typedef struct AttnRow {
 
 /* Rows of a unit and keys of a block, at most. */
 enum { ATTN_ROWS = 64, ATTN_KEYS = 64 };
+
+/* Bias of a head's query at p and key j, by their distance. */
+static inline float
+attn_bias(const Attn *a, const AttnRow *w, int64_t j)
+{
+	int64_t d = MIN(MAX(j - w->p, -a->reach), a->reach);
+
+	return a->bias[w->head * (2 * a->reach + 1) + a->reach + d];
+}
 
 /* A row of floats in scratch takes so many. */
 static inline int64_t

@@ -231,8 +231,9 @@ enum {
  * y [batch, seq, heads, vdim]; q [batch, seq, heads, dim]; k [slots, kv, ctx,
  * dim], v [slots, kv, ctx, vdim] (format); pos int64 [batch, seq].
  * Query at p sees rows j with p - window < j <= p (window 0: all j <= p):
- * score = cap(q.k * scale + slope[h] * (j - p)), cap(x) = c * tanh(x / c) if
- * c > 0; softmax over the scores and, if given, the sink[h] (its weight is
+ * score = cap(q.k * scale + slope[h] * (j - p) + bias[h][j - p]), cap(x) =
+ * c * tanh(x / c) if c > 0; bias [heads, 2 * reach + 1] begins at distance
+ * -reach, and distances beyond are those of its ends; softmax over the scores and, if given, the sink[h] (its weight is
  * dropped).  Rows with p < 0 give zeros.  Head h uses kv head h / (heads/kv).
  * Work follows the position reached, not ctx. */
 enum {
@@ -243,7 +244,8 @@ enum {
 	ATTN_POS,
 	ATTN_SLOT,
 	ATTN_SLOPE,
-	ATTN_SINK
+	ATTN_SINK,
+	ATTN_BIAS
 };
 enum {
 	ATTN_BATCH,
@@ -256,15 +258,17 @@ enum {
 	ATTN_WINDOW,
 	ATTN_FORMAT,
 	ATTN_LDQ,
-	ATTN_SLOTS
+	ATTN_SLOTS,
+	ATTN_REACH
 };
 enum { ATTN_SCALE, ATTN_CAP };
 
 /* Attention without a cache.  y [batch, seq, heads, vdim]; q [batch, seq,
  * heads, dim]; k, v [batch, len, kv, dim / vdim]; mask: float32 added to the
- * scaled score, element (b, h, s, t) at b*mb + h*mh + s*ms + t, or left out.
+ * scaled score, element (b, h, s, t) at b*mb + h*mh + s*ms + t, or left out;
+ * bias as above, of t - s.
  * A row whose every score is -inf gives zeros. */
-enum { DENSE_Y, DENSE_Q, DENSE_K, DENSE_V, DENSE_MASK };
+enum { DENSE_Y, DENSE_Q, DENSE_K, DENSE_V, DENSE_MASK, DENSE_BIAS };
 enum {
 	DENSE_BATCH,
 	DENSE_SEQ,
@@ -278,7 +282,8 @@ enum {
 	DENSE_MS,
 	DENSE_LDQ,
 	DENSE_LDK,
-	DENSE_LDV
+	DENSE_LDV,
+	DENSE_REACH
 };
 enum { DENSE_SCALE, DENSE_CAP };
 

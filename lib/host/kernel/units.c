@@ -166,6 +166,8 @@ attn_cached(const Step *s)
 		.slots = d[ATTN_SLOTS],
 		.window = d[ATTN_WINDOW],
 		.slope = s->buf[ATTN_SLOPE],
+		.bias = s->buf[ATTN_BIAS],
+		.reach = d[ATTN_REACH],
 		.sink = s->buf[ATTN_SINK],
 		.scale = s->num[ATTN_SCALE],
 		.cap = s->num[ATTN_CAP],
@@ -207,6 +209,8 @@ attn_dense(const Step *s)
 		.y = s->buf[DENSE_Y],
 		.slots = d[DENSE_BATCH],
 		.mask = s->buf[DENSE_MASK],
+		.bias = s->buf[DENSE_BIAS],
+		.reach = d[DENSE_REACH],
 		.mb = d[DENSE_MB],
 		.mh = d[DENSE_MH],
 		.ms = d[DENSE_MS],
@@ -247,6 +251,7 @@ attn_row(const Attn *a, const AttnUnit *u, int64_t r)
 		.q = a->q + token * a->ldq + h * a->dim,
 		.y = a->y + (token * a->heads + h) * a->vdim,
 		.head = (int)h,
+		.p = s,
 		.hi = u->k ? a->nkey : 0,
 	};
 
