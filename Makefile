@@ -59,6 +59,7 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(B)/libqeff.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
 
 bench: all tools $(BENCH)
+	@tests/bench/tokenizers $(B)
 	@tests/bench/pipeline $(B)
 	@$(B)/bench/kernel
 

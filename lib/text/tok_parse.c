@@ -498,9 +498,15 @@ parse_part(Build *b, enum phase p, const Json *o)
 bool
 parse_phase(Build *b, enum phase p, const Json *part)
 {
+	const Step fuse = {.kind = DECODE_Fuse};
+
 	b->meta.phase[p] = (uint32_t)build_count(b, SEC_STEP);
 	if (part && !parse_part(b, p, part))
 		return false;
+	/* no decoder puts blanks between tokens, an empty sequence does not */
+	if (part && p == PHASE_DECODE &&
+	    b->meta.phase[p] == build_count(b, SEC_STEP))
+		buf_add(b->sec[SEC_STEP], &fuse, sizeof fuse);
 	b->meta.phase[p + 1] = (uint32_t)build_count(b, SEC_STEP);
 	return true;
 }

@@ -282,7 +282,7 @@ script(const Tokenizer *t, uint32_t ch)
 {
 	size_t lo = 0, hi = t->n[SEC_RANGE];
 
-	if (ch == ' ')
+	if (ch == ' ' || is_scriptless(ch))
 		return 0;
 	if (ch == 0x30fc) /* the mark of long vowels, as SentencePiece */
 		return SCRIPT_HAN;

@@ -218,6 +218,17 @@ is_young(uint32_t c)
 }
 
 bool
+is_scriptless(uint32_t c)
+{
+	static const Range young[] = {
+#define YOUNG_SCRIPT(from, to) {from, to},
+#include "young_script.def"
+	};
+
+	return in_ranges(young, LEN(young), c);
+}
+
+bool
 is_accent(uint32_t c)
 {
 	if (c == 0x1734) /* until Unicode 14 */
@@ -372,6 +383,35 @@ form_run(Ctx *c, Span s, utf8proc_option_t opt, Buf *out)
 	return true;
 }
 
+/* Whether the reference library's normal forms leave c alone, and nothing
+ * before or after it reaches over it. */
+static bool
+is_inert(uint32_t c)
+{
+	static const Range young[] = {
+#define YOUNG_FORM(from, to) {from, to},
+#include "young_form.def"
+	};
+
+	return c >= young[0].from && in_ranges(young, LEN(young), c);
+}
+
+/* The end of the run of characters from i on that may change. */
+static size_t
+form_end(Span s, size_t i)
+{
+	uint32_t c;
+
+	while (i < s.n && (unsigned char)s.p[i] >= 0x80) {
+		size_t n = utf8_get(s.p + i, &c);
+
+		if (is_inert(c))
+			break;
+		i += n;
+	}
+	return i;
+}
+
 /* An ASCII character never changes and nothing before it reaches over it, so
  * only runs of others are worked on, each with the character before it, which
  * a combining mark may join. */
@@ -380,6 +420,7 @@ text_form(Ctx *c, Span s, int form, Buf *out)
 {
 	utf8proc_option_t opt = UTF8PROC_STABLE;
 	size_t done = 0, i = 0, from;
+	uint32_t ch;
 
 	opt |= form & FORM_COMPOSE ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE;
 	opt |= form & FORM_COMPAT ? UTF8PROC_COMPAT : 0;
@@ -388,10 +429,13 @@ text_form(Ctx *c, Span s, int form, Buf *out)
 			i++;
 			continue;
 		}
-		from = i > done ? i - 1 : i;
+		from = i > done && (unsigned char)s.p[i - 1] < 0x80 ? i - 1 : i;
 		buf_add(out, s.p + done, from - done);
-		while (i < s.n && (unsigned char)s.p[i] >= 0x80)
-			i++;
+		done = from;
+		if ((i = form_end(s, i)) == done) {
+			i += utf8_get(s.p + i, &ch);
+			continue;
+		}
 		if (!form_run(c, (Span){s.p + from, i - from}, opt, out))
 			return false;
 		done = i;

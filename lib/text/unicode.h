@@ -73,13 +73,14 @@ size_t utf8_count(Span); /* characters of valid text */
 /* s itself if it is valid, else a copy with U+FFFD in *copy. */
 Span utf8_mend(Span s, Buf *copy);
 
-bool is_space(uint32_t);  /* White_Space */
-bool is_number(uint32_t); /* Nd Nl No */
-bool is_mark(uint32_t);   /* Mn Mc Me */
-bool is_accent(uint32_t); /* Mn, of Unicode 8 */
-bool is_punct(uint32_t);  /* P*, and all ASCII punctuation; of Unicode 8 */
-bool is_other(uint32_t);  /* Cc Cf Co, of Unicode 8 */
-bool is_han(uint32_t);    /* what BERT calls a Chinese character */
+bool is_space(uint32_t);      /* White_Space */
+bool is_number(uint32_t);     /* Nd Nl No */
+bool is_mark(uint32_t);       /* Mn Mc Me */
+bool is_accent(uint32_t);     /* Mn, of Unicode 8 */
+bool is_scriptless(uint32_t); /* newer than the reference's scripts */
+bool is_punct(uint32_t);      /* P*, and all ASCII punctuation; of Unicode 8 */
+bool is_other(uint32_t);      /* Cc Cf Co, of Unicode 8 */
+bool is_han(uint32_t);        /* what BERT calls a Chinese character */
 
 /* Lower case of one character, without context: one or two of them. */
 int rune_lower(uint32_t, uint32_t out[2]);
