@@ -85,7 +85,7 @@ typedef struct Slice {
 	uint32_t type;
 } Slice;
 
-enum { SCRIPT_HAN = 1 };
+enum { SCRIPT_HAN = 1, SCRIPT_COMMON = 4 };
 
 typedef struct ScriptRange {
 	uint32_t from, to, script;

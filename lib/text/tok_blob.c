@@ -148,18 +148,20 @@ check_words(Ctx *c, const Tokenizer *t)
 static bool
 check_merges(Ctx *c, const Tokenizer *t)
 {
-	size_t used = 0, n = t->n[SEC_MERGE];
+	size_t used = 0, wrong = 0, n = t->n[SEC_MERGE];
+	uint32_t limit = (uint32_t)t->n[SEC_TOKEN];
 
 	for (size_t i = 0; i < n; i++) {
 		const Merge *m = t->MERGE + i;
+		size_t is = m->left != MERGE_FREE;
 
-		if (m->left == MERGE_FREE)
-			continue;
-		used++;
-		if (!id_ok(t, m->left) || !id_ok(t, m->right) ||
-		    !id_ok(t, m->id) || m->rank < 0)
-			return bad(c, "merge");
+		used += is;
+		wrong += is & (((uint32_t)m->left >= limit) |
+		               ((uint32_t)m->right >= limit) |
+		               ((uint32_t)m->id >= limit) | (m->rank < 0));
 	}
+	if (wrong)
+		return bad(c, "merge");
 	return n == 0 || used < n || bad(c, "merges: no free slot");
 }
 
@@ -261,6 +263,32 @@ check_steps(Ctx *c, const Tokenizer *t)
 	return true;
 }
 
+static bool
+inside(const Tokenizer *t, size_t at)
+{
+	return at < t->n[SEC_TEXT] &&
+	       ((unsigned char)t->TEXT[at] & 0xc0) == 0x80;
+}
+
+/* Where all of TEXT is text, a part is text if it is cut between characters;
+ * a charsmap among it is none. */
+static bool
+tokens_are_text(const Tokenizer *t)
+{
+	Span all = {t->TEXT, t->n[SEC_TEXT]};
+	bool whole = utf8_valid(all) == all.n, ok = true;
+
+	for (size_t i = 0; i < t->n[SEC_TOKEN] && ok; i++) {
+		size_t off = t->TOKEN[i].off, n = t->TOKEN[i].n;
+		Span s = {t->TEXT + off, n};
+
+		ok = n == 0 ||
+		     (!inside(t, off) &&
+		      (whole ? !inside(t, off + n) : utf8_valid(s) == s.n));
+	}
+	return ok;
+}
+
 /* Strings that text is made of have to be text. */
 static bool
 check_text(Ctx *c, const Tokenizer *t)
@@ -279,14 +307,7 @@ check_text(Ctx *c, const Tokenizer *t)
 		if (utf8_valid(ref_span(t, s->a)) != s->a.n)
 			return bad(c, "text");
 	}
-	for (size_t i = 0; i < t->n[SEC_TOKEN]; i++) {
-		Span s = {t->TEXT + t->TOKEN[i].off, t->TOKEN[i].n};
-
-		if (s.n && (((unsigned char)s.p[0] & 0xc0) == 0x80 ||
-		            (!is_ascii(s) && utf8_valid(s) != s.n)))
-			return bad(c, "token text");
-	}
-	return true;
+	return tokens_are_text(t) || bad(c, "token text");
 }
 
 static bool

@@ -284,6 +284,8 @@ script(const Tokenizer *t, uint32_t ch)
 
 	if (ch == ' ' || is_scriptless(ch))
 		return 0;
+	if (ch == 0x589 || ch == 0x61c) /* until Unicode 9 */
+		return SCRIPT_COMMON;
 	if (ch == 0x30fc) /* the mark of long vowels, as SentencePiece */
 		return SCRIPT_HAN;
 	while (lo < hi) {
