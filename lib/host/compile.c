@@ -95,8 +95,8 @@ make_graphs(Compile *k)
 
 		say(k->c, 1, "specialization %s", s->name);
 		k->g[i] = specialise(k->c, k->a, k->src, s);
-		if (!k->g[i] || !host_fuse(k->c, k->g[i]) ||
-		    !graph_verify(k->c, k->g[i]))
+		if (!k->g[i] || !host_layout(k->c, k->g[i]) ||
+		    !host_fuse(k->c, k->g[i]) || !graph_verify(k->c, k->g[i]))
 			return note(k->c, "specialization %s", s->name);
 	}
 	return true;

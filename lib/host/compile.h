@@ -20,6 +20,9 @@
  * type in `cache`'s stead: see State. */
 Graph *specialise(Ctx *, Arena *, const Graph *g, const Spec *);
 
+/* layout.c: convolutions and what stands between them, channels last. */
+bool host_layout(Ctx *, Graph *);
+
 /* ---- match.c: looking at a graph ---- */
 
 /* Sizes are known before a run: dense elements of a fixed shape. */
@@ -52,6 +55,10 @@ int64_t last_dim(const Value *);
  * takes v's place everywhere, and v's name. */
 Node *host_node(Graph *, const char *kernel, int nin, Value *const *in,
                 Value *v);
+/* The host node m again, making v, with input `slot` (-1: none) replaced. */
+Node *host_extend(Graph *, const Node *m, int slot, Value *in, Value *v);
+/* by takes the place and the name of old: it may be an output of the graph. */
+void stand_in(Graph *, Value *old, Value *by);
 bool is_const_ints(const Value *, int n, const int64_t *);
 bool is_perm(const Node *, int n, const int64_t *perm);
 

@@ -173,6 +173,17 @@ reads_input(Emit *e, int slot, Value *x, WFormat f)
 	return rounds;
 }
 
+static KernelId
+kernel_of(const Node *n)
+{
+	const Kernel *all = kernels_for("generic");
+	int k = 0;
+
+	while (k < K_COUNT && strcmp(all[k].name, n->type) != 0)
+		k++;
+	return (KernelId)k;
+}
+
 static void
 emit_matmul(Emit *e, Node *n)
 {
@@ -493,6 +504,54 @@ emit_copy(Emit *e, Node *n)
 		e->row->dim[COPY_STRIDE + 6 - i] = stride[rank - i];
 }
 
+/* Attribute `name`, a list of numbers, as the step's first sizes. */
+static void
+copy_sizes(Emit *e, const Node *n, const char *name)
+{
+	const int64_t *ints;
+	int count = attr_ints(n, name, &ints);
+
+	for (int i = 0; i < count; i++)
+		e->row->dim[i] = ints[i];
+}
+
+static void
+emit_conv(Emit *e, Node *n)
+{
+	int64_t *d = e->row->dim;
+
+	copy_sizes(e, n, "slide");
+	reads(e, CONV_X, n->in[0]);
+	if (kernel_of(n) == K_CONV)
+		d[CONV_FORMAT] = reads_packed(e, CONV_W, n->in[1], false);
+	else
+		reads(e, CONV_W, n->in[1]);
+	reads(e, CONV_BIAS, n->in[2]);
+	reads(e, CONV_RES, n->in[3]);
+	writes(e, CONV_Y, n->out[0]);
+	d[CONV_GROUPS] = attr_int(n, "groups", 1);
+	d[CONV_ACT] = attr_int(n, "act", ACT_NONE);
+	d[CONV_POST] = attr_int(n, "post", ACT_NONE);
+}
+
+static void
+emit_pool(Emit *e, Node *n)
+{
+	copy_sizes(e, n, "slide");
+	reads(e, POOL_X, n->in[0]);
+	writes(e, POOL_Y, n->out[0]);
+	e->row->dim[POOL_KIND] = attr_int(n, "kind", 0);
+}
+
+static void
+emit_bmm(Emit *e, Node *n)
+{
+	copy_sizes(e, n, "sizes");
+	reads(e, BMM_X, n->in[0]);
+	reads(e, BMM_W, n->in[1]);
+	writes(e, BMM_Y, n->out[0]);
+}
+
 static void (*const emit_kernel[K_COUNT])(Emit *, Node *) = {
 	[K_EXPERTS] = emit_experts,
 	[K_MERGE] = emit_merge,
@@ -511,6 +570,10 @@ static void (*const emit_kernel[K_COUNT])(Emit *, Node *) = {
 	[K_UNARY] = emit_unary,
 	[K_SOFTMAX] = emit_softmax,
 	[K_COPY] = emit_copy,
+	[K_CONV] = emit_conv,
+	[K_DEPTHWISE] = emit_conv,
+	[K_POOL] = emit_pool,
+	[K_BMM] = emit_bmm,
 };
 
 /* ---- reference operators ---- */
@@ -606,17 +669,6 @@ emit_ref(Emit *e, Node *n)
 }
 
 /* ---- the program ---- */
-
-static KernelId
-kernel_of(const Node *n)
-{
-	const Kernel *all = kernels_for("generic");
-	int k = 0;
-
-	while (k < K_COUNT && strcmp(all[k].name, n->type) != 0)
-		k++;
-	return (KernelId)k;
-}
 
 static bool
 emit_node(Emit *e, Node *n)

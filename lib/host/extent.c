@@ -332,7 +332,7 @@ extent_binary(Reach *r)
 {
 	const int64_t *size = r->d + BINARY_SIZE;
 
-	in_range(r, r->d[BINARY_OP], BIN_ADD, BIN_DIV + 1);
+	in_range(r, r->d[BINARY_OP], BIN_ADD, BIN_COUNT);
 	floats(r, BINARY_Y, dense(r, size), 1, 1, 1);
 	floats(r, BINARY_A, span(r, size, r->d + BINARY_SA), 1, 1, 1);
 	floats(r, BINARY_B, span(r, size, r->d + BINARY_SB), 1, 1, 1);
@@ -368,16 +368,126 @@ extent_copy(Reach *r)
 	*r->written = 1u << COPY_Y;
 }
 
+/* Sizes of a window, small enough for any sum of them. */
+static void
+slide(Reach *r)
+{
+	for (int i = 0; i < SLIDE_MORE; i++)
+		in_range(r, r->d[i], i == SLIDE_PT || i == SLIDE_PL ? 0 : 1,
+		         INT32_MAX);
+	floats(r, CONV_X, r->d[SLIDE_BATCH], r->d[SLIDE_H], r->d[SLIDE_W],
+	       r->d[SLIDE_C]);
+	floats(r, CONV_Y, r->d[SLIDE_BATCH], r->d[SLIDE_OH], r->d[SLIDE_OW],
+	       r->d[SLIDE_M]);
+	*r->written = 1u << CONV_Y;
+}
+
+static void
+slide_acts(Reach *r)
+{
+	in_range(r, r->d[CONV_ACT], 0, ACT_COUNT);
+	in_range(r, r->d[CONV_POST], 0, ACT_COUNT);
+	floats(r, CONV_BIAS, r->d[SLIDE_M], 1, 1, 1);
+	r->bytes[CONV_RES] = r->bytes[CONV_Y];
+}
+
+static void
+extent_conv(Reach *r)
+{
+	const int64_t *d = r->d, groups = d[CONV_GROUPS];
+	int64_t taps = mul_size(d[SLIDE_KH], d[SLIDE_KW]), wide;
+
+	slide(r);
+	slide_acts(r);
+	in_range(r, groups, 1, INT32_MAX);
+	r->ok = r->ok && d[SLIDE_C] % groups == 0 && d[SLIDE_M] % groups == 0;
+	if (!r->ok)
+		return;
+	wide = (d[SLIDE_M] / groups + PANEL - 1) / PANEL * PANEL;
+	packed(r, CONV_W, d[CONV_FORMAT], mul_size(groups, wide),
+	       mul_size(taps, d[SLIDE_C] / groups));
+}
+
+static void
+extent_depthwise(Reach *r)
+{
+	const int64_t *d = r->d;
+
+	slide(r);
+	slide_acts(r);
+	r->ok = r->ok && d[SLIDE_C] == d[SLIDE_M];
+	floats(r, CONV_W, d[SLIDE_KH], d[SLIDE_KW], d[SLIDE_C], 1);
+}
+
+static void
+extent_pool(Reach *r)
+{
+	slide(r);
+	in_range(r, r->d[POOL_KIND], 0, KIND_COUNT);
+	r->ok = r->ok && r->d[SLIDE_C] == r->d[SLIDE_M];
+}
+
+/* Elements from the first to the last one of b0 by b1 matrices, each of
+ * `each` elements. */
+static int64_t
+matrices(Reach *r, int s0, int s1, int64_t each)
+{
+	int64_t n = mul_size(r->d[BMM_B0] - 1, r->d[s0]);
+
+	n = add_size(n, mul_size(r->d[BMM_B1] - 1, r->d[s1]));
+	n = add_size(n, each);
+	r->ok = r->ok && r->d[s0] >= 0 && r->d[s1] >= 0 && n >= 0;
+	return MAX(n, 0);
+}
+
+static void
+extent_bmm(Reach *r)
+{
+	const int64_t *d = r->d;
+	int64_t w;
+
+	for (int i = 0; i <= BMM_K; i++)
+		in_range(r, d[i], 1, INT64_MAX);
+	in_range(r, d[BMM_WK], 0, INT64_MAX);
+	in_range(r, d[BMM_WN], 0, INT64_MAX);
+	if (!r->ok)
+		return;
+	w = add_size(mul_size(d[BMM_K] - 1, d[BMM_WK]),
+	             mul_size(d[BMM_N] - 1, d[BMM_WN]));
+	floats(r, BMM_Y, mul_size(d[BMM_B0], d[BMM_B1]), d[BMM_M], d[BMM_N], 1);
+	floats(r, BMM_X,
+	       matrices(r, BMM_XB0, BMM_XB1, mul_size(d[BMM_M], d[BMM_K])), 1,
+	       1, 1);
+	floats(r, BMM_W, matrices(r, BMM_WB0, BMM_WB1, add_size(w, 1)), 1, 1,
+	       1);
+	*r->written = 1u << BMM_Y;
+}
+
+_Static_assert((int)POOL_Y == CONV_Y && (int)POOL_X == CONV_X,
+               "slide() serves both");
+
 static void (*const extent[K_COUNT])(Reach *) = {
-	[K_EXPERTS] = extent_experts,     [K_MERGE] = extent_merge,
-	[K_MATMUL] = extent_matmul,       [K_GATED] = extent_gated,
-	[K_ROUND] = extent_round,         [K_EMBED] = extent_embed,
-	[K_RMSNORM] = extent_norm,        [K_LAYERNORM] = extent_norm,
-	[K_ROPE] = extent_rope,           [K_WRITE] = extent_write,
-	[K_ATTENTION] = extent_attention, [K_DENSE] = extent_dense,
-	[K_LAST] = extent_last,           [K_BINARY] = extent_binary,
-	[K_UNARY] = extent_unary,         [K_SOFTMAX] = extent_softmax,
+	[K_EXPERTS] = extent_experts,
+	[K_MERGE] = extent_merge,
+	[K_MATMUL] = extent_matmul,
+	[K_GATED] = extent_gated,
+	[K_ROUND] = extent_round,
+	[K_EMBED] = extent_embed,
+	[K_RMSNORM] = extent_norm,
+	[K_LAYERNORM] = extent_norm,
+	[K_ROPE] = extent_rope,
+	[K_WRITE] = extent_write,
+	[K_ATTENTION] = extent_attention,
+	[K_DENSE] = extent_dense,
+	[K_LAST] = extent_last,
+	[K_BINARY] = extent_binary,
+	[K_UNARY] = extent_unary,
+	[K_SOFTMAX] = extent_softmax,
 	[K_COPY] = extent_copy,
+	[K_CONV] = extent_conv,
+	[K_DEPTHWISE] = extent_depthwise,
+	[K_POOL] = extent_pool,
+	[K_BMM] = extent_bmm,
 };
 
 #define BUF(i) (1u << (i))
@@ -404,6 +514,10 @@ static const unsigned needed[K_COUNT] = {
 	[K_UNARY] = BUF(UNARY_Y) | BUF(UNARY_X),
 	[K_SOFTMAX] = BUF(SOFTMAX_Y) | BUF(SOFTMAX_X),
 	[K_COPY] = BUF(COPY_Y) | BUF(COPY_X),
+	[K_CONV] = BUF(CONV_Y) | BUF(CONV_X) | BUF(CONV_W),
+	[K_DEPTHWISE] = BUF(CONV_Y) | BUF(CONV_X) | BUF(CONV_W),
+	[K_POOL] = BUF(POOL_Y) | BUF(POOL_X),
+	[K_BMM] = BUF(BMM_Y) | BUF(BMM_X) | BUF(BMM_W),
 };
 
 unsigned

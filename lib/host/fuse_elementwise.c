@@ -142,11 +142,9 @@ fuse_unary(Ctx *c, Graph *g, Node *n)
 	static const struct {
 		const char *type;
 		Act act;
-	} map[] = {{"Relu", ACT_RELU},
-	           {"Sigmoid", ACT_SIGMOID},
-	           {"Tanh", ACT_TANH},
-	           {"Erf", ACT_ERF},
-	           {"Exp", ACT_EXP}};
+	} map[] = {{"Relu", ACT_RELU}, {"Sigmoid", ACT_SIGMOID},
+	           {"Tanh", ACT_TANH}, {"Erf", ACT_ERF},
+	           {"Exp", ACT_EXP},   {"HardSwish", ACT_HARD_SWISH}};
 
 	(void)c;
 	if (n->in[0]->type != DT_F32)
@@ -157,6 +155,58 @@ fuse_unary(Ctx *c, Graph *g, Node *n)
 			return true;
 		}
 	return false;
+}
+
+bool
+fuse_hard_sigmoid(Ctx *c, Graph *g, Node *n)
+{
+	(void)c;
+	if (n->in[0]->type != DT_F32 ||
+	    !near(attr_float(n, "alpha", 0.2), 1 / 6.0) ||
+	    !near(attr_float(n, "beta", 0.5), 0.5))
+		return false;
+	make_unary(g, n->in[0], ACT_HARD_SIGMOID, n->out[0]);
+	return true;
+}
+
+/* A bound of Clip, an input since opset 11; false: known only at run time. */
+static bool
+clip_bound(const Node *n, int i, const char *attr, double *x)
+{
+	if (n->nin > i && n->in[i])
+		return const_number(n->in[i], x);
+	*x = attr_float(n, attr, *x);
+	return true;
+}
+
+static Value *
+bounded(Graph *g, Value *x, const char *type, double by)
+{
+	Value *v =
+		node_add(g, type, NULL, x, const_f32(g, NULL, (float)by), NULL);
+
+	v->type = x->type;
+	v->shape = x->shape;
+	return v;
+}
+
+/* Some bounds have a kernel of their own; others are Min and Max. */
+bool
+fuse_clip(Ctx *c, Graph *g, Node *n)
+{
+	double lo = -INFINITY, hi = INFINITY;
+	Value *x = n->in[0];
+
+	(void)c;
+	if (x->type != DT_F32 || !clip_bound(n, 1, "min", &lo) ||
+	    !clip_bound(n, 2, "max", &hi))
+		return false;
+	if (lo == 0 && (hi == 6 || isinf(hi))) {
+		make_unary(g, x, hi == 6 ? ACT_RELU6 : ACT_RELU, n->out[0]);
+		return true;
+	}
+	stand_in(g, n->out[0], bounded(g, bounded(g, x, "Max", lo), "Min", hi));
+	return true;
 }
 
 bool
@@ -172,10 +222,9 @@ fuse_softmax(Ctx *c, Graph *g, Node *n)
 static int
 binary_op(const char *type)
 {
-	static const char *const name[] = {[BIN_ADD] = "Add",
-	                                   [BIN_SUB] = "Sub",
-	                                   [BIN_MUL] = "Mul",
-	                                   [BIN_DIV] = "Div"};
+	static const char *const name[] =
+		{[BIN_ADD] = "Add", [BIN_SUB] = "Sub", [BIN_MUL] = "Mul",
+	         [BIN_DIV] = "Div", [BIN_MIN] = "Min", [BIN_MAX] = "Max"};
 
 	for (int i = 0; i < (int)LEN(name); i++)
 		if (strcmp(name[i], type) == 0)
@@ -189,8 +238,8 @@ fuse_binary(Ctx *c, Graph *g, Node *n)
 	int op = binary_op(n->type);
 
 	(void)c;
-	if (n->out[0]->type != DT_F32 || n->out[0]->shape.rank > 6 ||
-	    is_weight(n->out[0]))
+	if (n->nin != 2 || n->out[0]->type != DT_F32 ||
+	    n->out[0]->shape.rank > 6 || is_weight(n->out[0]))
 		return false;
 	attr_set_int(g, host_node(g, "binary", 2, n->in, n->out[0]), "op", op);
 	return true;

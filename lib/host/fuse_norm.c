@@ -38,26 +38,29 @@ is_square(const Value *v, const Value *x)
 	       (pow && pow->in[0] == x && const_is(pow->in[1], 2));
 }
 
-/* 1 / sqrt(mean(x^2) + eps), as Reciprocal or division by Sqrt */
+/* sqrt(mean(x^2) + eps) over the last axis */
 static bool
-is_rsqrt_mean(const Value *v, const Value *x, double *eps)
+is_root_mean(const Value *v, const Value *x, double *eps)
 {
-	Node *rec = made_by(v, "Reciprocal"), *div = made_by(v, "Div"), *root,
-	     *mean;
-	const Value *sum;
+	Node *root = made_by(v, "Sqrt"), *mean;
+	const Value *sum = root ? with_const(root->in[0], "Add", eps) : NULL;
 
-	if (rec)
-		root = made_by(rec->in[0], "Sqrt");
-	else if (div && const_is(div->in[0], 1))
-		root = made_by(div->in[1], "Sqrt");
-	else
-		return false;
-	if (!root || !(sum = with_const(root->in[0], "Add", eps)))
-		return false;
 	mean = made_by(sum, "ReduceMean");
 	return mean && is_square(mean->in[0], x) &&
 	       last_dim(mean->out[0]) == 1 &&
 	       rows_of(mean->out[0]) == rows_of(x);
+}
+
+/* 1 / that, as Reciprocal or division */
+static bool
+is_rsqrt_mean(const Value *v, const Value *x, double *eps)
+{
+	Node *rec = made_by(v, "Reciprocal"), *div = made_by(v, "Div");
+
+	if (rec)
+		return is_root_mean(rec->in[0], x, eps);
+	return div && const_is(div->in[0], 1) &&
+	       is_root_mean(div->in[1], x, eps);
 }
 
 /* w * (x * rsqrt(mean(x^2) + eps)), spelled out */
@@ -107,15 +110,56 @@ fuse_layer_norm(Ctx *c, Graph *g, Node *n)
 	return true;
 }
 
-/* by takes the place and the name of old: it may be an output of the graph. */
-static void
-stand_in(Graph *g, Value *old, Value *by)
+/* x of x - mean(x) over the last axis, or NULL */
+static Value *
+centred(const Value *d)
 {
-	const char *name = old->name;
+	Node *sub = made_by(d, "Sub");
+	Node *mean = sub ? made_by(sub->in[1], "ReduceMean") : NULL;
 
-	graph_replace(g, old, by);
-	value_rename(g, old, arena_str(g->mem, "%s.was", name));
-	value_rename(g, by, name);
+	return mean && mean->in[0] == sub->in[0] &&
+	                       last_dim(mean->out[0]) == 1 &&
+	                       rows_of(mean->out[0]) == rows_of(d)
+	               ? sub->in[0]
+	               : NULL;
+}
+
+/* (x - mean(x)) / sqrt(var(x) + eps), spelled out */
+bool
+fuse_layer_norm_ops(Ctx *c, Graph *g, Node *n)
+{
+	Value *d = n->in[0], *x = centred(d);
+	double eps;
+	Node *h;
+
+	(void)c;
+	if (!x || n->out[0]->type != DT_F32 || !is_root_mean(n->in[1], d, &eps))
+		return false;
+	h = host_node(g, "layernorm", 4, (Value *[]){x, NULL, NULL, NULL},
+	              n->out[0]);
+	attr_set_float(g, h, "eps", eps);
+	return true;
+}
+
+/* A weight, then a bias, behind a norm that has none yet. */
+bool
+fuse_norm_weight(Ctx *c, Graph *g, Node *n)
+{
+	int slot = strcmp(n->type, "Mul") == 0 ? 1 : 2;
+
+	(void)c;
+	for (int i = 0; i < 2; i++) {
+		Node *m = made_by_host(n->in[i], "layernorm");
+
+		if (!m || m->in[slot] || m->in[2] || m->in[3] ||
+		    n->in[i]->mark != 1 ||
+		    !is_row_vector(n->in[1 - i], last_dim(n->in[i])) ||
+		    !shape_eq(&n->in[i]->shape, &n->out[0]->shape))
+			continue;
+		host_extend(g, m, slot, n->in[1 - i], n->out[0]);
+		return true;
+	}
+	return false;
 }
 
 /* norm(a + b): the sum is made on the way, for whoever else reads it. */

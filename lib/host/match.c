@@ -180,18 +180,39 @@ last_dim(const Value *v)
 	return v->shape.rank > 0 ? v->shape.dim[v->shape.rank - 1] : 1;
 }
 
+void
+stand_in(Graph *g, Value *old, Value *by)
+{
+	const char *name = old->name;
+
+	graph_replace(g, old, by);
+	value_rename(g, old, arena_str(g->mem, "%s.was%d", name, g->serial++));
+	value_rename(g, by, name);
+}
+
 Node *
 host_node(Graph *g, const char *kernel, int nin, Value *const *in, Value *v)
 {
 	Value *out = value_new(g, NULL, v->type, &v->shape);
 	Node *n = node_new(g, HOST_DOMAIN, kernel, nin, in, 1, &out);
-	const char *name = v->name;
 
-	n->name = v->from && *v->from->name ? v->from->name : name;
-	graph_replace(g, v, out);
-	value_rename(g, v, arena_str(g->mem, "%s.was", name));
-	value_rename(g, out, name);
+	n->name = v->from && *v->from->name ? v->from->name : v->name;
+	stand_in(g, v, out);
 	return n;
+}
+
+Node *
+host_extend(Graph *g, const Node *m, int slot, Value *in, Value *out)
+{
+	Node *h = host_node(g, m->type, m->nin, m->in, out);
+
+	h->attr =
+		arena_copy(g->mem, m->attr, (size_t)m->nattr * sizeof *m->attr);
+	h->nattr = m->nattr;
+	h->capattr = (size_t)m->nattr;
+	if (slot >= 0)
+		h->in[slot] = in;
+	return h;
 }
 
 bool

@@ -58,6 +58,26 @@ only_rows_that_are_read(void)
 	CHECK(cost(K_WRITE, &write).bytes == 2 * row + 4 * 16 * 4 + 4 * 8);
 }
 
+static void
+windows_and_batches(void)
+{
+	float x[16];
+	Step conv = {.buf = {x, x, x}};
+	Step bmm = {.buf = {x, x, x}, .dim = {2, 3, 4, 5, 6}};
+	int64_t *d = conv.dim;
+
+	d[SLIDE_BATCH] = 1;
+	d[SLIDE_H] = d[SLIDE_W] = d[SLIDE_OH] = d[SLIDE_OW] = 8;
+	d[SLIDE_C] = d[SLIDE_M] = 32;
+	d[SLIDE_KH] = d[SLIDE_KW] = 3;
+	d[SLIDE_SH] = d[SLIDE_SW] = d[SLIDE_DH] = d[SLIDE_DW] = 1;
+	d[CONV_GROUPS] = 2;
+	d[CONV_FORMAT] = WF_F32;
+	CHECK(cost(K_CONV, &conv).flops == 2 * 64 * 9 * 32 * 16);
+	CHECK(cost(K_DEPTHWISE, &conv).flops == 2 * 64 * 9 * 32);
+	CHECK(cost(K_BMM, &bmm).flops == 2 * 2 * 3 * 4 * 5 * 6);
+}
+
 /* The operators that are run by the reference. */
 static void
 operators_by_shape(void)
@@ -96,6 +116,7 @@ main(void)
 {
 	products_by_format();
 	only_rows_that_are_read();
+	windows_and_batches();
 	operators_by_shape();
 	peaks_are_counted();
 	return check_done("cost");

@@ -185,6 +185,43 @@ softmax_cost(const Step *s, Cost *c)
 	c->flops = SOFTMAX_OPS * s->dim[SOFTMAX_ROWS] * s->dim[SOFTMAX_WIDTH];
 }
 
+/* What a window of every pixel made takes, `each` operations a tap. */
+static int64_t
+windows(const int64_t *d, int64_t each)
+{
+	return each * d[SLIDE_BATCH] * d[SLIDE_OH] * d[SLIDE_OW] * d[SLIDE_M] *
+	       d[SLIDE_KH] * d[SLIDE_KW];
+}
+
+void
+conv_cost(const Step *s, Cost *c)
+{
+	const int64_t *d = s->dim;
+
+	c->flops = windows(d, 2 * d[SLIDE_C] / d[CONV_GROUPS]);
+	c->format = wformats[d[CONV_FORMAT]].name;
+}
+
+void
+depthwise_cost(const Step *s, Cost *c)
+{
+	c->flops = windows(s->dim, 2);
+}
+
+void
+pool_cost(const Step *s, Cost *c)
+{
+	c->flops = windows(s->dim, 1);
+}
+
+void
+bmm_cost(const Step *s, Cost *c)
+{
+	const int64_t *d = s->dim;
+
+	c->flops = 2 * d[BMM_B0] * d[BMM_B1] * d[BMM_M] * d[BMM_N] * d[BMM_K];
+}
+
 /* Nothing but bytes. */
 void
 copy_cost(const Step *s, Cost *c)

@@ -139,6 +139,12 @@ arith(int64_t op, float *y, const float *a, int64_t sa, const float *b,
 		case BIN_DIV:
 			y[i] = *a / *b;
 			break;
+		case BIN_MIN:
+			y[i] = *a < *b || *a != *a ? *a : *b;
+			break;
+		case BIN_MAX:
+			y[i] = *a > *b || *a != *a ? *a : *b;
+			break;
 		}
 }
 

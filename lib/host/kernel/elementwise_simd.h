@@ -7,6 +7,8 @@
 #ifndef ELEMENTWISE_SIMD_H
 #define ELEMENTWISE_SIMD_H
 
+#include <math.h>
+
 /* Half-split pairs: y, x [rot]; c, s [rot].  In place allowed. */
 static void
 turn(float *y, const float *x, const float *c, const float *s, int64_t rot)
@@ -70,19 +72,40 @@ operand(const float *p, int64_t i, bool one)
 	return one ? v_set(*p) : v_load(p + i);
 }
 
+/* r, or x where x is NaN */
+INLINE V
+or_nan(V r, V x)
+{
+	return v_less(x, v_set(INFINITY), r, v_less(v_set(-INFINITY), x, r, x));
+}
+
+INLINE V
+arith_one(const int op, V u, V v)
+{
+	switch (op) {
+	case BIN_ADD:
+		return u + v;
+	case BIN_SUB:
+		return u - v;
+	case BIN_MUL:
+		return u * v;
+	case BIN_DIV:
+		return u / v;
+	case BIN_MIN:
+		return or_nan(v_min(u, v), u);
+	default:
+		return or_nan(v_max(u, v), u);
+	}
+}
+
 /* y [n] = a op b; n a multiple of VL; a stretched operand is one number */
 INLINE void
 arith_vec(const int op, float *y, const float *a, bool one_a, const float *b,
           bool one_b, int64_t n)
 {
-	for (int64_t i = 0; i < n; i += VL) {
-		V u = operand(a, i, one_a), v = operand(b, i, one_b);
-
-		v_store(y + i, op == BIN_ADD   ? u + v
-		               : op == BIN_SUB ? u - v
-		               : op == BIN_MUL ? u * v
-		                               : u / v);
-	}
+	for (int64_t i = 0; i < n; i += VL)
+		v_store(y + i, arith_one(op, operand(a, i, one_a),
+		                         operand(b, i, one_b)));
 }
 
 /* The first row of [begin, end), as far as whole vectors go; elements done. */
@@ -110,8 +133,14 @@ binary_row(const Step *s, int64_t begin, int64_t end)
 	case BIN_MUL:
 		arith_vec(BIN_MUL, y, a, one_a, b, one_b, n);
 		break;
-	default:
+	case BIN_DIV:
 		arith_vec(BIN_DIV, y, a, one_a, b, one_b, n);
+		break;
+	case BIN_MIN:
+		arith_vec(BIN_MIN, y, a, one_a, b, one_b, n);
+		break;
+	default:
+		arith_vec(BIN_MAX, y, a, one_a, b, one_b, n);
 	}
 	return n;
 }

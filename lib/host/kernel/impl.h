@@ -126,11 +126,22 @@ Attn attn_dense(const Step *);
 AttnUnit attn_unit(const Attn *, int64_t unit);
 AttnRow attn_row(const Attn *, const AttnUnit *, int64_t r);
 
+/* ---- products of activations: slide_generic.c ---- */
+
+/* One unit: outputs at.. of one matrix, n of them. */
+typedef struct Product {
+	const float *x, *w; /* x [m, k]; w at its first column */
+	float *y;           /* at its first output */
+	int64_t at, n;
+} Product;
+Product bmm_unit(const Step *, int64_t unit);
+
 /* ---- kernels: kernels.def ---- */
 
 typedef int64_t UnitsFn(const Step *, int64_t *grain);
 typedef int64_t ScratchFn(const Step *);
-ScratchFn matmul_scratch, attn_scratch, dense_scratch, experts_scratch;
+ScratchFn matmul_scratch, attn_scratch, dense_scratch, experts_scratch,
+	conv_scratch, bmm_scratch;
 
 #define KERNEL(id, name, fn, units, scratch, best)                             \
 	UnitsFn units;                                                         \

@@ -292,10 +292,66 @@ enum { DENSE_SCALE, DENSE_CAP };
 enum { LAST_Y, LAST_X, LAST_POS };
 enum { LAST_BATCH, LAST_SEQ, LAST_WIDTH };
 
+/* What slides over images x [batch, h, w, c], channels last, and gives y
+ * [batch, oh, ow, m]: output (i, j) sees rows i*sh - pt + a*dh, a < kh, and
+ * columns alike; what lies outside the image is padding. */
+enum {
+	SLIDE_BATCH,
+	SLIDE_H,
+	SLIDE_W,
+	SLIDE_C,
+	SLIDE_OH,
+	SLIDE_OW,
+	SLIDE_M,
+	SLIDE_KH,
+	SLIDE_KW,
+	SLIDE_SH,
+	SLIDE_SW,
+	SLIDE_PT,
+	SLIDE_PL,
+	SLIDE_DH,
+	SLIDE_DW,
+	SLIDE_MORE
+};
+
+/* y = post(act(x * W + bias [m]) + res), zeros for padding; res as y.
+ * W: packed [groups * mg, kh * kw * c / groups], mg: m / groups rounded up to
+ * whole panels; the inputs of a row are ordered (kh, kw, channel).
+ * Sums as those of matmul; units: runs of pixels by runs of outputs. */
+enum { CONV_Y, CONV_X, CONV_W, CONV_BIAS, CONV_RES };
+enum { CONV_GROUPS = SLIDE_MORE, CONV_FORMAT, CONV_ACT, CONV_POST };
+
+/* depthwise: the same with as many groups as channels, m = c; CONV_W: float32
+ * [kh, kw, c].  units: rows of y. */
+
+/* y = the largest, or the mean, of what is seen; MEAN_ALL counts padding.
+ * Every window sees at least one pixel.  units: rows of y. */
+enum { KIND_MAX, KIND_MEAN, KIND_MEAN_ALL, KIND_COUNT };
+enum { POOL_Y, POOL_X };
+enum { POOL_KIND = SLIDE_MORE };
+
+/* y [b0, b1, m, n] = x [b0, b1, m, k] . w, where w's element (i, j, row, col)
+ * stands at i*wb0 + j*wb1 + row*wk + col*wn, and matrix (i, j) of x at
+ * i*xb0 + j*xb1, dense. */
+enum { BMM_Y, BMM_X, BMM_W };
+enum {
+	BMM_B0,
+	BMM_B1,
+	BMM_M,
+	BMM_N,
+	BMM_K,
+	BMM_XB0,
+	BMM_XB1,
+	BMM_WB0,
+	BMM_WB1,
+	BMM_WK,
+	BMM_WN
+};
+
 /* y = a op b, up to 6 dimensions (outermost first, missing ones 1), each
  * operand with its own strides in elements (0: stretched); y dense.
  * op: BIN_* below */
-enum { BIN_ADD, BIN_SUB, BIN_MUL, BIN_DIV };
+enum { BIN_ADD, BIN_SUB, BIN_MUL, BIN_DIV, BIN_MIN, BIN_MAX, BIN_COUNT };
 enum { BINARY_Y, BINARY_A, BINARY_B };
 enum {
 	BINARY_OP,

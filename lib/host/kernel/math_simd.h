@@ -124,6 +124,14 @@ v_sigmoid(V x)
 }
 
 static inline V
+v_hard_sigmoid(V x)
+{
+	V y = v_fma(x, v_set(1.0f / 6), v_set(0.5f));
+
+	return v_min(v_set(1), v_max(v_set(0), y));
+}
+
+static inline V
 v_gelu(V x)
 {
 	V h = x * v_set(0.5f);
@@ -176,6 +184,12 @@ act_vec(Act act, float *p, int64_t n)
 		EACH(v_exp(x));
 	case ACT_RELU2:
 		EACH(v_max(v_set(0), x) * v_max(v_set(0), x));
+	case ACT_RELU6:
+		EACH(v_min(v_set(6), v_max(v_set(0), x)));
+	case ACT_HARD_SIGMOID:
+		EACH(v_hard_sigmoid(x));
+	case ACT_HARD_SWISH:
+		EACH(v_less(x, v_set(-3), v_set(0), x * v_hard_sigmoid(x)));
 	}
 }
 

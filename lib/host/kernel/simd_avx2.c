@@ -16,4 +16,6 @@
 #include "attention_simd.h"
 #include "elementwise_simd.h"
 #include "peak_simd.h"
+
+#include "slide_simd.h"
 #endif
