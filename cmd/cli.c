@@ -102,18 +102,21 @@ log_line(void *arg, int level, const char *line)
 	tell(line);
 }
 
-/* Redrawn when the percentage changes, which is often enough. */
+/* Redrawn when the percentage changes, which is often enough; without an end
+ * to count to, always. */
 static void
 draw_progress(void *arg, const char *what, int64_t done, int64_t total)
 {
 	int percent =
-		total > 0 ? (int)(100. * (double)done / (double)total) : 0;
+		total > 0 ? (int)(100. * (double)done / (double)total) : -1;
 
 	(void)arg;
-	if (cli.drawn && percent == cli.percent)
+	if (cli.drawn && percent == cli.percent && percent >= 0)
 		return;
-	fprintf(stderr, "\r\033[K%.60s %d%%", what, percent);
-	cli.drawn = done < total;
+	fprintf(stderr, "\r\033[K%.79s", what);
+	if (percent >= 0)
+		fprintf(stderr, " %d%%", percent);
+	cli.drawn = done < total || !total;
 	cli.percent = percent;
 	if (!cli.drawn)
 		fputs("\r\033[K", stderr);
@@ -597,6 +600,14 @@ cli_stdin(void)
 	exit(QE_USAGE);
 }
 
+void
+cli_binary(const char *path)
+{
+	if (strcmp(path, "-") == 0 && isatty(STDOUT_FILENO))
+		bad_usage("stdout is a terminal, the output is binary "
+		          "(use -o FILE or a pipe)");
+}
+
 /* Neither wait for a person to type a model, nor show him one. */
 static void
 check_terminals(void)
@@ -611,9 +622,8 @@ check_terminals(void)
 			continue;
 		if (o->kind == INPUT)
 			cli_stdin();
-		else if (isatty(STDOUT_FILENO))
-			bad_usage("stdout is a terminal, the output is binary "
-			          "(use -o FILE or a pipe)");
+		else
+			cli_binary(path);
 	}
 }
 

@@ -65,6 +65,10 @@ qe_ctx *cli_open(const Cmd *, char **argv);
  * terminal, prints a short help and exits. */
 const char *cli_stdin(void);
 
+/* Refuses to show a person binary bytes: for an OUTPUT that is binary with
+ * some options only. */
+void cli_binary(const char *path);
+
 /* Prints the message of a failed run, closes it and stdout; the exit
  * status.  A full disk behind stdout is a failure even after success. */
 int cli_close(qe_ctx *);

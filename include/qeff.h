@@ -48,7 +48,8 @@ const char *qe_message(const qe_ctx *);
 typedef void qe_log_fn(void *arg, int level, const char *line);
 void qe_set_log(qe_ctx *, qe_log_fn *, void *arg, int level);
 
-/* How far one long step has come: what it works on, and done of total. */
+/* How far one long step has come: what it works on, and done of total; total
+ * is 0 where there is none. */
 typedef void qe_progress_fn(void *arg, const char *what, int64_t done,
                             int64_t total);
 void qe_set_progress(qe_ctx *, qe_progress_fn *, void *arg);
@@ -145,6 +146,43 @@ typedef struct qe_compile {
 	const char *const *shape;   /* sizes of other symbols: "NAME=N" */
 	int64_t threads;            /* while compiling; 0: one per core */
 	int64_t max_dynamic_bytes;  /* what is sized at run time may take */
+
+	/* Which programs, by QEfficient's names; 0 and NULL: not given. */
+	int64_t full_batch_size;     /* slots of continuous batching */
+	int64_t kv_cache_batch_size; /* rows of the cache; 0: the slots */
+	const char *num_speculative_tokens; /* "K,K,...": of a target model */
+	bool ccl_enabled; /* lists of compute context lengths, "N,N,..."; */
+	const char *ccl_prefill, *ccl_decode; /* NULL: made up */
+	bool prefill_only, decode_only;
+	int64_t encoder_ctx_len;     /* of a speech model */
+	const char *specializations; /* file with a list instead of all this */
+
+	/* The Qualcomm backends.  Paths of files are as their compilers are
+	 * to see them. */
+	const char *sdk;      /* where the SDK is; NULL: where it is installed */
+	const char *search;   /* folders to look for programs in, as PATH */
+	const char *compiler; /* the program itself, instead of looking */
+	const char *cache;    /* folder of what was compiled before; NULL: none */
+	const char *aic_hw_version; /* NULL: of the card that is here */
+	int64_t num_cores, num_devices; /* 0: 16 and 1 */
+	const char *device_group; /* "0,1" or "[0,1]": so many devices */
+	int64_t mos;              /* under 1: not given */
+	bool aic_enable_depth_first, allow_mxint8_mdp_io;
+	bool use_onnx_subfunctions;
+	const char *node_precision_info; /* file */
+	const char *const *fp32_nodes;   /* patterns; make such a file */
+	const char *custom_io;           /* file, instead of making one */
+	const char *mdp_load_partition_config; /* likewise */
+	int64_t mdp_num_partitions; /* under 2: slices of tensors */
+	const char *mdp_compiler_dump_path;    /* keep only the nodes in it */
+	const char *mdp_dump_partition_config; /* file to be written */
+	const char *qnn_config;                /* file */
+	const char *specialization_format;     /* named flat; NULL: by SDK */
+	const char *const *flags; /* more of the compiler's, as they are */
+	const char *log;          /* file; gets what the compilers say */
+	int64_t timeout;          /* seconds, 0: none */
+	const char *layout;       /* qefficient: a folder, not a package */
+	bool dry_run; /* write the files, say the commands, run nothing */
 } qe_compile;
 #define QE_COMPILE_INIT                                                        \
 	((qe_compile){.in = "-",                                               \
@@ -152,7 +190,8 @@ typedef struct qe_compile {
 	              .batch_size = 1,                                         \
 	              .prompt_len = 32,                                        \
 	              .ctx_len = 128,                                          \
-	              .max_dynamic_bytes = (int64_t)1 << 30})
+	              .max_dynamic_bytes = (int64_t)1 << 30,                   \
+	              .encoder_ctx_len = 1500})
 bool qe_qnn_compile(qe_ctx *, const qe_compile *);
 
 /* Stage 6: runs a package.  What comes in decides what is done: `input`

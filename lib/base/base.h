@@ -80,7 +80,8 @@ bool note(Ctx *, const char *fmt, ...) PRINTF(2, 3);
 /* fail(QE_IO) with the sentence of errno */
 bool fail_errno(Ctx *, const char *what);
 void say(Ctx *, int level, const char *fmt, ...) PRINTF(3, 4);
-/* done of total steps of `what`; free to call often */
+/* done of total steps of `what`; free to call often.  total 0: it is not
+ * known, and `what` says all. */
 void progress(Ctx *, const char *what, int64_t done, int64_t total);
 /* false, with QE_INTERRUPTED, once qe_interrupt() was called */
 bool go_on(Ctx *);
@@ -167,6 +168,13 @@ bool out_commit(Ctx *, Out *);
 /* The three steps for bytes at hand. */
 bool file_write(Ctx *, const char *path, const void *data, size_t size);
 
+/* dir.c - folders.  Making makes the parents too and takes what is there;
+ * removing takes all that is in it, and follows no links. */
+bool dir_make(Ctx *, const char *path);
+bool dir_remove(Ctx *, const char *path);
+/* Names in it, sorted; none if it cannot be read. */
+size_t dir_list(Arena *, const char *path, char ***out);
+
 /* hash.c - xxh3-128 as 32 hexadecimal digits. */
 typedef struct Digest {
 	char hex[33];
@@ -180,6 +188,12 @@ typedef struct Hash Hash;
 Hash *hash_new(Arena *);
 void hash_add(Hash *, const void *, size_t);
 Digest hash_end(Hash *); /* and begins anew */
+
+/* sha256.c - of bytes at hand, as 64 hexadecimal digits. */
+typedef struct Sha256 {
+	char hex[65];
+} Sha256;
+Sha256 sha256(const void *, size_t);
 
 /* clock.c - nanoseconds of a clock that is never set. */
 int64_t clock_ns(void);

@@ -542,15 +542,45 @@ json_copy(Arena *a, const Json *o)
 	return json_own(a, dst);
 }
 
-static void
-print_string(Buf *b, Span s)
+/* How the printer writes: one of these is made for each text. */
+typedef struct Style {
+	int indent;
+	unsigned how; /* enum JsonStyle */
+} Style;
+
+/* Code points outside ASCII as UTF-16, the way Python escapes them. */
+static size_t
+print_escaped(Buf *b, const char *s)
 {
+	unsigned char lead = (unsigned char)*s;
+	size_t n = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+	uint32_t code = lead & (0xffu >> (n + 1));
+
+	for (size_t i = 1; i < n; i++)
+		code = code << 6 | ((unsigned char)s[i] & 0x3f);
+	if (code >= 0x10000) {
+		code -= 0x10000;
+		buf_fmt(b, "\\u%04x\\u%04x", 0xd800 | code >> 10,
+		        0xdc00 | (code & 0x3ff));
+	} else {
+		buf_fmt(b, "\\u%04x", code);
+	}
+	return n;
+}
+
+static void
+print_string(Buf *b, Span s, const Style *y)
+{
+	bool ascii = y->how & JSON_ASCII && utf8_valid(s) == s.n;
+
 	buf_char(b, '"');
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char ch = (unsigned char)s.p[i];
 		const char *at = strchr("\"\"\\\\\bb\ff\nn\rr\tt", ch);
 
-		if (ch == '"' || ch == '\\')
+		if (ascii && ch >= 0x80)
+			i += print_escaped(b, s.p + i) - 1;
+		else if (ch == '"' || ch == '\\')
 			buf_fmt(b, "\\%c", ch);
 		else if (ch >= 0x20 && ch != 0x7f)
 			buf_char(b, (char)ch);
@@ -593,13 +623,14 @@ by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void print(Buf *b, const Json *o, int indent, int depth);
+static void print(Buf *b, const Json *o, const Style *y, int depth);
 
 static void
-print_object(Buf *b, const Json *o, int indent, int depth)
+print_object(Buf *b, const Json *o, const Style *y, int depth)
 {
 	Arena mem = {0};
 	const char **key = NEWV(&mem, const char *, json_len(o) + 1);
+	bool tight = y->how & JSON_TIGHT;
 	size_t n = 0;
 
 	json_object_object_foreach((Json *)(uintptr_t)o, k, v)
@@ -607,18 +638,19 @@ print_object(Buf *b, const Json *o, int indent, int depth)
 		(void)v;
 		key[n++] = k;
 	}
-	qsort(key, n, sizeof *key, by_name);
+	if (!(y->how & JSON_AS_PUT))
+		qsort(key, n, sizeof *key, by_name);
 	buf_char(b, '{');
 	for (size_t i = 0; i < n; i++) {
 		if (i)
-			buf_str(b, indent ? "," : ", ");
-		newline(b, indent, depth + 1);
-		print_string(b, SPAN(key[i]));
-		buf_str(b, ": ");
-		print(b, json_get(o, key[i]), indent, depth + 1);
+			buf_str(b, y->indent || tight ? "," : ", ");
+		newline(b, y->indent, depth + 1);
+		print_string(b, SPAN(key[i]), y);
+		buf_str(b, tight ? ":" : ": ");
+		print(b, json_get(o, key[i]), y, depth + 1);
 	}
 	if (n)
-		newline(b, indent, depth);
+		newline(b, y->indent, depth);
 	buf_char(b, '}');
 	arena_free(&mem);
 }
@@ -626,28 +658,28 @@ print_object(Buf *b, const Json *o, int indent, int depth)
 /* Arrays of plain values stay on one line: shapes and id lists are read by
  * people. */
 static void
-print_array(Buf *b, const Json *o, int indent, int depth)
+print_array(Buf *b, const Json *o, const Style *y, int depth)
 {
 	size_t n = json_len(o);
-	bool flat = true;
+	bool tight = y->how & JSON_TIGHT, flat = !(y->how & JSON_ROWS);
 
 	for (size_t i = 0; i < n; i++)
 		flat = flat && !json_len(json_at(o, i));
 	buf_char(b, '[');
 	for (size_t i = 0; i < n; i++) {
 		if (i)
-			buf_str(b, flat || !indent ? ", " : ",");
+			buf_str(b, (flat || !y->indent) && !tight ? ", " : ",");
 		if (!flat)
-			newline(b, indent, depth + 1);
-		print(b, json_at(o, i), indent, depth + 1);
+			newline(b, y->indent, depth + 1);
+		print(b, json_at(o, i), y, depth + 1);
 	}
 	if (n && !flat)
-		newline(b, indent, depth);
+		newline(b, y->indent, depth);
 	buf_char(b, ']');
 }
 
 static void
-print(Buf *b, const Json *o, int indent, int depth)
+print(Buf *b, const Json *o, const Style *y, int depth)
 {
 	switch (json_object_get_type(o)) {
 	case json_type_null:
@@ -663,19 +695,25 @@ print(Buf *b, const Json *o, int indent, int depth)
 		buf_fmt(b, "%lld", (long long)json_int(o, 0));
 		break;
 	case json_type_string:
-		print_string(b, json_span(o));
+		print_string(b, json_span(o), y);
 		break;
 	case json_type_object:
-		print_object(b, o, indent, depth);
+		print_object(b, o, y, depth);
 		break;
 	case json_type_array:
-		print_array(b, o, indent, depth);
+		print_array(b, o, y, depth);
 		break;
 	}
 }
 
 void
+json_print_as(Buf *b, const Json *o, int indent, unsigned how)
+{
+	print(b, o, &(Style){indent, how}, 0);
+}
+
+void
 json_print(Buf *b, const Json *o, int indent)
 {
-	print(b, o, indent, 0);
+	json_print_as(b, o, indent, 0);
 }

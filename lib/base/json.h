@@ -59,5 +59,13 @@ Json *json_share(Json *);
 /* Text: keys sorted, indent spaces a level (0: one line), numbers as short as
  * they read back the same, "/" not escaped. */
 void json_print(Buf *, const Json *, int indent);
+/* The same as other programs write it. */
+enum JsonStyle {
+	JSON_TIGHT = 1 << 0,  /* no blank after ':' and ',' */
+	JSON_ROWS = 1 << 1,   /* with an indent: a line for each element */
+	JSON_ASCII = 1 << 2,  /* other characters as \uXXXX */
+	JSON_AS_PUT = 1 << 3, /* keys in the order in which they came */
+};
+void json_print_as(Buf *, const Json *, int indent, unsigned how);
 
 #endif

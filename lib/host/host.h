@@ -17,17 +17,6 @@
 
 /* ---- compiling ---- */
 
-typedef struct Binding {
-	const char *sym;
-	int64_t n;
-} Binding;
-
-typedef struct Spec {
-	const char *name; /* "Prefill", "Decode", ... */
-	Binding *bind;
-	int nbind;
-} Spec;
-
 typedef struct HostOptions {
 	const Spec *spec;
 	int nspec;

@@ -258,6 +258,20 @@ void graph_print(Buf *, const Graph *);
 void node_print(Buf *, const Node *);        /* its line */
 void value_print_type(Buf *, const Value *); /* "float32[batch,3]" */
 
+/* ---- sizes for the symbols of a graph ---- */
+
+typedef struct Binding {
+	const char *sym;
+	int64_t n;
+} Binding;
+
+/* One program of several that a graph is compiled to. */
+typedef struct Spec {
+	const char *name; /* "Prefill", "Decode", ... */
+	Binding *bind;
+	int nbind;
+} Spec;
+
 /* ---- operators: ops.def, op.c ---- */
 
 enum OpFlag {

@@ -55,7 +55,7 @@ setup_file() {
 }
 
 @test "an unknown backend or type is refused" {
-	refused 2 "qnn-compile: --backend: 'hots' is not one of host" \
+	refused 2 "qnn-compile: --backend: 'hots' is not one of host|qaic|qnn" \
 		qnn-compile -q --backend hots "$D/o.onnx"
 	refused 2 "qnn-compile: *'int3'*" \
 		qnn-compile -q --weights int3 "$D/o.onnx"

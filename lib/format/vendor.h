@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * vendor.h - programqpc.bin, the file that Qualcomm's compilers write.
+ *
+ * A header, a table of segments, their names and bytes; see vendor.c.  No
+ * pointer of the file is believed.  Segments that are not known are kept as
+ * they are. */
+
+#ifndef VENDOR_H
+#define VENDOR_H
+
+#include "base.h"
+
+typedef struct VendorSegment {
+	const char *name;
+	Span data;
+	uint64_t offset; /* of constants.bin: bytes that are static */
+} VendorSegment;
+
+typedef struct VendorQpc {
+	int major, minor, compression;
+	VendorSegment *segment;
+	int n;
+} VendorQpc;
+
+bool vendor_is(Span head); /* by its magic number */
+/* Reads a file that is in memory; the segments point into it. */
+bool vendor_read(Ctx *, Arena *, Span file, VendorQpc *out);
+/* Writes the segments as the SDK's own writer does: names after the table,
+ * then data, in order. */
+bool vendor_write(Ctx *, Out *, const VendorQpc *);
+/* The segment, or NULL. */
+const VendorSegment *vendor_find(const VendorQpc *, const char *name);
+/* Fails if a file says it is longer than it is; takes what is none of these
+ * (it may be encrypted). */
+bool vendor_check_size(Ctx *, const char *path);
+
+#endif

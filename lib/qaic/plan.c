@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * plan.c - parts that the plans of all compilers have. */
+
+#include "qaic.h"
+
+enum { CORES = 16 }; /* of a card, unless told */
+
+const char *
+plan_file(Arena *a, Plan *p, const char *name, Span text)
+{
+	PUSH(a, p->file, p->nfile, p->capfile, ((PlanFile){name, text}));
+	return path_join(a, p->dir, name);
+}
+
+/* As Python's json.dump(indent=4, separators=(",", ":"), sort_keys=True). */
+const char *
+plan_json(Arena *a, Plan *p, const char *name, const Json *o)
+{
+	Buf *b = buf_new(a);
+
+	json_print_as(b, o, 4, JSON_TIGHT | JSON_ROWS | JSON_ASCII);
+	return plan_file(a, p, name, (Span){b->p, b->n});
+}
+
+const char *
+plan_given(Ctx *c, Arena *a, const Plan *p, const char *path)
+{
+	Digest d;
+
+	if (!p->named)
+		return path;
+	if (!hash_file(c, path, &d))
+		return NULL;
+	return arena_str(a, "@%s", d.hex);
+}
+
+void
+plan_arg(Arena *a, Command *cmd, const char *arg)
+{
+	PUSH(a, cmd->arg, cmd->n, cmd->cap, arg);
+	cmd->arg = arena_grow(a, cmd->arg, (size_t)cmd->n, &cmd->cap,
+	                      sizeof *cmd->arg);
+	cmd->arg[cmd->n] = NULL;
+}
+
+int64_t
+plan_devices(const qe_compile *o)
+{
+	int64_t n = 1;
+
+	if (!o->device_group)
+		return MAX(o->num_devices, 1);
+	for (const char *p = o->device_group; *p; p++)
+		n += *p == ',';
+	return n;
+}
+
+int64_t
+plan_cores(const qe_compile *o)
+{
+	return o->num_cores ? o->num_cores : CORES;
+}
