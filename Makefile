@@ -63,10 +63,12 @@ bench: all tools $(BENCH)
 	@tests/bench/pipeline $(B)
 	@$(B)/bench/kernel
 
-# The ONNX we write, in onnxruntime from npm; needs node and a network.
+# The ONNX we write, and graphs by chance, in onnxruntime from npm; needs node
+# and a network.
 ORT_MODELS = *
-check-ort: all
+check-ort: all tools
 	@set -f; tests/ort/run $(B) $(ORT_MODELS)
+	@tests/ort/graphs $(B)
 
 # Programs that only tests use.
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/cmd/cli.o $(B)/libqeff.a

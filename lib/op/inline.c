@@ -5,8 +5,9 @@
  * behind the call's.  Operators of ops.def are not replaced: the cache
  * operators arrive as functions too, but have rows of their own.
  *
- * A body may be written for another opset than the graph: its nodes keep the
- * rows they were resolved to. */
+ * A body may be written for another opset than the model, which can say only
+ * one: it is taken to that of the model, or to that of the first body where
+ * the model has none. */
 
 #include "num.h"
 
@@ -14,8 +15,8 @@ enum { MAXCALLS = 32, MAXNODES = 1 << 22 };
 
 typedef struct Inline {
 	Ctx *c;
-	const Graph *top; /* has the functions */
-	int64_t nodes;    /* made so far */
+	Graph *top;    /* has the functions */
+	int64_t nodes; /* made so far */
 } Inline;
 
 static bool inline_graph(Inline *, Graph *, int depth);
@@ -137,6 +138,17 @@ adopt_nodes(Graph *g, Graph *body)
 	}
 }
 
+/* What the body's nodes mean is what they mean in the model. */
+static bool
+agree(Inline *s, Graph *body)
+{
+	for (int i = 0; i < body->nopset; i++)
+		if (!graph_opset(s->top, body->opset[i].domain))
+			graph_import(s->top, body->opset[i].domain,
+			             body->opset[i].version);
+	return graph_to_opset(s->c, body, graph_opset(s->top, ""));
+}
+
 /* The body of one call, ready to stand in its place. */
 static Graph *
 expand(Inline *s, Graph *g, Node *call, const Function *f, int depth)
@@ -156,7 +168,7 @@ expand(Inline *s, Graph *g, Node *call, const Function *f, int depth)
 		return NULL;
 	}
 	bind_graph(body, call, f);
-	if (!inline_graph(s, body, depth + 1))
+	if (!agree(s, body) || !inline_graph(s, body, depth + 1))
 		return NULL;
 	adopt_values(g, body, prefix);
 	for (int i = 0; i < body->nin; i++)

@@ -31,8 +31,16 @@ bool value_copy(Ctx *, Arena *a, Value *y, const Value *x);
  * made in a where it is NULL.  The graph itself is left as it was. */
 bool graph_eval(Ctx *, Arena *a, Graph *, Value *const *in, Value **out);
 
-/* Replaces calls of model-local functions by their bodies. */
+/* Replaces calls of model-local functions by their bodies, which are taken
+ * to the model's opset. */
 bool graph_inline(Ctx *, Graph *);
+
+/* Rewrites the model for another version of ai.onnx; what means something
+ * else there is refused by name. */
+enum { OPSET_MIN = 7, OPSET_MAX = 21 };
+bool graph_set_opset(Ctx *, Graph *, int64_t version);
+/* The same of a graph alone, without its functions. */
+bool graph_to_opset(Ctx *, Graph *, int64_t version);
 
 /* Gives the model the local function of this name, and its opset, if it does
  * not have it: one of those that function.c lists. */

@@ -107,11 +107,6 @@ bool graph_extract(Ctx *, Graph *, const char *spec);
 /* fix.c: gives unknown dimensions a number: "INPUT:1x32" or "SYMBOL=32". */
 bool graph_fix(Ctx *, Graph *, const char *spec);
 
-/* opset.c: rewrites the model for another version of ai.onnx; what means
- * something else there is refused by name. */
-enum { OPSET_MIN = 7, OPSET_MAX = 21 };
-bool graph_set_opset(Ctx *, Graph *, int64_t version);
-
 /* compare.c: whether two graphs give the same numbers. */
 typedef struct Trial {
 	Arena mem;

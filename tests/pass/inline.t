@@ -38,3 +38,24 @@ function com.qualcomm.cloud.CtxScatter {
 	%output = Identity(%data)
 	out %output
 }
+
+== a body of another opset is taken to the model's
+opset ai.onnx:17 com.example:1
+in %x : float32[2,3]
+%y = com.example.Sum(%x)
+out %y
+function com.example.Sum {
+	opset ai.onnx:11
+	in %p
+	%u = Unsqueeze(%p) {axes=[0]}
+	%q = ReduceSum(%u) {axes=[1], keepdims=0}
+	out %q
+}
+=>
+opset ai.onnx:17 com.example:1
+in %x : float32[2,3]
+const %Sum/u_axes : int64[1] = {0}
+const %Sum/q_axes : int64[1] = {1}
+%Sum/u = Unsqueeze(%x, %Sum/u_axes)
+%y = ReduceSum(%Sum/u, %Sum/q_axes) {keepdims=0}
+out %y

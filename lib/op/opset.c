@@ -7,7 +7,6 @@
  * is refused by name.  Source: the operators' change log of ONNX. */
 
 #include "op.h"
-#include "pass.h"
 
 enum { MAXDEPTH = 32 };
 
@@ -231,8 +230,8 @@ resolve(Graph *g)
 	}
 }
 
-static bool
-convert_model(Ctx *c, Graph *g, int64_t to)
+bool
+graph_to_opset(Ctx *c, Graph *g, int64_t to)
 {
 	int64_t from = graph_opset(g, "");
 
@@ -252,7 +251,7 @@ graph_set_opset(Ctx *c, Graph *g, int64_t to)
 		return fail(c, QE_INPUT, "opset %lld, known are %d to %d",
 		            (long long)to, OPSET_MIN, OPSET_MAX);
 	for (int i = 0; i < g->nfunc; i++)
-		if (!convert_model(c, g->func[i]->body, to))
+		if (!graph_to_opset(c, g->func[i]->body, to))
 			return note(c, "function '%s'", g->func[i]->name);
-	return convert_model(c, g, to) && graph_verify(c, g);
+	return graph_to_opset(c, g, to) && graph_verify(c, g);
 }
