@@ -64,7 +64,7 @@ main(int argc, char **argv)
 		{0,   "mxfp6-matmul",   WORD,   &o.weights,        "mxfp6", "the same as --weights mxfp6", "mxfp6"},
 		{0,   "mxint8-kv-cache", WORD,  &o.kv_cache_dtype, "mxint8", "the same as --kv-cache-dtype mxint8", "mxint8"},
 		{0,   "convert-to-fp16", WORD,  &o.weights,        "float16", "the same as --weights float16"},
-		{0,   "kv-cache-dtype", TEXT,   &o.kv_cache_dtype, "TYPE", "keep the cache in this type, not the model's", "cache-type"},
+		{0,   "kv-cache-dtype", TEXT,   &o.kv_cache_dtype, "TYPE", "keep the cache in this type; float16 if --weights is narrow", "cache-type"},
 		{0,   "custom-io",      INPUT,  &o.custom_io,      "FILE", "types of inputs and outputs on the card, from FILE", "custom-io-list-file custom-io-file-path"},
 		{0,   "node-precision-info", INPUT, &o.node_precision_info, "FILE", "nodes that stay float32, from FILE"},
 		{0,   "fp32-nodes",     LIST,   &o.fp32_nodes,     "PATTERN", "outputs of nodes that stay float32"},

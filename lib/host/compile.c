@@ -60,14 +60,30 @@ declared_cache(const Graph *g)
 	return DT_F32;
 }
 
+/* The cache follows the weights: who asks for less than float32 there would
+ * not see what float16 takes from keys and values. */
+static bool
+default_cache(Compile *k, const char **name)
+{
+	DType declared = declared_cache(k->src);
+	WFormat f;
+
+	if (!weights_format(k->c, k->weights, "", declared, &f))
+		return false;
+	*name = dtypes[declared == DT_F32 && f != WF_F32 ? DT_F16 : declared]
+	                .name;
+	return true;
+}
+
 static bool
 choose_cache(Compile *k)
 {
-	const char *name =
-		k->o->cache ? k->o->cache : dtypes[declared_cache(k->src)].name;
-	CFormat f = cformat_by_name(name);
+	const char *name = k->o->cache;
+	CFormat f;
 
-	if (f == CF_COUNT)
+	if (!name && !default_cache(k, &name))
+		return false;
+	if ((f = cformat_by_name(name)) == CF_COUNT)
 		return fail(
 			k->c, QE_USAGE,
 			"--kv-cache-dtype: '%s' is not a format of the cache",

@@ -61,6 +61,19 @@ setup_file() {
 		qnn-compile -q --weights int3 "$D/o.onnx"
 }
 
+@test "the cache is float16 where the weights are narrow" {
+	cache() {
+		qnn-compile -q --ctx-len 64 --prompt-len 8 "$@" "$D/o.onnx" |
+			tar xOf - manifest.json | jq -r .kv_cache_dtype
+	}
+	[ "$(cache)" = float32 ]
+	[ "$(cache --weights float32)" = float32 ]
+	[ "$(cache --weights int8)" = float16 ]
+	[ "$(cache --weights 'lm_head=int8')" = float32 ]
+	[ "$(cache --weights 'lm_head=int8,*=mxfp6')" = float16 ]
+	[ "$(cache --weights int8 --kv-cache-dtype mxint8)" = mxint8 ]
+}
+
 @test "weights that are not there are named" {
 	cp "$D/o.onnx" lost.onnx
 	refused 4 'qnn-compile: *model*safetensors: No such *' \

@@ -10,14 +10,13 @@
  *
  * scratch of a unit, floats, widths padded to PANEL:
  *   score [rows][KEYS]  q [rows][dim]  num, part [rows][vdim]
- *   k [KEYS][dim]  v [KEYS][vdim]      where the cache is blocks, or a row
- *                                      is not whole vectors
- * 16-bit caches are widened in registers. */
+ *   k [KEYS][dim]  v [KEYS][vdim]      where the cache is not read in place
+ * 16-bit caches are widened in registers, or once for many rows. */
 
 #ifndef ATTENTION_SIMD_H
 #define ATTENTION_SIMD_H
 
-enum { KEYS = ATTN_KEYS };
+enum { KEYS = ATTN_KEYS, WIDEN_ROWS = 8 };
 
 typedef struct Work {
 	const Attn *a;
@@ -87,26 +86,40 @@ load_blocks(CFormat f, const char *p, int64_t dim, float *out)
 	}
 }
 
+/* x [dim] of a row of 16 bits, dim whole vectors */
+static void
+load_halves(CFormat f, const char *p, int64_t dim, float *out)
+{
+	for (int64_t i = 0; i < dim; i += VL)
+		v_store(out + i, f == CF_F16 ? v_load_f16(p + 2 * i)
+		                             : v_load_bf16(p + 2 * i));
+}
+
 /* n rows [dim] of the cache from p, as float32 rows of `wide` at out */
 static void
 load_rows(CFormat f, const char *p, int64_t step, int64_t n, int64_t dim,
           int64_t wide, float *out)
 {
-	bool blocks = ccodec[f].block == BLOCK && dim % VL == 0;
-
 	for (int64_t j = 0; j < n; j++, p += step, out += wide) {
-		if (blocks)
+		if (dim % VL || f == CF_F32)
+			ccodec[f].load(p, dim, out);
+		else if (ccodec[f].block == BLOCK)
 			load_blocks(f, p, dim, out);
 		else
-			ccodec[f].load(p, dim, out);
+			load_halves(f, p, dim, out);
 		memset(out + dim, 0, (size_t)(wide - dim) * sizeof *out);
 	}
 }
 
+/* Whether rows are read where they lie: whole vectors, and few queries or
+ * nothing to widen. */
 static bool
-whole_vectors(CFormat f, int64_t dim)
+in_place(const Work *w, int64_t dim)
 {
-	return f <= CF_BF16 && dim % VL == 0;
+	CFormat f = w->a->format;
+
+	return dim % VL == 0 &&
+	       (f == CF_F32 || (f <= CF_BF16 && w->rows <= WIDEN_ROWS));
 }
 
 /* Where the keys and values of the block at hand are read from. */
@@ -121,14 +134,14 @@ point(Work *w)
 	w->v = w->u.v + w->j0 * a->vj;
 	w->ldk = a->kj;
 	w->ldv = a->vj;
-	if (!whole_vectors(a->format, a->dim)) {
+	if (!in_place(w, a->dim)) {
 		load_rows(a->format, w->k + w->first * a->kj, a->kj, n, a->dim,
 		          w->dim, w->kbuf + w->first * w->dim);
 		w->kf = CF_F32;
 		w->k = (char *)w->kbuf;
 		w->ldk = w->dim * (int64_t)sizeof(float);
 	}
-	if (!whole_vectors(a->format, a->vdim)) {
+	if (!in_place(w, a->vdim)) {
 		load_rows(a->format, w->v + w->first * a->vj, a->vj, n, a->vdim,
 		          w->vdim, w->vbuf + w->first * w->vdim);
 		w->vf = CF_F32;
@@ -185,7 +198,7 @@ dots(const int R, const int F, const Work *w, int64_t r, const char *const *k,
      int64_t j)
 {
 	const float *q = w->q + r * w->dim;
-	V s[3][4], x[3];
+	V s[DOTS][4], x[DOTS];
 
 	UNROLL
 	for (int i = 0; i < R; i++)
@@ -244,11 +257,9 @@ scores_of(const int F, const Work *w)
 		}
 		if (w->more)
 			fetch_ahead(w, j);
-		for (; r + 3 <= w->rows; r += 3)
-			dots(3, F, w, r, k, j);
-		if (w->rows - r == 2)
-			dots(2, F, w, r, k, j);
-		else if (w->rows - r == 1)
+		for (; r + DOTS <= w->rows; r += DOTS)
+			dots(DOTS, F, w, r, k, j);
+		for (; r < w->rows; r++)
 			dots(1, F, w, r, k, j);
 	}
 }
@@ -350,21 +361,22 @@ soften(Work *w, int64_t r)
 
 /* ---- values ---- */
 
-/* part [R][N * VL] of rows from r on += weights . values, keys [lo, hi), at
- * column d.  R, N and F are constants after inlining. */
+/* Keys [lo, hi) of the block, weighed, for R rows from r on and N vectors from
+ * column d on: added to part, or, `alone`, from nothing and then to num; the
+ * sums are the same.  R, N, F and alone are constants after inlining. */
 INLINE void
-values(const int R, const int N, const int F, const Work *w, int64_t r,
-       int64_t d, int lo, int hi)
+values(const int R, const int N, const int F, const bool alone, const Work *w,
+       int64_t r, int64_t d, int lo, int hi)
 {
 	const float *s = w->score + r * KEYS;
-	float *p = w->part + r * w->vdim + d;
+	float *p = (alone ? w->num : w->part) + r * w->vdim + d;
 	V c[4][8];
 
 	UNROLL
 	for (int i = 0; i < R; i++)
 		UNROLL
 	for (int n = 0; n < N; n++)
-		c[i][n] = v_load(p + i * w->vdim + n * VL);
+		c[i][n] = alone ? v_set(0) : v_load(p + i * w->vdim + n * VL);
 	for (int j = lo; j < hi; j++) {
 		V x[8];
 
@@ -383,53 +395,61 @@ values(const int R, const int N, const int F, const Work *w, int64_t r,
 	UNROLL
 	for (int i = 0; i < R; i++)
 		UNROLL
-	for (int n = 0; n < N; n++)
-		v_store(p + i * w->vdim + n * VL, c[i][n]);
+	for (int n = 0; n < N; n++) {
+		float *to = p + i * w->vdim + n * VL;
+
+		if (alone)
+			c[i][n] = v_load(to) + c[i][n];
+		v_store(to, c[i][n]);
+	}
 }
 
 /* All columns of R rows; N vectors at a time. */
 INLINE void
-columns(const int R, const int N, const int F, const Work *w, int64_t r, int lo,
-        int hi)
+columns(const int R, const int N, const int F, const bool alone, const Work *w,
+        int64_t r, int lo, int hi)
 {
 	int64_t d = 0;
 
 	for (; d + N * VL <= w->a->vdim; d += N * VL)
-		values(R, N, F, w, r, d, lo, hi);
+		values(R, N, F, alone, w, r, d, lo, hi);
 	for (; d < w->a->vdim; d += VL)
-		values(R, 1, F, w, r, d, lo, hi);
+		values(R, 1, F, alone, w, r, d, lo, hi);
 }
 
 INLINE void
-values_of(const int R, const int N, const Work *w, int64_t r, int lo, int hi)
+values_of(const int R, const int N, const bool alone, const Work *w, int64_t r,
+          int lo, int hi)
 {
 	if (lo >= hi)
 		return;
 	switch (w->vf) {
 	case CF_F16:
-		columns(R, N, CF_F16, w, r, lo, hi);
+		columns(R, N, CF_F16, alone, w, r, lo, hi);
 		break;
 	case CF_BF16:
-		columns(R, N, CF_BF16, w, r, lo, hi);
+		columns(R, N, CF_BF16, alone, w, r, lo, hi);
 		break;
 	default:
-		columns(R, N, CF_F32, w, r, lo, hi);
+		columns(R, N, CF_F32, alone, w, r, lo, hi);
 	}
 }
 
 static void
 values_one(const Work *w, int64_t r, int lo, int hi)
 {
-	values_of(1, 8, w, r, lo, hi);
+	values_of(1, 8, false, w, r, lo, hi);
 }
 
-/* Four rows: each its keys before those that all see, those together, then
- * each the rest; so every row takes its keys in order. */
+/* Four rows that see different keys: each its keys before those that all see,
+ * those together, then each the rest; so every row takes its keys in order. */
 static void
-values_four(const Work *w, int64_t r)
+values_mixed(const Work *w, int64_t r)
 {
+	int64_t n = 4 * w->vdim;
 	int lo = 0, hi = KEYS;
 
+	memset(w->part + r * w->vdim, 0, (size_t)n * sizeof *w->part);
 	for (int i = 0; i < 4; i++) {
 		lo = MAX(lo, w->lo[r + i]);
 		hi = MIN(hi, w->hi[r + i]);
@@ -437,9 +457,13 @@ values_four(const Work *w, int64_t r)
 	hi = MAX(hi, lo);
 	for (int i = 0; i < 4; i++)
 		values_one(w, r + i, w->lo[r + i], MIN(lo, w->hi[r + i]));
-	values_of(4, 2, w, r, lo, hi);
+	values_of(4, WEIGH, false, w, r, lo, hi);
 	for (int i = 0; i < 4; i++)
 		values_one(w, r + i, MAX(hi, w->lo[r + i]), w->hi[r + i]);
+	for (int64_t i = r * w->vdim; i < r * w->vdim + n; i += VL)
+		if (w->lo[i / w->vdim] < w->hi[i / w->vdim])
+			v_store(w->num + i,
+			        v_load(w->num + i) + v_load(w->part + i));
 }
 
 /* A block's sums are made apart and then added: shorter chains, smaller
@@ -449,16 +473,19 @@ weigh(Work *w)
 {
 	int64_t r = 0;
 
-	memset(w->part, 0, (size_t)(w->rows * w->vdim) * sizeof *w->part);
-	for (; r + 4 <= w->rows; r += 4)
-		values_four(w, r);
+	for (; r + 4 <= w->rows; r += 4) {
+		bool same = true;
+
+		for (int i = 1; i < 4; i++)
+			same = same && w->lo[r + i] == w->lo[r] &&
+			       w->hi[r + i] == w->hi[r];
+		if (same)
+			values_of(4, WEIGH, true, w, r, w->lo[r], w->hi[r]);
+		else
+			values_mixed(w, r);
+	}
 	for (; r < w->rows; r++)
-		values_one(w, r, w->lo[r], w->hi[r]);
-	for (r = 0; r < w->rows; r++)
-		for (int64_t i = r * w->vdim;
-		     w->lo[r] < w->hi[r] && i < (r + 1) * w->vdim; i += VL)
-			v_store(w->num + i,
-			        v_load(w->num + i) + v_load(w->part + i));
+		values_of(1, 8, true, w, r, w->lo[r], w->hi[r]);
 }
 
 /* ---- the walk ---- */

@@ -96,18 +96,6 @@ ISA(layernorm)(const Step *s, int64_t begin, int64_t end, int thread)
 	}
 }
 
-/* The largest lane, NaN left out. */
-static inline float
-v_top(V x)
-{
-	float t[VL], top = -INFINITY;
-
-	v_store(t, x);
-	for (int i = 0; i < VL; i++)
-		top = t[i] > top ? t[i] : top;
-	return top;
-}
-
 void
 ISA(softmax)(const Step *s, int64_t begin, int64_t end, int thread)
 {

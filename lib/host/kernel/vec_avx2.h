@@ -9,6 +9,8 @@
  * I       VL int32; VL * 4 int8
  * ITILE   rows of x that meet a block of integers at a time
  * PAIR    panels that meet a tile at a time: 1 or 2
+ * DOTS    queries that meet four keys at a time
+ * WEIGH   vectors of a value that meet four queries at a time
  * NARROW_UNSIGNED, WIDE_UNSIGNED  how i_dot() wants weights of up to 6 bits,
  *         and of 8
  * HAS_PAIRS  int16 sums, i_pairs() and its like, pay where they fit
@@ -23,7 +25,7 @@
 
 #define ISA(fn) fn##_avx2
 
-enum { VL = 8, ACCS = 12, TILE = 6, ITILE = 4, PAIR = 1 };
+enum { VL = 8, ACCS = 12, TILE = 6, ITILE = 4, PAIR = 1, WEIGH = 2, DOTS = 3 };
 enum { NARROW_UNSIGNED = 1, WIDE_UNSIGNED = 0 };
 #define HAS_PAIRS 1
 
@@ -136,6 +138,17 @@ v_sum4(V a, V b, V c, V d, float *out)
 
 	_mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s),
 	                              _mm256_extractf128_ps(s, 1)));
+}
+
+/* The largest lane; there is no NaN. */
+static inline float
+v_top(V x)
+{
+	__m128 m = _mm_max_ps(_mm256_castps256_ps128(x),
+	                      _mm256_extractf128_ps(x, 1));
+
+	m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
 }
 
 static inline Dsum

@@ -11,7 +11,15 @@
 
 #define ISA(fn) fn##_avx512
 
-enum { VL = 16, ACCS = 24, TILE = 12, ITILE = 8, PAIR = 2 };
+enum {
+	VL = 16,
+	ACCS = 24,
+	TILE = 12,
+	ITILE = 8,
+	PAIR = 2,
+	WEIGH = 4,
+	DOTS = 4
+};
 enum { NARROW_UNSIGNED = 1, WIDE_UNSIGNED = 1 };
 #define HAS_PAIRS 0
 
@@ -112,21 +120,27 @@ v_pow2(V n)
 	return _mm512_castsi512_ps(e);
 }
 
-static inline __m256
-v_halves(V x)
-{
-	return _mm256_add_ps(_mm512_castps512_ps256(x),
-	                     _mm512_extractf32x8_ps(x, 1));
-}
-
 static inline void
 v_sum4(V a, V b, V c, V d, float *out)
 {
-	__m256 s = _mm256_hadd_ps(_mm256_hadd_ps(v_halves(a), v_halves(b)),
-	                          _mm256_hadd_ps(v_halves(c), v_halves(d)));
+	V s = _mm512_unpacklo_ps(a, b) + _mm512_unpackhi_ps(a, b);
+	V t = _mm512_unpacklo_ps(c, d) + _mm512_unpackhi_ps(c, d);
 
-	_mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s),
-	                              _mm256_extractf128_ps(s, 1)));
+	/* a quarter has now two of a and two of b in turn */
+	s = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(s),
+	                                        _mm512_castps_pd(t))) +
+	    _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(s),
+	                                        _mm512_castps_pd(t)));
+	s = s + _mm512_shuffle_f32x4(s, s, 0xb1);
+	_mm_storeu_ps(out, _mm_add_ps(_mm512_castps512_ps128(s),
+	                              _mm512_extractf32x4_ps(s, 2)));
+}
+
+/* The largest lane; there is no NaN. */
+static inline float
+v_top(V x)
+{
+	return _mm512_reduce_max_ps(x);
 }
 
 static inline Dsum

@@ -11,7 +11,7 @@
 
 #define ISA(fn) fn##_neon
 
-enum { VL = 4, ACCS = 24, TILE = 6, ITILE = 4, PAIR = 1 };
+enum { VL = 4, ACCS = 24, TILE = 6, ITILE = 4, PAIR = 1, WEIGH = 4, DOTS = 4 };
 enum { NARROW_UNSIGNED = 0, WIDE_UNSIGNED = 0 };
 #define HAS_PAIRS 0
 
@@ -114,6 +114,13 @@ static inline void
 v_sum4(V a, V b, V c, V d, float *out)
 {
 	vst1q_f32(out, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+}
+
+/* The largest lane; there is no NaN. */
+static inline float
+v_top(V x)
+{
+	return vmaxvq_f32(x);
 }
 
 static inline Dsum
