@@ -416,7 +416,6 @@ rsplit_blank(Tpl *t, const Str *s, int64_t max, Seq *to)
 	}
 }
 
-/* max below zero: as often as it occurs. */
 static bool
 split_at(Tpl *t, const Str *s, Span sep, int64_t max, Seq *to)
 {
@@ -469,6 +468,8 @@ split(Tpl *t, const Str *s, const Val *a, bool right, Val *out)
 		return false;
 	if (!blank && !a[0].s->n)
 		return tpl_fail(t, "split(): empty separator");
+	if (max < 0)
+		max = INT64_MAX;
 	if (blank)
 		ok = right ? rsplit_blank(t, s, max, out->q)
 		           : split_blank(t, s, max, out->q);

@@ -10,7 +10,8 @@
 
 #include "tok_files.h"
 
-enum kind { BYTES, WORDS, PIECES, RANKS, KINDS };
+enum kind { BYTES, WORDS, PIECES, PAIR, RANKS, KINDS };
+enum { BOS = 1, MASK = 2 };
 
 static ReadFilesFn read_bytes, read_words;
 
@@ -19,21 +20,20 @@ typedef struct Class {
 	enum kind kind;
 	RecipeFn *recipe;
 	const char *one, *two;
-	bool bos;
+	unsigned flag;
+	const char *layout;
 } Class;
 
 /* the first of a kind is the one for checkpoints that name none */
 static const Class classes[] = {
-#define CLASS(name, kind, recipe, one, two, bos)                               \
-	{#name, kind, recipe, one, two, bos},
+#define CLASS(name, kind, recipe, one, two, flag, layout)                      \
+	{#name, kind, recipe, one, two, flag, layout},
 #include "classes.def"
 };
 
 static ReadFilesFn *const reader[KINDS] = {
-	[BYTES] = read_bytes,
-	[WORDS] = read_words,
-	[PIECES] = read_pieces,
-	[RANKS] = read_ranks,
+	[BYTES] = read_bytes, [WORDS] = read_words, [PIECES] = read_pieces,
+	[PAIR] = read_pair,   [RANKS] = read_ranks,
 };
 
 void
@@ -126,11 +126,11 @@ role(const Source *s, const char *key)
 static const char *
 role_or_default(const Source *s, const char *word)
 {
-	static const char *const roles[][3] = {
+	const char *const roles[][3] = {
 		{"bos", "bos_token", "<s>"},
 		{"eos", "eos_token", "</s>"},
-		{"cls", "cls_token", "[CLS]"},
-		{"sep", "sep_token", "[SEP]"},
+		{"cls", "cls_token", s->layout[0] ? "<s>" : "[CLS]"},
+		{"sep", "sep_token", s->layout[0] ? "</s>" : "[SEP]"},
 	};
 	const char *name;
 
@@ -192,7 +192,7 @@ put_template(Build *b, const Source *s, const char *words, Ref *out)
 static bool
 fill_template(Build *b, const Source *s, const Class *k)
 {
-	bool bos = json_get_bool(s->config, "add_bos_token", k->bos);
+	bool bos = json_get_bool(s->config, "add_bos_token", k->flag & BOS);
 	bool eos = json_get_bool(s->config, "add_eos_token", false);
 	const char *one = k->one, *two = k->two;
 	Step *step =
@@ -258,8 +258,32 @@ add_plain(Build *b, Source *s)
 	return true;
 }
 
+/* A special token; its flags are the config's, if that says any. */
+static void
+add_role(Source *s, const char *key, const char *name, bool mask)
+{
+	const Json *given = json_get(s->config, key);
+	Json *o;
+
+	if (!given)
+		given = json_get(s->specials, key);
+	source_add(s, name, true, false);
+	o = json_at(s->added, json_len(s->added) - 1);
+	if (json_is(given, json_type_object)) {
+		json_put_bool(o, "lstrip",
+		              json_get_bool(given, "lstrip", false));
+		json_put_bool(o, "rstrip",
+		              json_get_bool(given, "rstrip", false));
+		json_put_bool(o, "normalized",
+		              json_get_bool(given, "normalized", false));
+	} else {
+		json_put_bool(o, "lstrip",
+		              mask && strcmp(key, "mask_token") == 0);
+	}
+}
+
 static bool
-add_all(Build *b, Source *s, bool words)
+add_all(Build *b, Source *s, bool words, bool mask)
 {
 	/* the second: what it is for words (vocab.txt) that say nothing */
 	static const char *const keys[][2] = {
@@ -281,7 +305,7 @@ add_all(Build *b, Source *s, bool words)
 		    find(b, SPAN(keys[i][1])) >= 0)
 			name = keys[i][1];
 		if (name)
-			source_add(s, name, true, false);
+			add_role(s, keys[i][0], name, mask);
 	}
 	return parse_added(b, s->added);
 }
@@ -308,7 +332,9 @@ class_of(Ctx *c, const Json *config, enum kind kind)
 static bool
 kind_of(Ctx *c, const TokenizerFiles *f, enum kind *kind)
 {
-	if (f->sentencepiece.n)
+	if (f->source_spm.n && f->vocab_json.n)
+		*kind = PAIR;
+	else if (f->sentencepiece.n)
 		*kind = PIECES;
 	else if (f->tiktoken.n)
 		*kind = RANKS;
@@ -347,7 +373,10 @@ compile_files(Build *b, const TokenizerFiles *files)
 	               &s.config) ||
 	    !read_side(b, f->special_tokens_map, "special_tokens_map.json",
 	               &s.specials) ||
-	    !(k = class_of(b->c, s.config, kind)) || !reader[kind](b, &s))
+	    !(k = class_of(b->c, s.config, kind)))
+		return false;
+	s.layout = k->layout;
+	if (!reader[kind](b, &s))
 		return false;
 	root = k->recipe(b, &s);
 	if (!parse_phase(b, PHASE_NORM, json_get(root, "normalizer")) ||
@@ -356,5 +385,6 @@ compile_files(Build *b, const TokenizerFiles *files)
 	buf_add(b->sec[SEC_STEP], &step, sizeof step);
 	b->meta.phase[PHASE_DECODE] = b->meta.phase[PHASE_POST] + 1;
 	return parse_phase(b, PHASE_DECODE, json_get(root, "decoder")) &&
-	       add_all(b, &s, kind == WORDS) && fill_template(b, &s, k);
+	       add_all(b, &s, kind == WORDS, k->flag & MASK) &&
+	       fill_template(b, &s, k);
 }

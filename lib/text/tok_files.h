@@ -15,6 +15,7 @@ typedef struct Source {
 	Json *added;          /* the list for parse_added() */
 	Span charsmap;        /* of a SentencePiece model */
 	bool dummy_prefix, bpe;
+	const char *layout; /* of classes.def */
 	const char *unk;
 	const char *bos, *eos; /* as the vocabulary itself names them */
 } Source;
@@ -24,11 +25,12 @@ void source_add(Source *, const char *text, bool special, bool normalized);
 /* Fills the model, and of the source what is known. */
 typedef bool ReadFilesFn(Build *, Source *);
 ReadFilesFn read_pieces; /* tok_spm.c */
+ReadFilesFn read_pair;   /* the same, ids by vocab.json */
 ReadFilesFn read_ranks;  /* tok_tiktoken.c */
 
 /* Pipeline parts as JSON. */
 typedef Json *RecipeFn(Build *, const Source *);
-#define CLASS(name, kind, recipe, one, two, bos) RecipeFn recipe;
+#define CLASS(name, kind, recipe, one, two, flag, layout) RecipeFn recipe;
 #include "classes.def"
 
 #endif

@@ -24,6 +24,7 @@ static const struct {
 	{"spm.model", MEMBER(sentencepiece), false},
 	{"sentencepiece.model", MEMBER(sentencepiece), false},
 	{"sentencepiece.bpe.model", MEMBER(sentencepiece), false},
+	{"source.spm", MEMBER(source_spm), false},
 	{"tiktoken.model", MEMBER(tiktoken), false},
 	{"tokenizer.tiktoken", MEMBER(tiktoken), false},
 	{"qwen.tiktoken", MEMBER(tiktoken), false},

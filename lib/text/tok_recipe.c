@@ -232,3 +232,43 @@ recipe_pieces(Build *b, const Source *s)
 	json_push(d, meta(s));
 	return root;
 }
+
+/* Quotes as `` and '' become ", then accents and capitals go. */
+Json *
+recipe_albert(Build *b, const Source *s)
+{
+	Json *root = json_new(b->a), *n = norms(root);
+
+	json_push(n, replace("String", "``", "\""));
+	json_push(n, replace("String", "''", "\""));
+	if (!json_get_bool(s->config, "keep_accents", false)) {
+		json_push(n, part("NFKD"));
+		json_push(n, part("StripAccents"));
+	}
+	if (json_get_bool(s->config, "do_lower_case", true))
+		json_push(n, part("Lowercase"));
+	if (s->charsmap.n)
+		json_push(n, charsmap(b, s->charsmap));
+	json_push(n, replace("Regex", " {2,}", " "));
+	json_push(splits(root), meta(s));
+	json_put(root, "decoder", meta(s));
+	return root;
+}
+
+/* SentencePiece itself, as there is no other: blanks at the ends go, those
+ * between become one. */
+Json *
+recipe_marian(Build *b, const Source *s)
+{
+	Json *root = json_new(b->a), *n = norms(root), *strip = part("Strip");
+
+	if (s->charsmap.n)
+		json_push(n, charsmap(b, s->charsmap));
+	json_put_bool(strip, "strip_left", true);
+	json_put_bool(strip, "strip_right", true);
+	json_push(n, strip);
+	json_push(n, replace("Regex", " {2,}", " "));
+	json_push(splits(root), meta(s));
+	json_put(root, "decoder", meta(s));
+	return root;
+}

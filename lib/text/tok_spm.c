@@ -10,6 +10,7 @@
  * A BPE model has scores, not merges: the merges are all pairs of pieces that
  * make a piece, those of the best score first. */
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "tok_files.h"
@@ -89,13 +90,56 @@ typedef struct Model {
 	uint64_t type;
 	bool bytes;
 	int64_t unk, id;
-	const char *bos, *eos;
+	int64_t pieces, drop; /* read so far; of which this many are not kept */
+	const Json *ids;      /* vocab.json, or NULL: ids count up */
+	double *score;        /* by id, with ids */
+	double least;
 } Model;
 
 static bool
 broken(Build *b)
 {
 	return fail(b->c, QE_INPUT, "not a SentencePiece model, or cut short");
+}
+
+enum { EXTRA_MAX = 10000 };
+/* So bad that no path takes it unless there is no other. */
+static const double NEVER = -1e9;
+
+/* A piece that vocab.json names gets its score there. */
+static bool
+score_piece(Model *m, Span text, double score)
+{
+	const Json *id = json_get(m->ids, arena_span(m->b->a, text));
+	int64_t i = json_int(id, -1);
+
+	if (!isfinite(score))
+		return fail(m->b->c, QE_INPUT, "score of piece %lld",
+		            (long long)m->pieces);
+	m->least = MIN(m->least, score);
+	if (i >= 0 && (size_t)i < json_len(m->ids))
+		m->score[i] = score;
+	return true;
+}
+
+/* All of vocab.json, with the scores that came. */
+static bool
+pair_tokens(Model *m)
+{
+	Build *b = m->b;
+	size_t n = json_len(m->ids);
+
+	if (!read_vocab(b, m->ids))
+		return false;
+	if (build_count(b, SEC_TOKEN) != n)
+		return fail(b->c, QE_INPUT,
+		            "vocab.json: %zu tokens, and ids below %zu", n,
+		            build_count(b, SEC_TOKEN));
+	for (size_t i = 0; i < n; i++)
+		if (!build_score(b, m->score[i]))
+			return false;
+	b->meta.min_score = m->least;
+	return model_unigram_end(b, json_get_int(m->ids, "<unk>", -1));
 }
 
 static bool
@@ -118,7 +162,12 @@ read_piece(Model *m, Span msg)
 		return broken(m->b);
 	if (memchr(text.p, 0, text.n))
 		return fail(m->b->c, QE_INPUT, "piece %lld holds a NUL",
-		            (long long)m->id);
+		            (long long)m->pieces);
+	m->pieces++;
+	if (m->ids)
+		return score_piece(m, text, (double)score);
+	if (m->pieces <= m->drop)
+		return true;
 	if (type == TYPE_UNKNOWN)
 		m->unk = m->id;
 	if (type == TYPE_CONTROL || type == TYPE_USER || type == TYPE_UNKNOWN)
@@ -238,25 +287,81 @@ make_merges(Build *b)
 	return true;
 }
 
-bool
-read_pieces(Build *b, Source *s)
+/* A token that the layout of the class puts among the pieces. */
+static bool
+lay_one(Model *m, const char *name)
 {
-	Model m = {.b = b, .s = s, .type = MODEL_UNIGRAM, .unk = -1};
-	Span rest = s->file->sentencepiece;
+	if (strcmp(name, "<unk>") == 0)
+		m->unk = m->id;
+	source_add(m->s, name, true, false);
+	return build_token(m->b, SPAN(name), m->id++) &&
+	       build_score(m->b, str_ends(name, "<unk>NOTUSED") ? -100 : 0);
+}
+
+static bool
+lay_extra(Model *m)
+{
+	int64_t n = json_get_int(m->s->config, "extra_ids", 100);
+	bool ok = n >= 0 && n <= EXTRA_MAX;
+
+	while (ok && n-- > 0)
+		ok = lay_one(m, arena_str(m->b->a, "<extra_id_%lld>",
+		                          (long long)n));
+	return ok ||
+	       fail(m->b->c, QE_INPUT, "tokenizer_config.json: extra_ids");
+}
+
+/* The words of the layout in front of the bar, or behind it. */
+static bool
+lay(Model *m, bool behind)
+{
+	char **w = str_split(m->b->a, m->s->layout, ' ');
+	bool bar = false, ok = true;
+
+	if (*w)
+		str_int(*w++, &m->drop);
+	for (; *w && ok; w++) {
+		if (strcmp(*w, "|") == 0)
+			bar = true;
+		else if (bar == behind)
+			ok = strcmp(*w, "extra") == 0 ? lay_extra(m)
+			                              : lay_one(m, *w);
+	}
+	return ok;
+}
+
+static bool
+read_model(Model *m, Span rest)
+{
 	bool ok = true;
 	Field f;
 	int rc;
 
-	s->dummy_prefix = true;
+	m->type = MODEL_UNIGRAM;
+	m->s->dummy_prefix = true;
 	while (ok && (rc = field(&rest, &f)) > 0)
-		ok = f.number == 1   ? read_piece(&m, f.bytes)
-		     : f.number == 2 ? read_trainer(&m, f.bytes)
-		     : f.number == 3 ? read_normalizer(&m, f.bytes)
+		ok = f.number == 1   ? read_piece(m, f.bytes)
+		     : f.number == 2 ? read_trainer(m, f.bytes)
+		     : f.number == 3 ? read_normalizer(m, f.bytes)
 		                     : true;
 	if (!ok)
-		return note(b->c, "SentencePiece model");
-	if (rc < 0 || m.id == 0)
-		return broken(b);
+		return note(m->b->c, "SentencePiece model");
+	return (rc == 0 && m->pieces > 0) || broken(m->b);
+}
+
+bool
+read_pieces(Build *b, Source *s)
+{
+	Model m = {.b = b, .s = s, .unk = -1};
+	int64_t unk;
+
+	if (!lay(&m, false))
+		return false;
+	unk = m.unk;
+	if (!read_model(&m, s->file->sentencepiece) || !lay(&m, true))
+		return false;
+	if (unk >= 0)
+		m.unk = unk;
 	s->bpe = m.type == MODEL_PAIRS;
 	b->meta.flag |= m.bytes ? MODEL_BYTES : 0;
 	if (m.type == MODEL_UNIGRAM)
@@ -273,4 +378,29 @@ read_pieces(Build *b, Source *s)
 	buf_clear(b->sec[SEC_SCORE]);
 	model_bpe_end(b);
 	return true;
+}
+
+/* Pieces and scores are the model's, ids those of vocab.json; what only that
+ * knows is decoded and never found. */
+bool
+read_pair(Build *b, Source *s)
+{
+	Model m = {.b = b, .s = s};
+	Json *vocab = json_parse(b->c, b->a, s->file->vocab_json);
+
+	if (!vocab)
+		return note(b->c, "vocab.json");
+	if (!json_is(vocab, json_type_object))
+		return fail(b->c, QE_INPUT, "vocab.json is not an object");
+	m.ids = vocab;
+	m.score = NEWV(b->a, double, json_len(vocab));
+	for (size_t i = 0; i < json_len(vocab); i++)
+		m.score[i] = NEVER;
+	if (!read_model(&m, s->file->source_spm))
+		return note(b->c, "source.spm");
+	if (m.type != MODEL_UNIGRAM)
+		return fail(b->c, QE_INPUT,
+		            "source.spm: model type %llu is not supported",
+		            (unsigned long long)m.type);
+	return pair_tokens(&m);
 }

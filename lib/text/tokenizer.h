@@ -22,13 +22,13 @@ typedef struct Ids {
 } Ids;
 
 /* The texts of a checkpoint's tokenizer files; absent ones are empty.
- * tokenizer_json wins; else sentencepiece, tiktoken, vocab_json with
+ * tokenizer_json wins; else source_spm with vocab_json, sentencepiece, tiktoken, vocab_json with
  * merges_txt, vocab_txt, in this order.  The three others add the special
  * tokens and options that those formats lack. */
 typedef struct TokenizerFiles {
 	Span tokenizer_json, tokenizer_config, vocab_json, merges_txt,
-		vocab_txt, sentencepiece, tiktoken, special_tokens_map,
-		added_tokens;
+		vocab_txt, sentencepiece, source_spm, tiktoken,
+		special_tokens_map, added_tokens;
 } TokenizerFiles;
 
 /* The i-th file name that a checkpoint may have one under, NULL behind the
