@@ -15,6 +15,12 @@ main(int argc, char **argv)
 		{'t', "transforms", TEXT,   &o.transforms, "LIST", "apply these, in this order, not those that fit the model"},
 		{'p', "pooling",    TEXT,   &o.pooling,    "KIND", "pool the tokens of an encoder: mean, cls, max, last"},
 		{0,   "normalize",  FLAG,   &o.normalize,  NULL,   "scale pooled vectors to length 1", "normalise"},
+		{.help = "Decoders"},
+		{0,   "kv-cache",   FLAG,   &o.kv_cache,   NULL,   "keep keys and values between calls: done unasked, here it must"},
+		{0,   "continuous-batching", FLAG, &o.continuous_batching, NULL, "rows of the cache by batch_index"},
+		{0,   "ccl-enabled", FLAG,  &o.ccl,        NULL,   "read as much of the cache as comp_ctx_lengths is long", "ccl"},
+		{0,   "speculative-model-type", ENUM, &o.speculative, "target", "logits of several tokens, to check a draft", "spec"},
+		{.help = "Tables"},
 		{'l', "list",       TABLE,  NULL,          NULL,   "list the transforms", "list-transforms", QE_TRANSFORMS},
 		{0}
 	};

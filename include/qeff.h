@@ -96,6 +96,11 @@ typedef struct qe_transform {
 	const char *transforms; /* comma list, in order; NULL: the model's */
 	const char *pooling;    /* of an encoder; NULL: what the model says */
 	bool normalize;         /* unit length after pooling, in any case */
+	/* of a decoder: */
+	bool kv_cache;            /* an error if it cannot have one */
+	bool continuous_batching; /* batch_index picks rows of the cache */
+	bool ccl; /* comp_ctx_lengths says how much of it is read */
+	const char *speculative; /* "target": num_logits_to_keep */
 } qe_transform;
 #define QE_TRANSFORM_INIT ((qe_transform){.in = "-", .out = "-"})
 bool qe_model_transform(qe_ctx *, const qe_transform *);
@@ -235,6 +240,10 @@ typedef struct qe_run {
 	int64_t seed;
 	const char *const *stop; /* strings that end the text, not printed */
 	bool ignore_eos;
+	bool prefix_cache; /* keep what the cache has of a prompt's beginning */
+	const char *draft; /* package of a smaller model, whose guesses */
+	bool lookup;       /* or guesses by lookup in the text */
+	int64_t guesses;   /* are checked, at most so many at once; -1: all */
 	const char *logits; /* .npy file: float32 [n, vocabulary] */
 
 	bool perplexity; /* of the prompts, instead of continuing them */
@@ -263,6 +272,7 @@ typedef struct qe_run {
 	          .top_p = -1,                                                 \
 	          .min_p = -1,                                                 \
 	          .repeat_penalty = -1,                                        \
+	          .guesses = -1,                                               \
 	          .prompt_tokens = -1,                                         \
 	          .warmup = -1})
 bool qe_qpc_run(qe_ctx *, const qe_run *);

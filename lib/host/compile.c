@@ -184,6 +184,19 @@ spec_json(Compile *k, int i)
 	return json_share(o);
 }
 
+/* The retained tensors, which all programs share. */
+static Json *
+retained_json(Compile *k)
+{
+	Json *list = json_new_array(k->a);
+	const Graph *g = k->g[0];
+
+	for (int i = 0; i < g->nin; i++)
+		if (is_state(g, g->in[i]))
+			json_push(list, io_json(k->a, g->in[i]));
+	return json_share(list);
+}
+
 static void
 describe(Compile *k)
 {
@@ -203,6 +216,8 @@ describe(Compile *k)
 	for (int i = 0; i < k->o->nspec; i++)
 		json_push(specs, spec_json(k, i));
 	json_put(m, "specializations", json_share(specs));
+	if (k->image->states->n)
+		json_put(m, "retained", retained_json(k));
 	say(k->c, 1,
 	    "memory: weights %.1f MB, retained state %.1f MB, arena %.1f MB",
 	    (double)k->image->weights / 1e6, (double)k->image->state / 1e6,

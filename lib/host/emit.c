@@ -341,6 +341,7 @@ emit_write(Emit *e, Node *n)
 	e->home[n->out[0]->mark] = home_of(e, n->in[0]);
 	reads(e, WRITE_X, n->in[1]);
 	reads(e, WRITE_POS, n->in[2]);
+	reads(e, WRITE_SLOT, n->in[3]);
 	d[WRITE_BATCH] = s[0];
 	d[WRITE_SEQ] = s[1];
 	d[WRITE_HEADS] = s[2];
@@ -354,8 +355,8 @@ emit_write(Emit *e, Node *n)
 static void
 emit_attention(Emit *e, Node *n)
 {
-	static const int slot[] = {ATTN_Q,     ATTN_K,    ATTN_V,   ATTN_POS,
-	                           ATTN_SLOPE, ATTN_SINK, ATTN_BIAS};
+	static const int slot[] = {ATTN_Q,     ATTN_K,    ATTN_V,    ATTN_POS,
+	                           ATTN_SLOPE, ATTN_SINK, ATTN_BIAS, ATTN_SLOT};
 	const int64_t *q = n->in[0]->shape.dim, *k = n->in[1]->shape.dim;
 	int64_t *d = e->row->dim;
 
@@ -370,6 +371,7 @@ emit_attention(Emit *e, Node *n)
 	d[ATTN_SLOTS] = k[0];
 	d[ATTN_KV] = k[1];
 	d[ATTN_CTX] = k[2];
+	d[ATTN_LEN] = attr_int(n, "len", k[2]);
 	d[ATTN_VDIM] = n->in[2]->shape.dim[3];
 	d[ATTN_WINDOW] = attr_int(n, "window", 0);
 	d[ATTN_FORMAT] = cache_format(e);

@@ -245,6 +245,7 @@ extent_attention(Reach *r)
 
 	heads_divide(r, d[ATTN_HEADS], d[ATTN_KV]);
 	in_range(r, d[ATTN_WINDOW], 0, INT64_MAX);
+	in_range(r, d[ATTN_LEN], 0, d[ATTN_CTX] + 1);
 	floats(r, ATTN_Y, tokens, d[ATTN_HEADS], d[ATTN_VDIM], 1);
 	strided(r, ATTN_Q, tokens, d[ATTN_LDQ],
 	        mul_size(d[ATTN_HEADS], d[ATTN_DIM]));

@@ -8,9 +8,9 @@
  * so that the transposes around attention go away (tokens_major).
  *
  * host rope: in x, cos table, sin table, positions; style, rot.
- * host cache_write: in cache, x, positions; out the cache.
- * host attention: in q, k, v, positions, slope, sink, bias; scale, cap,
- * window, reach.
+ * host cache_write: in cache, x, positions, rows of the cache; out the cache.
+ * host attention: in q, k, v, positions, slope, sink, bias, rows of the
+ * cache; scale, cap, window, reach, len.
  * host attention_dense: in q, k, v, mask, bias; scale, cap, reach. */
 
 #include <math.h>
@@ -447,37 +447,62 @@ match_mask(Value *mask, const Value *pos, int64_t len, int64_t *window)
 typedef struct Kept {
 	Value *cache;  /* what was put in, or handed on */
 	Node *scatter; /* that put it in, or the cache_write in its place */
+	Value *pos;    /* where it put them */
+	Value *slot;   /* in which rows of the cache; NULL: each its own */
 	Value *last;   /* newest row of each batch row */
+	int64_t len;   /* how many are read */
 } Kept;
 
-/* All rows of a cache up to the newest; behind them row 0 is read. */
+/* Positions with padding moved out of range. */
+static Value *
+undropped(Value *v)
+{
+	Node *where = made_by(v, "Where");
+
+	return where && const_is(where->in[1], INT32_MAX) ? where->in[2] : v;
+}
+
+static bool
+match_scatter(Node *n, Kept *k)
+{
+	k->scatter = n;
+	if (is_op(n, HOST_DOMAIN, "cache_write")) {
+		k->pos = n->in[2];
+		k->slot = n->in[3];
+		return true;
+	}
+	if (is_op(n, "com.qualcomm.cloud", "CtxScatterCB")) {
+		k->pos = undropped(n->in[2]);
+		k->slot = n->in[1];
+		return k->slot->type == DT_I64;
+	}
+	k->pos = n->in[1];
+	return is_op(n, "com.qualcomm.cloud", "CtxScatter");
+}
+
+/* The first rows of a cache up to the newest; behind them row 0 is read. */
 static bool
 match_gather(const Graph *g, Value *v, Kept *k)
 {
 	Node *n = v ? v->from : NULL, *where, *beyond;
-	int64_t len;
+	bool cb = is_op(n, "com.qualcomm.cloud", "CtxGatherCB");
 	double off;
 
-	if (!is_op(n, "com.qualcomm.cloud", "CtxGather"))
+	*k = (Kept){NULL};
+	if (!cb && !is_op(n, "com.qualcomm.cloud", "CtxGather"))
 		return false;
-	where = made_by(skip_views(n->in[1]), "Where");
-	len = n->in[0]->shape.dim[2];
-	if (!where || !is_iota(where->in[2], len))
+	where = made_by(skip_views(n->in[cb ? 2 : 1]), "Where");
+	k->len = v->shape.dim[2];
+	if (!where || !is_iota(where->in[2], k->len))
 		return false;
 	beyond = made_by(skip_views(where->in[0]), "Greater");
 	k->last = beyond ? position(beyond->in[1], &off) : NULL;
 	k->cache = skip_views(n->in[0]);
-	k->scatter = k->cache->from;
-	if (!k->scatter)
-		return !value_is_const(k->cache) && is_state(g, k->cache);
-	return is_op(k->scatter, "com.qualcomm.cloud", "CtxScatter") ||
-	       is_op(k->scatter, HOST_DOMAIN, "cache_write");
-}
-
-static Value *
-written_at(const Node *n)
-{
-	return is_op(n, HOST_DOMAIN, "cache_write") ? n->in[2] : n->in[1];
+	if (!k->cache->from)
+		return !cb && !value_is_const(k->cache) &&
+		       is_state(g, k->cache);
+	return match_scatter(k->cache->from, k) &&
+	       k->slot == (cb ? n->in[1] : NULL);
 }
 
 /* Values of rows that hold nothing are zeroed in the graph. */
@@ -492,15 +517,14 @@ unzeroed(Value *v)
 static Value *
 write_cache(Graph *g, const Kept *k)
 {
-	Node *scatter = k->scatter;
+	Node *n = k->scatter;
 	Value *x;
 
-	if (!scatter || is_op(scatter, HOST_DOMAIN, "cache_write"))
+	if (!n || is_op(n, HOST_DOMAIN, "cache_write"))
 		return k->cache;
-	x = tokens_major(g, scatter->in[2]);
-	return host_node(g, "cache_write", 3,
-	                 (Value *[]){scatter->in[0], x, scatter->in[1]},
-	                 scatter->out[0])
+	x = tokens_major(g, n->in[n->nin - 1]);
+	return host_node(g, "cache_write", 4,
+	                 (Value *[]){n->in[0], x, k->pos, k->slot}, n->out[0])
 	        ->out[0];
 }
 
@@ -638,12 +662,13 @@ static Value *
 seen_up_to(Graph *g, const Scores *s, const Kept *k, const Kept *v,
            int64_t *window)
 {
-	int64_t len = k->cache->shape.dim[2], batch = s->q->shape.dim[0];
-	Value *pos = k->scatter ? written_at(k->scatter) : NULL;
+	int64_t len = k->len, batch = s->q->shape.dim[0];
 
-	if (pos && v->scatter && written_at(v->scatter) == pos &&
-	    match_mask(s->mask, pos, len, window))
-		return pos;
+	if (k->len != v->len || k->slot != v->slot)
+		return NULL;
+	if (k->pos && v->pos == k->pos &&
+	    match_mask(s->mask, k->pos, len, window))
+		return k->pos;
 	if (!k->last || k->last != v->last || k->last->type != DT_I64 ||
 	    shape_count(&k->last->shape) != batch ||
 	    !match_mask(s->mask, k->last, len, window) || *window)
@@ -655,7 +680,7 @@ static bool
 fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 {
 	Kept ks, vs;
-	Value *pos, *in[7] = {NULL};
+	Value *pos, *in[8] = {NULL};
 	Shape shape = swapped(n->out[0]);
 	int64_t window;
 	Node *h;
@@ -664,8 +689,7 @@ fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 	    !match_gather(g, unzeroed(unrepeat(v)), &vs) || !s->mask || s->bias)
 		return false;
 	if (!(pos = seen_up_to(g, s, &ks, &vs, &window)) ||
-	    !slopes_fit(s, pos, ks.cache->shape.dim[2]) ||
-	    !distances_fit(s, pos, ks.cache->shape.dim[2]))
+	    !slopes_fit(s, pos, ks.len) || !distances_fit(s, pos, ks.len))
 		return false;
 	in[0] = tokens_major(g, s->q);
 	in[1] = write_cache(g, &ks);
@@ -674,11 +698,13 @@ fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 	in[4] = slopes(g, s);
 	in[5] = s->sink;
 	in[6] = s->by;
-	h = add_host(g, "attention", 7, in, DT_F32, &shape);
+	in[7] = ks.slot;
+	h = add_host(g, "attention", 8, in, DT_F32, &shape);
 	attr_set_int(g, h, "reach", s->reach);
 	attr_set_float(g, h, "scale", s->scale);
 	attr_set_float(g, h, "cap", s->cap);
 	attr_set_int(g, h, "window", window);
+	attr_set_int(g, h, "len", ks.len);
 	put_result(g, h, n->out[0]);
 	return true;
 }

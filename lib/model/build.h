@@ -37,6 +37,11 @@ typedef struct Build {
 	Value *mask;      /* [B,S] int64 of an encoder */
 	Value *types;     /* [B,S] int64, or NULL */
 	Value *residual;  /* what the running step adds to */
+	/* added by transforms, or NULL: */
+	Value *batch_index; /* [B,1] int64: the rows of the cache */
+	Value *ccl;         /* [C]: C slots are read */
+	Value *keep;        /* [K,1]: K logits a row */
+	int more, nmore;    /* where these stand among the inputs */
 } Build;
 
 /* ---- build.c: nodes and constants ---- */
@@ -83,6 +88,13 @@ Value *weight(Build *, const char *name);
 Value *param(Build *, const char *name);
 Value *linear(Build *, const Json *module, Value *x); /* [..., out] */
 Shape weight_shape(const Build *, const char *name);
+
+/* ---- inputs.c ---- */
+
+/* What the marks of transforms in the tree ask for: b->ccl and so on. */
+void inputs_more(Build *);
+/* These go behind the retained states. */
+void inputs_last(Build *);
 
 /* ---- the parts ---- */
 

@@ -7,7 +7,11 @@
  * position of a row are read from slot 0 and their values are zeroed.
  *
  * Of an encoder, rows are written at encoder_position_ids; a call that brings
- * nothing new (b->stale) hands the states on. */
+ * nothing new (b->stale) hands the states on.
+ *
+ * With batch_index the cache is [full_batch_size,...] and the functions are
+ * CtxScatterCB and CtxGatherCB; padding is written to no slot at all, by a
+ * position out of range.  With comp_ctx_lengths fewer slots are read. */
 
 #include "build.h"
 
@@ -27,7 +31,9 @@ call(Build *b, const char *name, int n, Value *const *in)
 Value *
 state_input(Build *b, const char *name, Shape shape)
 {
-	static const char *const symbols[] = {"batch_size", NULL, NULL, NULL};
+	const char *symbols[] = {b->batch_index ? "full_batch_size"
+	                                        : "batch_size",
+	                         NULL, NULL, NULL};
 	Value *v = value_input(b->g, arena_str(b->a, "%s.%d", name, b->layer),
 	                       b->type, &shape);
 
@@ -78,20 +84,23 @@ slots_input(Build *b, const char *name, int64_t heads, int64_t width)
 	return v;
 }
 
-/* from the first state */
+/* as many as comp_ctx_lengths is long, or all of the first state */
 static Value *
 make_count(Build *b)
 {
 	const char *name = kind(b)->key;
 	Value *first = NULL;
 
+	if (b->ccl)
+		return EMIT_INT(b, "Gather", "axis", 0,
+		                EMIT(b, "Shape", b->ccl), int_scalar(b, 0));
 	for (int i = 0; !first && i < b->g->nin; i++)
 		first = value_find(b->g, arena_str(b->a, "%s.%d", name, i));
 	return EMIT_INT(b, "Gather", "axis", 0, EMIT(b, "Shape", first),
 	                int_scalar(b, 2));
 }
 
-/* [] int64: L */
+/* [] int64: how many slots are read */
 static Value *
 slots(Build *b)
 {
@@ -150,16 +159,39 @@ make_rows(Build *b)
 static Value *
 read_back(Build *b, Value *now)
 {
-	return call(b, "CtxGather", 3,
-	            (Value *[]){now, once(b, kind(b)->index, make_index),
-	                        slots(b)});
+	Value *index = once(b, kind(b)->index, make_index);
+
+	if (b->batch_index)
+		return call(b, "CtxGatherCB", 4,
+		            (Value *[]){now, b->batch_index, index, slots(b)});
+	return call(b, "CtxGather", 3, (Value *[]){now, index, slots(b)});
+}
+
+/* Positions with padding out of range, which a scatter drops. */
+static Value *
+make_droppable(Build *b)
+{
+	Value *none = EMIT(b, "Less", b->positions, int_scalar(b, 0));
+
+	return EMIT(b, "Where", none, int_scalar(b, INT32_MAX), b->positions);
+}
+
+static Value *
+scatter(Build *b, Value *past, Value *x)
+{
+	if (b->batch_index)
+		return call(b, "CtxScatterCB", 4,
+		            (Value *[]){past, b->batch_index,
+		                        once(b, "droppable", make_droppable),
+		                        x});
+	return call(b, "CtxScatter", 3, (Value *[]){past, places(b), x});
 }
 
 /* What stands in the cache after this call. */
 static Value *
 written(Build *b, Value *past, Value *x)
 {
-	Value *now = call(b, "CtxScatter", 3, (Value *[]){past, places(b), x});
+	Value *now = scatter(b, past, x);
 
 	if (b->cross)
 		now = EMIT(b, "Where", b->stale, past, now);

@@ -10,8 +10,9 @@ static const char cloud[] = "com.qualcomm.cloud", qti[] = "com.qti.aisw.onnx";
 void
 function_ctx(Build *b)
 {
-	function_add(b->g, cloud, "CtxScatter");
-	function_add(b->g, cloud, "CtxGather");
+	function_add(b->g, cloud,
+	             b->batch_index ? "CtxScatterCB" : "CtxScatter");
+	function_add(b->g, cloud, b->batch_index ? "CtxGatherCB" : "CtxGather");
 }
 
 static Node *

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * head.c - from the last hidden state to the outputs of the graph.
  *
- *   text-generation      logits [B,1,V] of the newest token (cached), or of
- *                        all tokens [B,S,V]
+ *   text-generation      logits [B,1,V] of the newest token (cached), of the
+ *                        newest K tokens [B,K,V] (a target), or of all
+ *                        tokens [B,S,V]
  *   feature-extraction   last_hidden_state, pooler_output; or `output` once
  *                        a transform has added pooling
  *   others               logits; question answering start_logits, end_logits
@@ -10,7 +11,8 @@
 
 #include "build.h"
 
-enum Rows { ALL, PER_ROW, ONE }; /* [B,S,n]  [B,n]  [B,1,n] */
+/* [B,S,n]  [B,n]  [B,1,n]  [B,K,n] */
+enum Rows { ALL, PER_ROW, ONE, KEPT };
 
 static void
 output(Build *b, Value *x, const char *name, enum Rows rows, int64_t width)
@@ -19,6 +21,7 @@ output(Build *b, Value *x, const char *name, enum Rows rows, int64_t width)
 		{"batch_size", "seq_len", NULL},
 		{"batch_size", NULL, NULL},
 		{"batch_size", NULL, NULL},
+		{"batch_size", "num_logits_to_keep", NULL},
 	};
 	Shape s = rows == PER_ROW ? (Shape){2, {-1, width}}
 	          : rows == ONE   ? (Shape){3, {-1, 1, width}}
@@ -40,7 +43,23 @@ output(Build *b, Value *x, const char *name, enum Rows rows, int64_t width)
 	graph_output(b->g, x);
 }
 
-/* The row of x [B,S,H] with the largest position, [B,1,H]. */
+/* 0, 1, ... K-1 from last - K + 1 on, or from 0 on if that is before. */
+static Value *
+newest_run(Build *b, Value *last)
+{
+	Value *k = EMIT_INT(b, "Gather", "axis", 0, EMIT(b, "Shape", b->keep),
+	                    int_scalar(b, 0)),
+	      *first =
+		      EMIT(b, "Add", EMIT(b, "Sub", last, k), int_scalar(b, 1)),
+	      *run = EMIT(b, "Range", int_scalar(b, 0), k, int_scalar(b, 1));
+
+	first = EMIT(b, "Where", EMIT(b, "Less", last, k), int_scalar(b, 0),
+	             first);
+	return EMIT(b, "Add", first, run);
+}
+
+/* The row of x [B,S,H] with the largest position, [B,1,H]; of a target the
+ * K rows that end there, [B,K,H]. */
 static Value *
 newest(Build *b, Value *x)
 {
@@ -50,6 +69,8 @@ newest(Build *b, Value *x)
 	if (!at)
 		return NULL;
 	attr_set_int(b->g, at->from, "keepdims", 1);
+	if (b->keep)
+		at = newest_run(b, at);
 	return EMIT_INT(b, "GatherND", "batch_dims", 1, x, unsqueeze(b, at, 2));
 }
 
@@ -85,7 +106,10 @@ lm_head(Build *b, Value *x)
 		x = EMIT(b, "Tanh", EMIT(b, "Div", x, scalar(b, cap)));
 		x = EMIT(b, "Mul", x, scalar(b, cap));
 	}
-	output(b, x, "logits", b->cached ? ONE : ALL,
+	output(b, x, "logits",
+	       b->keep     ? KEPT
+	       : b->cached ? ONE
+	                   : ALL,
 	       json_get_int(b->root, "vocab", 0));
 	return x != NULL;
 }

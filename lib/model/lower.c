@@ -43,6 +43,8 @@ inputs(Build *b)
 	b->ids = tokens(b, "input_ids", "seq_len");
 	if (!b->encoder) {
 		b->positions = tokens(b, "position_ids", "seq_len");
+		if (b->cached)
+			inputs_more(b);
 		return;
 	}
 	b->mask = tokens(b, "attention_mask", "seq_len");
@@ -178,6 +180,7 @@ lower(Build *b)
 	if (!heads(b, x))
 		return b->c->status ? note(b->c, "head") : false;
 	logits_first(b->g, states);
+	inputs_last(b);
 	graph_prune(b->g);
 	return true;
 }

@@ -155,6 +155,49 @@ apply_custom_ops(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
 	return true;
 }
 
+/* ---- what the transforms of a decoder ask ---- */
+
+const char *const rolling_blocks[] = {"conv", "delta", NULL};
+
+bool
+transform_cached(Ctx *c, const Json *doc)
+{
+	const Json *root = json_get(doc, "modules");
+
+	if (json_get(root, "encoder"))
+		return fail(c, QE_INPUT,
+		            "the caches of an encoder-decoder have no such form");
+	return json_get_bool(root, "cache", false) ||
+	       fail(c, QE_INPUT, "needs kv_cache, which was not applied");
+}
+
+static const Json *
+block_of_layer(const Json *layer, const char *const *kinds)
+{
+	const Json *steps = json_get(layer, "steps"), *list, *m;
+
+	for (size_t s = 0; s < json_len(steps); s++) {
+		list = json_get(json_at(steps, s), "branches");
+		for (size_t i = 0; i < json_len(list); i++) {
+			m = json_get(json_at(list, i), "block");
+			if (str_in(json_get_str(m, "kind", ""), kinds))
+				return m;
+		}
+	}
+	return NULL;
+}
+
+const Json *
+transform_block(const Json *doc, const char *const *kinds)
+{
+	const Json *layers = json_get(json_get(doc, "modules"), "layers"), *m;
+
+	for (size_t i = 0; i < json_len(layers); i++)
+		if ((m = block_of_layer(json_at(layers, i), kinds)))
+			return m;
+	return NULL;
+}
+
 /* ---- kv_cache ---- */
 
 static bool
@@ -167,8 +210,7 @@ generates(const Json *doc)
 bool
 want_kv_cache(const Json *doc, const TransformArgs *args)
 {
-	(void)args;
-	return generates(doc);
+	return generates(doc) || args->kv_cache;
 }
 
 bool

@@ -6,10 +6,8 @@
 
 #include "json.h"
 
-typedef struct TransformArgs {
-	const char *pooling; /* NULL: as the checkpoint says */
-	bool normalize;
-} TransformArgs;
+/* The options of the stage are what transforms are asked with. */
+typedef struct qe_transform TransformArgs;
 
 /* True if the transform has something to do in this document by itself. */
 typedef bool WantFn(const Json *doc, const TransformArgs *);
@@ -26,6 +24,13 @@ typedef struct Transform {
 
 extern const Transform transforms[];
 extern const int ntransform;
+
+/* For the transforms: the document's decoder has its cache, or why not. */
+bool transform_cached(Ctx *, const Json *doc);
+/* The first block of one of these kinds in any layer, or NULL. */
+const Json *transform_block(const Json *doc, const char *const *kinds);
+/* The kinds whose state is not rows by position. */
+extern const char *const rolling_blocks[];
 
 /* Applies the list (NULL: all that are wanted), in its order. */
 bool transforms_apply(Ctx *, Arena *, Json *doc, const char *list,

@@ -6,6 +6,8 @@
  *                                  updates [B,H,S,D])
  *                       CtxGather(data [B,H,L,D], ctx_indices [B or 1,1,N],
  *                                 comp_ctx_len [] = N)
+ *                      CtxScatterCB, CtxGatherCB: the same over rows
+ *                                 batch_index [B,1], their second input
  *   com.qti.aisw.onnx   CustomRMSNorm(hidden_states, weight; epsilon)
  *   qeff                ExpertMatMul(x [T,k or 1,M], w [E,M,N], index [T,k])
  *                       [T,k,N]: row (t, j) of x by matrix index[t, j] of w.
@@ -73,6 +75,61 @@ static const Line gather[] = {
 	{"i0",      "Expand",    {"ctx_indices", "to"},       NULL, NULL},
 	{"i1",      "Unsqueeze", {"i0", "last"},              NULL, NULL},
 	{"output",  "GatherND",  {"data", "i1"},              "batch_dims=2", NULL},
+};
+
+static const Line scatter_cb[] = {
+	{"zero",    "Constant",  {0},                         "value_ints=0"},
+	{"one",     "Constant",  {0},                         "value_ints=1"},
+	{"last",    "Constant",  {0},                         "value_ints=-1"},
+	{"z",       "Constant",  {0},                         "value_int=0"},
+	{"u",       "Constant",  {0},                         "value_int=1"},
+	{"shape",   "Shape",     {"updates"},                 NULL},
+	{"heads",   "Gather",    {"shape", "u"},              NULL},
+	{"bhs",     "Slice",     {"shape", "zero", "last"},   NULL},
+	{"to",      "Concat",    {"bhs", "one"},              "axis=0"},
+	{"baxes",   "Constant",  {0},                         "value_ints=2,3"},
+	{"b1",      "Unsqueeze", {"batch_index", "baxes"},    NULL},
+	{"b2",      "Expand",    {"b1", "to"},                NULL},
+	{"h0",      "Range",     {"z", "heads", "u"},         NULL},
+	{"haxes",   "Constant",  {0},                         "value_ints=0,2,3"},
+	{"h1",      "Unsqueeze", {"h0", "haxes"},             NULL},
+	{"h2",      "Expand",    {"h1", "to"},                NULL},
+	{"paxes",   "Constant",  {0},                         "value_ints=1,3"},
+	{"p1",      "Unsqueeze", {"position_ids", "paxes"},   NULL},
+	{"p2",      "Expand",    {"p1", "to"},                NULL},
+	{"indices", "Concat",    {"b2", "h2", "p2"},          "axis=3"},
+	{"output",  "ScatterND", {"data", "indices", "updates"}, NULL},
+};
+
+/* comp_ctx_len is there for the signature alone: the length is that of the
+ * indices. */
+static const Line gather_cb[] = {
+	{"zero",    "Constant",  {0},                         "value_ints=0"},
+	{"one",     "Constant",  {0},                         "value_ints=1"},
+	{"two",     "Constant",  {0},                         "value_ints=2"},
+	{"three",   "Constant",  {0},                         "value_ints=3"},
+	{"last",    "Constant",  {0},                         "value_ints=-1"},
+	{"z",       "Constant",  {0},                         "value_int=0"},
+	{"u",       "Constant",  {0},                         "value_int=1"},
+	{"bshape",  "Shape",     {"batch_index"},             NULL},
+	{"batch",   "Slice",     {"bshape", "zero", "one"},   NULL},
+	{"shape",   "Shape",     {"data"},                    NULL},
+	{"heads1",  "Slice",     {"shape", "one", "two"},     NULL},
+	{"heads",   "Gather",    {"shape", "u"},              NULL},
+	{"ishape",  "Shape",     {"ctx_indices"},             NULL},
+	{"len",     "Slice",     {"ishape", "two", "three"},  NULL},
+	{"to",      "Concat",    {"batch", "heads1", "len", "one"}, "axis=0"},
+	{"baxes",   "Constant",  {0},                         "value_ints=2,3"},
+	{"b1",      "Unsqueeze", {"batch_index", "baxes"},    NULL},
+	{"b2",      "Expand",    {"b1", "to"},                NULL},
+	{"h0",      "Range",     {"z", "heads", "u"},         NULL},
+	{"haxes",   "Constant",  {0},                         "value_ints=0,2,3"},
+	{"h1",      "Unsqueeze", {"h0", "haxes"},             NULL},
+	{"h2",      "Expand",    {"h1", "to"},                NULL},
+	{"i1",      "Unsqueeze", {"ctx_indices", "last"},     NULL},
+	{"i2",      "Expand",    {"i1", "to"},                NULL},
+	{"indices", "Concat",    {"b2", "h2", "i2"},          "axis=3"},
+	{"output",  "GatherND",  {"data", "indices"},         NULL},
 };
 
 static const Line rms_norm[] = {
@@ -148,7 +205,7 @@ static const Line expert_matmul[] = {
 
 static const struct Body {
 	const char *domain, *name;
-	const char *in[4];
+	const char *in[MAXIN];
 	const Line *line;
 	int nline;
 	const char *attr;
@@ -157,6 +214,12 @@ static const struct Body {
 	 {"data", "position_ids", "updates"}, scatter, LEN(scatter), NULL},
 	{"com.qualcomm.cloud", "CtxGather",
 	 {"data", "ctx_indices", "comp_ctx_len"}, gather, LEN(gather), NULL},
+	{"com.qualcomm.cloud", "CtxScatterCB",
+	 {"data", "batch_index", "position_ids", "updates"}, scatter_cb,
+	 LEN(scatter_cb), NULL},
+	{"com.qualcomm.cloud", "CtxGatherCB",
+	 {"data", "batch_index", "ctx_indices", "comp_ctx_len"}, gather_cb,
+	 LEN(gather_cb), NULL},
 	{"com.qti.aisw.onnx", "CustomRMSNorm",
 	 {"hidden_states", "weight"}, rms_norm, LEN(rms_norm), "epsilon"},
 	{"qeff", "ExpertMatMul",

@@ -98,16 +98,16 @@ make_up(List *prefill, List *decode, int64_t ctx, int64_t prompt_len)
 	}
 }
 
-/* At least LEAST, the last at least ctx, none over ctx, ascending, once. */
+/* At least `least`, the last at least ctx, none over ctx, ascending, once. */
 static void
-tidy(List *l, int64_t ctx)
+tidy(List *l, int64_t ctx, int64_t least)
 {
 	List in = *l;
 
 	if (!in.n)
 		return;
 	for (int i = 0; i < in.n; i++)
-		in.v[i] = MAX(in.v[i], LEAST);
+		in.v[i] = MAX(in.v[i], least);
 	if (in.v[in.n - 1] < ctx)
 		add(&in, ctx);
 	l->n = 0;
@@ -138,8 +138,8 @@ part(List *prefill, const List *decode)
 static void
 check(List *prefill, List *decode, int64_t ctx, int64_t prompt_len)
 {
-	tidy(prefill, ctx);
-	tidy(decode, ctx);
+	tidy(prefill, ctx, LEAST);
+	tidy(decode, ctx, LEAST);
 	if (prompt_len == 1) {
 		for (int i = 0; i < decode->n; i++)
 			if (!has(prefill, decode->v[i]))
@@ -154,7 +154,7 @@ check(List *prefill, List *decode, int64_t ctx, int64_t prompt_len)
 
 bool
 ccl_lists(Ctx *c, Arena *a, const char *prefill, const char *decode,
-          int64_t ctx_len, int64_t prompt_len, Ccl *out)
+          int64_t ctx_len, int64_t prompt_len, bool plain, Ccl *out)
 {
 	List p, d;
 
@@ -162,7 +162,7 @@ ccl_lists(Ctx *c, Arena *a, const char *prefill, const char *decode,
 	    !parse(c, a, "comp-ctx-lengths-decode", decode, &d))
 		return false;
 	out->ctx_len = ctx_len;
-	if (!p.n && !d.n) {
+	if (!plain && !p.n && !d.n) {
 		out->ctx_len = (ctx_len + LEAST - 1) / LEAST * LEAST;
 		make_up(&p, &d, out->ctx_len, prompt_len);
 	}
@@ -170,7 +170,12 @@ ccl_lists(Ctx *c, Arena *a, const char *prefill, const char *decode,
 		add(&p, ctx_len);
 	if (!d.n)
 		add(&d, ctx_len);
-	check(&p, &d, out->ctx_len, prompt_len);
+	if (plain) {
+		tidy(&p, ctx_len, 1);
+		tidy(&d, ctx_len, 1);
+	} else {
+		check(&p, &d, out->ctx_len, prompt_len);
+	}
 	out->nprefill = p.n;
 	out->ndecode = d.n;
 	out->prefill = arena_copy(a, p.v, sizeof p.v);

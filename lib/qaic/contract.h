@@ -61,8 +61,9 @@ typedef struct Ccl {
 	int nprefill, ndecode;
 	int64_t ctx_len; /* may have been rounded up */
 } Ccl;
-/* Lists as given ("" or NULL: none); with none at all they are made up. */
+/* Lists as given ("" or NULL: none); with none at all they are made up.
+ * plain: by no compiler's rules, only up to ctx_len. */
 bool ccl_lists(Ctx *, Arena *, const char *prefill, const char *decode,
-               int64_t ctx_len, int64_t prompt_len, Ccl *out);
+               int64_t ctx_len, int64_t prompt_len, bool plain, Ccl *out);
 
 #endif

@@ -88,7 +88,7 @@ decode(Choice *h, int64_t ccl, int64_t k)
 {
 	Spec *s;
 
-	if (k + 1 == h->o->prompt_len && !h->cb)
+	if (k + 1 == h->o->prompt_len && !h->cb && !h->plain)
 		return;
 	s = begin(h, "Decode");
 	put(s, "batch_size", h->cb ? h->o->full_batch_size : h->cache);
@@ -117,6 +117,11 @@ refuse_batches(Choice *h)
 			h->c, QE_USAGE,
 			"the model has an input 'batch_index': give --full-batch-size");
 	h->cache = cache ? cache : full ? full : o->batch_size;
+	if (h->cache < full)
+		return fail(
+			h->c, QE_USAGE,
+			"--kv-cache-batch-size %lld is less than --full-batch-size %lld",
+			(long long)cache, (long long)full);
 	return true;
 }
 
@@ -170,13 +175,13 @@ check_k(Choice *h)
 		return fail(
 			h->c, QE_INPUT,
 			"--num-speculative-tokens: the model has no input 'num_logits_to_keep'");
-	if (h->tlm && h->o->prompt_len < most + 1)
+	if (h->tlm && h->o->prompt_len < most + 1 && !h->o->decode_only)
 		return fail(
 			h->c, QE_USAGE,
 			"--prompt-len %lld is less than the %lld tokens of a step with %lld speculative ones",
 			(long long)h->o->prompt_len, (long long)most + 1,
 			(long long)most);
-	if (h->tlm && h->ccl)
+	if (h->tlm && h->ccl && !h->plain)
 		return fail(
 			h->c, QE_INPUT,
 			"--num-speculative-tokens and compute context lengths do not go together");
@@ -198,7 +203,7 @@ take_ccl(Choice *h)
 	if (!h->ccl)
 		return true;
 	if (!ccl_lists(h->c, h->a, o->ccl_prefill, o->ccl_decode, o->ctx_len,
-	               o->prompt_len, &h->list))
+	               o->prompt_len, h->plain, &h->list))
 		return false;
 	if (h->list.ctx_len != o->ctx_len)
 		say(h->c, 0,
@@ -225,12 +230,10 @@ prefills(Choice *h)
 static void
 decodes(Choice *h)
 {
-	for (int i = 0; i < h->nk; i++)
-		decode(h, 0, h->k[i]);
-	for (int i = 0; h->ccl && i < h->list.ndecode; i++)
-		decode(h, h->list.decode[i], 0);
-	if (!h->nk && !h->ccl)
-		decode(h, 0, 0);
+	for (int i = 0; i < MAX(h->nk, 1); i++)
+		for (int n = 0; n < (h->ccl ? h->list.ndecode : 1); n++)
+			decode(h, h->ccl ? h->list.decode[n] : 0,
+			       h->nk ? h->k[i] : 0);
 }
 
 static bool

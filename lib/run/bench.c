@@ -131,7 +131,7 @@ bench(Ctx *c, Arena *a, Session *s, const BenchOptions *o)
 	const HostLimits *l;
 	Round r;
 
-	if (!s->decode)
+	if (!s->nrunner)
 		return fail(c, QE_INPUT,
 		            "the package holds no decoder to measure"),
 		       NULL;

@@ -1,217 +1,230 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * generate.c - texts from prompts, batch by batch.
+ * generate.c - texts from prompts, as many at once as the package has rows.
  *
- * Text leaves a row once it is certain: whole characters (Detok), and not
- * the beginning of what may turn out to be a stop string. */
+ * A row that is done takes the next request.  In turn, each row that has more
+ * of its prompt to read takes a chunk of it, and then each of the others a
+ * step: a long prompt does not hold up texts that are being written.  A row
+ * gives the same bits whatever the others do, so each text is what it would
+ * be alone. */
 
-#include "run.h"
+#include "gen.h"
 
-typedef struct Row {
-	const GenRequest *req;
-	Generated *out;
-	Sampler *sampler;
-	Detok *detok;
-	float *logits; /* [vocab] */
-	size_t sent;   /* bytes of text that have left */
-	size_t cap, caplogits;
-	int64_t limit, pos;
-	bool busy;
-	int number; /* of the request, among all */
-} Row;
+/* ---- rows for requests ---- */
 
-typedef struct Gen {
-	Ctx *c;
-	Arena *a;
-	Session *s;
-	const GenOptions *o;
-	int first; /* number of the batch's first request */
-} Gen;
-
-bool
-is_eos(const Session *s, int32_t id)
+static int64_t
+kept_by(const Row *r, const Prompt *p)
 {
-	Json *eos = json_get(s->generation, "eos_token_id");
+	int64_t n = 0;
 
-	if (json_int(eos, -1) == id)
-		return true;
-	for (size_t i = 0; i < json_len(eos); i++)
-		if (json_int(json_at(eos, i), -1) == id)
-			return true;
-	return false;
+	while (n < r->fed && n < (int64_t)p->n && r->seq[n] == p->id[n])
+		n++;
+	return n;
 }
 
-/* Where a stop string begins in text, from `from` on; or, if none is there,
- * the first byte that may be the beginning of one (*whole false). */
-static size_t
-find_stop(const char *const *stop, Span text, size_t from, bool *whole)
+/* The free row that holds most of the prompt already, else the one that
+ * loses least. */
+static Row *
+free_row(Gen *g, const Prompt *p)
 {
-	*whole = true;
-	for (size_t i = from; i < text.n; i++)
-		for (const char *const *s = stop; s && *s; s++) {
-			size_t n = strlen(*s), left = text.n - i;
+	Row *best = NULL;
+	int64_t most = 0;
 
-			if (!n || memcmp(text.p + i, *s, MIN(n, left)) != 0)
-				continue;
-			if (left < n)
-				*whole = false;
-			return i;
+	for (int i = 0; i < g->nrow; i++) {
+		Row *r = &g->row[i];
+		int64_t n = kept_by(r, p);
+
+		if (r->busy)
+			continue;
+		if (!best || n > most || (n == most && r->fed < best->fed)) {
+			best = r;
+			most = n;
 		}
-	*whole = false;
-	return text.n;
-}
-
-static bool
-send(Gen *g, Row *r, size_t to)
-{
-	Buf *t = r->out->text;
-	Span piece = {t->p + r->sent, to > r->sent ? to - r->sent : 0};
-
-	if (!piece.n)
-		return true;
-	r->sent = to;
-	return !g->o->emit || g->o->emit(g->c, g->o->arg, r->number, piece);
-}
-
-/* What the newest text allows to leave; a stop string ends the row. */
-static bool
-advance(Gen *g, Row *r, bool last)
-{
-	Buf *t = r->out->text;
-	bool whole;
-	size_t to = find_stop(g->o->stop, (Span){t->p, t->n}, r->sent, &whole);
-
-	if (whole) {
-		t->n = to;
-		t->p[to] = '\0';
-		r->out->finish = "stop";
-		r->busy = false;
-	} else if (last) {
-		to = t->n;
 	}
-	return send(g, r, to);
+	return best;
 }
 
-static bool
-end_row(Gen *g, Row *r, const char *why)
+static int
+busy_rows(const Gen *g)
 {
-	r->busy = false;
-	r->out->finish = why;
-	if (!r->detok)
-		return true;
-	return detok_flush(g->c, r->detok, r->out->text) && advance(g, r, true);
+	int n = 0;
+
+	for (int i = 0; i < g->nrow; i++)
+		n += g->row[i].busy;
+	return n;
 }
 
-static void
-keep_logits(Gen *g, Row *r)
+/* Gives waiting requests to free rows; returns how many still wait. */
+static int
+admit(Gen *g, const GenRequest *req, Generated *out, int at, int n)
 {
-	int64_t v = g->s->vocab;
-	float *rows;
+	int64_t most = g->s->batch;
 
-	if (r->out->n == r->caplogits) {
-		r->caplogits = r->caplogits ? r->caplogits * 2 : 16;
-		rows = arena_array(g->a,
-		                   mul_size((int64_t)r->caplogits, v) < 0
-		                           ? SIZE_MAX
-		                           : r->caplogits,
-		                   (size_t)v * sizeof *rows);
-		if (r->out->n)
-			memcpy(rows, r->out->logits,
-			       r->out->n * (size_t)v * sizeof *rows);
-		r->out->logits = rows;
+	if (g->o->draft)
+		most = MIN(most, g->o->draft->batch);
+	while (at < n && busy_rows(g) < most) {
+		Row *r = free_row(g, &req[at].prompt);
+
+		row_begin(g, r, &req[at], &out[at], at);
+		at++;
 	}
-	memcpy(r->out->logits + r->out->n * (size_t)v, r->logits,
-	       (size_t)v * sizeof *r->logits);
+	return at;
 }
 
-/* Takes the next token of a row from its logits. */
-static bool
-choose(Gen *g, Row *r)
-{
-	int32_t id;
+/* ---- steps ---- */
 
-	if (g->o->logits)
-		keep_logits(g, r);
-	id = sampler_next(r->sampler, r->logits);
-	sampler_saw(r->sampler, id);
-	PUSH(g->a, r->out->id, r->out->n, r->cap, id);
-	if (!g->o->ignore_eos && is_eos(g->s, id))
-		return end_row(g, r, "stop");
-	if (r->detok && (!detok_push(g->c, r->detok, id, r->out->text) ||
-	                 !advance(g, r, false)))
+/* The rows with exactly one token to feed, or those with more. */
+static int
+due_rows(Gen *g, bool single)
+{
+	int n = 0;
+
+	for (int i = 0; i < g->nrow; i++)
+		if (g->row[i].busy && (row_pending(&g->row[i]) == 1) == single)
+			g->due[n++] = &g->row[i];
+	return n;
+}
+
+/* Feeds each due row what it has, and counts. */
+static bool
+feed(Gen *g, int n, int64_t *time)
+{
+	int64_t t = clock_ns();
+
+	for (int i = 0; i < n; i++) {
+		Row *r = g->due[i];
+		int64_t all = row_pending(r) + r->nguess;
+
+		g->feed[i] = (RowFeed){.slot = r->slot,
+		                       .id = r->seq + r->fed,
+		                       .n = MIN(all, g->s->prompt_len),
+		                       .pos = r->fed,
+		                       .logits = r->logits,
+		                       .want = all <= g->s->prompt_len
+		                                       ? r->nguess + 1
+		                                       : 0};
+	}
+	if (!session_feed(g->c, g->s, g->feed, n))
 		return false;
-	if (r->busy && (int64_t)r->out->n >= r->limit)
-		return end_row(g, r, "length");
+	for (int i = 0; i < n; i++)
+		g->due[i]->out->runs[g->feed[i].runner]++;
+	*time += clock_ns() - t;
 	return true;
 }
 
-static void
-begin_row(Gen *g, Row *r, const GenRequest *req, Generated *out, int number)
-{
-	int64_t begin = session_begin(g->s, req->prompt.n);
-	int64_t room = g->s->ctx_len - begin + 1;
-
-	*out = (Generated){.finish = "length"};
-	*r = (Row){.req = req,
-	           .out = out,
-	           .number = number,
-	           .busy = true,
-	           .pos = begin};
-	r->limit = g->o->n < 0 ? room : MIN(g->o->n, room);
-	r->sampler = sampler_new(g->a, &g->o->sampling, g->s->vocab,
-	                         (uint64_t)number);
-	/* what an encoder reads is another text */
-	for (size_t i = 0; !g->s->nreader && i < req->prompt.n; i++)
-		sampler_saw(r->sampler, req->prompt.id[i]);
-	if (g->s->nreader)
-		sampler_saw(r->sampler, g->s->start);
-	r->logits = NEWV(g->a, float, g->s->vocab);
-	if (!g->s->tok)
-		return;
-	out->text = buf_new(g->a);
-	r->detok = detok_open(g->a, g->s->tok, g->o->skip_special);
-}
-
+/* Texts that an encoder has to read first. */
 static bool
-step(Gen *g, Row *row, int n, bool *busy)
+read_texts(Gen *g)
 {
-	int32_t *id = NEWV(g->a, int32_t, n);
-	int64_t *pos = NEWV(g->a, int64_t, n);
-	float **logits = NEWV(g->a, float *, n);
+	int64_t t = clock_ns();
+	int n = 0;
 
-	*busy = true;
-	while (*busy) {
-		*busy = false;
-		for (int i = 0; i < n; i++) {
-			if (row[i].busy && !choose(g, &row[i]))
-				return false;
-			id[i] = row[i].busy ? row[i].out->id[row[i].out->n - 1]
-			                    : 0;
-			pos[i] = row[i].busy ? row[i].pos++ : -1;
-			logits[i] = row[i].logits;
-			*busy = *busy || row[i].busy;
-		}
-		if (*busy && !session_decode(g->c, g->s, id, pos, n, logits))
+	for (int i = 0; i < g->nrow; i++) {
+		Row *r = &g->row[i];
+
+		if (!r->busy || r->fed)
+			continue;
+		g->feed[n] = (RowFeed){.slot = r->slot,
+		                       .id = r->req->prompt.id,
+		                       .n = (int64_t)r->req->prompt.n,
+		                       .logits = r->logits,
+		                       .want = 1};
+		g->due[n++] = r;
+	}
+	if (!reader_feed(g->c, g->s, g->feed, n))
+		return false;
+	g->s->prefill_time += clock_ns() - t;
+	for (int i = 0; i < n; i++) {
+		g->due[i]->fed = 1;
+		g->due[i]->out->runs[g->feed[i].runner]++;
+		if (!row_take(g, g->due[i], g->due[i]->logits))
 			return false;
 	}
 	return true;
 }
 
+/* A chunk of each prompt that is not read yet. */
 static bool
-run_batch(Gen *g, const GenRequest *req, Generated *out, int n)
+read_prompts(Gen *g)
 {
-	Row *row = NEWV(g->a, Row, n);
-	Prompt *prompt = NEWV(g->a, Prompt, n);
-	float **logits = NEWV(g->a, float *, n);
-	bool busy;
+	int n;
 
+	if (g->s->longest_text)
+		return read_texts(g);
+	n = due_rows(g, false);
+	if (!feed(g, n, &g->s->prefill_time))
+		return false;
 	for (int i = 0; i < n; i++) {
-		begin_row(g, &row[i], &req[i], &out[i], g->first + i);
-		prompt[i] = req[i].prompt;
-		logits[i] = row[i].logits;
-		row[i].busy = row[i].limit > 0;
+		Row *r = g->due[i];
+
+		r->fed += g->feed[i].n;
+		if (g->feed[i].want && !row_take(g, r, r->logits))
+			return false;
 	}
-	return session_prefill(g->c, g->s, prompt, n, logits) &&
-	       step(g, row, n, &busy);
+	return true;
+}
+
+/* Tokens of a row from the logits behind its last one and each guess: a
+ * guess holds if it is what is chosen there, and then the next row counts. */
+static bool
+take_steps(Gen *g, Row *r)
+{
+	int guesses = r->nguess, kept = 0;
+	size_t first = r->n;
+
+	r->nguess = 0;
+	for (int i = 0; r->busy && i <= guesses; i++) {
+		int32_t guess = i < guesses ? r->seq[first + (size_t)i] : -1;
+
+		if (!row_take(g, r, r->logits + i * g->s->vocab))
+			return false;
+		if (r->seq[first + (size_t)i] != guess)
+			break;
+		kept++;
+	}
+	r->fed += 1 + kept;
+	r->out->proposed += guesses;
+	r->out->accepted += kept;
+	speculate_done(r);
+	return true;
+}
+
+static bool
+write_texts(Gen *g)
+{
+	int n = due_rows(g, true);
+
+	if (!n)
+		return true;
+	g->s->decoded++;
+	if (!speculate(g, g->due, n) || !feed(g, n, &g->s->decode_time))
+		return false;
+	for (int i = 0; i < n; i++)
+		if (!take_steps(g, g->due[i]))
+			return false;
+	return true;
+}
+
+static bool
+open_rows(Gen *g)
+{
+	const Session *draft = g->o->draft;
+
+	g->nrow = (int)g->s->slots;
+	if (draft)
+		g->nrow = (int)MIN(g->s->slots, draft->slots);
+	g->row = NEWV(g->a, Row, g->nrow);
+	g->feed = NEWV(g->a, RowFeed, g->nrow);
+	g->due = NEWV(g->a, Row *, g->nrow);
+	for (int i = 0; i < g->nrow; i++) {
+		g->row[i].slot = i;
+		g->row[i].logits = NEWV(g->a, float,
+		                        mul_size(g->s->most_kept, g->s->vocab));
+	}
+	if (g->o->prefix_cache && !g->s->rewinds)
+		return fail(
+			g->c, QE_INPUT,
+			"--prefix-cache: the package keeps a state that cannot be set back to the end of a prefix");
+	return speculate_open(g);
 }
 
 bool
@@ -219,17 +232,23 @@ generate(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n,
          const GenOptions *o, Generated *out)
 {
 	Gen g = {.c = c, .a = a, .s = s, .o = o};
-	int k;
+	int at = 0;
 
-	if (!s->decode)
+	if (!s->nrunner)
 		return fail(
 			c, QE_INPUT,
 			"the package holds no decoder: it cannot continue text");
-	for (g.first = 0; g.first < n; g.first += k) {
-		k = (int)MIN(s->batch, (int64_t)(n - g.first));
-		host_reset(s->model);
-		if (!run_batch(&g, req + g.first, out + g.first, k))
+	for (int i = 0; i < n; i++)
+		if (!session_fits(c, s, req[i].prompt.n))
+			return false;
+	host_reset(s->model);
+	if (!open_rows(&g))
+		return false;
+	for (;;) {
+		at = admit(&g, req, out, at, n);
+		if (at == n && !busy_rows(&g))
+			return true;
+		if (!read_prompts(&g) || !write_texts(&g))
 			return false;
 	}
-	return true;
 }

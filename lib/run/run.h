@@ -13,17 +13,35 @@
 #include "tensor_file.h"
 #include "tokenizer.h"
 
+/* A program of a decoder, and how much one run of it takes. */
+typedef struct Runner {
+	HostProgram *p;
+	const char *name;
+	int64_t rows, len;          /* rows; tokens of a row */
+	int64_t kept;               /* of these the newest so many get logits */
+	int64_t sees;               /* positions it can work at */
+	int64_t *ids, *pos, *index; /* index NULL: row i is slot i */
+	const float *logits;        /* [rows, kept, vocab] */
+	int64_t hears; /* tokens of a text for the encoder, 1: a step after it;
+	                * 0: there is no encoder */
+	int64_t *text, *text_pos; /* [rows, hears] */
+} Runner;
+
 typedef struct Session {
 	Qpc *qpc;
 	HostModel *model;
 	const Tokenizer *tok; /* NULL: the package has none */
 	Json *generation;     /* generation_config, or NULL */
 	/* of a decoder; NULL and 0 otherwise: */
-	HostProgram *prefill, *decode;
-	int64_t batch, prompt_len, ctx_len, vocab;
+	Runner *runner;
+	int nrunner;
+	int64_t batch; /* rows that go on at once */
+	int64_t slots; /* rows of the cache */
+	int64_t prompt_len, ctx_len, vocab;
+	int64_t most_kept; /* logits of a row that one run can give */
+	bool rewinds;      /* the state is rows by position, and nothing else */
 	/* of a decoder beside an encoder; NULL and 0 otherwise: */
-	HostProgram **reader;
-	int nreader;
+	int64_t longest_text; /* that it reads */
 	int64_t *heard; /* [batch] last place of what each row reads, or -1 */
 	int32_t start;  /* the token before the first one that is made */
 	int64_t prefill_time, decode_time, decoded; /* ns, ns, steps */
@@ -43,6 +61,21 @@ typedef struct Prompt {
 	size_t n;
 } Prompt;
 
+/* What one row is given: n tokens, of which the first stands at pos. */
+typedef struct RowFeed {
+	int slot;
+	const int32_t *id;
+	int64_t n, pos;
+	float *logits; /* gets those of the newest `want` tokens */
+	int64_t want;
+	int runner; /* becomes the program that took it */
+} RowFeed;
+
+/* Runs every row, side by side where a program takes several, each through
+ * the least program that takes it; a row that is given nothing stands still.
+ * The most tokens a row can be given is prompt_len. */
+bool session_feed(Ctx *, Session *, RowFeed *, int n);
+
 /* Feeds up to `batch` prompts from position 0 on, in chunks, and copies the
  * logits [vocab] after the last token of each into logits[i]. */
 bool session_prefill(Ctx *, Session *, const Prompt *, int n,
@@ -50,21 +83,21 @@ bool session_prefill(Ctx *, Session *, const Prompt *, int n,
 /* One step: token id[i] at position pos[i] of row i, pos -1: an idle row. */
 bool session_decode(Ctx *, Session *, const int32_t *id, const int64_t *pos,
                     int n, float *const *logits);
+/* A prompt that the cache has no room for, named. */
+bool session_fits(Ctx *, const Session *, size_t tokens);
 
-/* Whether the program takes what a decoder takes, and as many rows as the
- * session's others. */
-bool is_decoder(HostProgram *, Session *);
 /* The position of the first token that is made after a prompt of n. */
 int64_t session_begin(const Session *, size_t n);
+/* Row of a program: what it is given, or (NULL) nothing. */
+void session_fill_row(Runner *, int64_t row, const RowFeed *);
 
 /* ---- the encoder beside a decoder: reader.c ---- */
 
-bool reader_has(const HostProgram *);
 bool reader_open(Ctx *, Arena *, Session *);
-/* Puts up to `batch` texts in; the program to run then, or NULL: failed. */
-HostProgram *reader_fill(Ctx *, Session *, const Prompt *text, int n);
-/* Tells the decode program how much was read. */
-void reader_keep(Session *);
+/* Reads a text for each of these rows, and makes their first step. */
+bool reader_feed(Ctx *, Session *, RowFeed *, int n);
+/* Tells a step how much was read. */
+void reader_keep(const Session *, Runner *);
 
 /* ---- choosing tokens: sample.c ---- */
 
@@ -85,7 +118,7 @@ int32_t sampler_next(Sampler *, float *logits);
 /* The first of the largest. */
 int32_t argmax(const float *x, int64_t n);
 
-/* ---- text: generate.c ---- */
+/* ---- text: generate.c, row.c, speculate.c ---- */
 
 typedef struct GenRequest {
 	Prompt prompt;
@@ -101,6 +134,13 @@ typedef struct GenOptions {
 	bool (*emit)(Ctx *, void *arg, int row, Span text);
 	void *arg;
 	bool logits; /* keep the row that chose each token */
+	/* A row goes on from what its cache has of the prompt already. */
+	bool prefix_cache;
+	/* Guesses that a target checks, at most `guesses` at once (-1: what
+	 * the package takes): by a draft model, or from earlier text. */
+	Session *draft;
+	bool lookup;
+	int64_t guesses;
 } GenOptions;
 
 typedef struct Generated {
@@ -109,9 +149,14 @@ typedef struct Generated {
 	Buf *text;          /* without the stop string; NULL: no tokenizer */
 	const char *finish; /* "stop" or "length" */
 	float *logits;      /* [n, vocab] */
+	int slot;           /* row of the cache it was made in */
+	int64_t cached;     /* tokens of the prompt that were there already */
+	int64_t proposed, accepted; /* guesses */
+	int64_t *runs;              /* of each program of the session */
 } Generated;
 
-/* Continues all requests, batch by batch; out[i] lives in a. */
+/* Continues all requests, as many at once as there are rows; out[i] lives in
+ * a. */
 bool generate(Ctx *, Arena *a, Session *, const GenRequest *, int n,
               const GenOptions *, Generated *out);
 /* Whether id ends a text by the model's own files. */

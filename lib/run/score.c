@@ -63,11 +63,11 @@ score(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n, Score *out)
 	Prompt *w = NULL;
 
 	*out = (Score){0};
-	if (s->nreader)
+	if (s->longest_text)
 		return fail(
 			c, QE_INPUT,
 			"a decoder beside an encoder writes about a text: it cannot score one");
-	if (!s->decode)
+	if (!s->nrunner)
 		return fail(
 			c, QE_INPUT,
 			"the package holds no decoder: it cannot score text");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * session.c - an opened package, and the steps of a decoder.
  *
- * Prompts go through the prefill program in chunks of its length; a row that
- * has no token left stands still with position -1, which no kernel writes or
- * reads.  A chunk of one token goes through the decode program. */
+ * A package has several programs over one cache: for chunks of a prompt, for
+ * single steps, for the tokens of a draft, for fewer slots of the cache.  Each
+ * run goes through the one that does it with the least work.  A row that has
+ * nothing to do has position -1, which no kernel writes or reads. */
 
 #include <math.h>
 
@@ -21,58 +22,129 @@ session_member(Ctx *c, const Session *s, const char *name)
 	return out;
 }
 
+static int64_t *
+ids_of(HostProgram *p, const char *name, const Shape *want)
+{
+	HostIO *io = host_io(p, name);
+
+	return io && io->data && io->type == DT_I64 &&
+	                       shape_eq(&io->shape, want)
+	               ? io->data
+	               : NULL;
+}
+
+/* A decoder is what takes ids at positions and gives rows of logits. */
 static bool
-is_ids(const HostIO *io)
+read_runner(HostProgram *p, int64_t ctx, Session *s, Runner *r)
 {
-	return io && io->data && io->type == DT_I64 && io->shape.rank == 2;
-}
+	HostIO *ids = host_io(p, "input_ids"), *y = host_io(p, "logits"),
+	       *ccl = host_io(p, "comp_ctx_lengths"),
+	       *text = host_io(p, "encoder_input_ids");
 
-/* A decoder is what takes ids at positions and gives one row of logits. */
-bool
-is_decoder(HostProgram *p, Session *s)
-{
-	HostIO *ids = host_io(p, "input_ids"),
-	       *pos = host_io(p, "position_ids"), *y = host_io(p, "logits");
-
-	if (!is_ids(ids) || !is_ids(pos) || !y || y->type != DT_F32 ||
-	    y->shape.rank != 3 || !shape_eq(&ids->shape, &pos->shape) ||
-	    y->shape.dim[0] != ids->shape.dim[0] || y->shape.dim[1] != 1 ||
-	    y->shape.dim[2] < 1)
+	if (!ids || ids->shape.rank != 2 || !y || !y->data ||
+	    y->type != DT_F32 || y->shape.rank != 3)
 		return false;
-	if (s->batch &&
-	    (s->batch != ids->shape.dim[0] || s->vocab != y->shape.dim[2]))
+	*r = (Runner){.p = p,
+	              .name = host_name(p),
+	              .rows = ids->shape.dim[0],
+	              .len = ids->shape.dim[1],
+	              .kept = y->shape.dim[1],
+	              .sees = ccl ? MIN(ctx, ccl->shape.dim[0]) : ctx,
+	              .ids = ids_of(p, "input_ids", &ids->shape),
+	              .pos = ids_of(p, "position_ids", &ids->shape),
+	              .index = ids_of(p, "batch_index",
+	                              &(Shape){2, {ids->shape.dim[0], 1}}),
+	              .logits = y->data};
+	if (!r->ids || !r->pos || y->shape.dim[0] != r->rows || r->rows < 1 ||
+	    r->rows > INT32_MAX || r->len < 1 || r->kept < 1 ||
+	    r->kept > r->len || r->sees < 1 || y->shape.dim[2] < 1 ||
+	    y->shape.dim[2] > INT32_MAX)
 		return false;
-	s->batch = ids->shape.dim[0];
+	if (s->vocab && s->vocab != y->shape.dim[2])
+		return false;
 	s->vocab = y->shape.dim[2];
-	return s->batch > 0;
+	if (!text)
+		return true;
+	r->hears = text->shape.rank == 2 ? text->shape.dim[1] : -1;
+	r->text = ids_of(p, "encoder_input_ids", &text->shape);
+	r->text_pos = ids_of(p, "encoder_position_ids", &text->shape);
+	return r->hears > 0 && text->shape.dim[0] == r->rows;
 }
 
+/* Whether all that is kept is rows by position, as many as positions. */
+static bool
+can_rewind(const Session *s)
+{
+	const Json *list = json_get(s->qpc->manifest, "retained");
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const Json *o = json_at(list, i);
+		const char *name = json_get_str(o, "name", "");
+
+		if ((!str_starts(name, "past_key.") &&
+		     !str_starts(name, "past_value.")) ||
+		    json_int(json_at(json_get(o, "shape"), 2), 0) != s->ctx_len)
+			return false;
+	}
+	return json_len(list) > 0;
+}
+
+/* Sizes of the whole from those of its programs. */
+static bool
+sizes_of(Ctx *c, Session *s)
+{
+	const Json *specs = json_get(s->qpc->manifest, "specializations"),
+		   *sym = json_get(json_at(specs, 0), "symbols");
+
+	for (int i = 0; i < s->nrunner; i++) {
+		const Runner *r = &s->runner[i];
+
+		s->batch = MAX(s->batch, r->rows);
+		s->prompt_len = MAX(s->prompt_len, r->len);
+		s->most_kept = MAX(s->most_kept, r->kept);
+		if (!r->index != !s->runner[0].index ||
+		    (!r->index && r->rows != s->runner[0].rows))
+			return fail(
+				c, QE_INPUT,
+				"programs '%s' and '%s' have different rows",
+				s->runner[0].name, r->name);
+	}
+	s->rewinds = can_rewind(s);
+	s->slots = s->runner[0].index
+	                   ? json_get_int(sym, "full_batch_size", s->batch)
+	                   : s->batch;
+	return (s->slots >= s->batch && s->slots <= INT32_MAX) ||
+	       fail(c, QE_INPUT,
+	            "manifest.json: %lld rows of the cache for %lld rows",
+	            (long long)s->slots, (long long)s->batch);
+}
+
+/* A package with ids at positions is a decoder: all of its programs then are
+ * steps of it. */
 static bool
 find_decoder(Ctx *c, Arena *a, Session *s)
 {
-	Json *specs = json_get(s->qpc->manifest, "specializations");
+	const Json *specs = json_get(s->qpc->manifest, "specializations");
 	const Json *sizes = json_get(json_at(specs, 0), "symbols");
+	int n = host_count(s->model);
 
-	s->decode = host_find(s->model, "Decode");
-	s->prefill = host_find(s->model, "Prefill");
-	if (!s->decode && !s->prefill)
+	if (!n || !host_io(host_program(s->model, 0), "position_ids") ||
+	    !host_io(host_program(s->model, 0), "logits"))
 		return true;
-	if (!s->prefill)
-		s->prefill = s->decode;
-	if (!s->decode)
-		return fail(c, QE_INPUT,
-		            "the package has a Prefill program and no Decode");
-	if (!is_decoder(s->decode, s) || !is_decoder(s->prefill, s) ||
-	    host_io(s->decode, "input_ids")->shape.dim[1] != 1)
-		return fail(
-			c, QE_INPUT,
-			"the package's programs are not those of a decoder");
-	s->prompt_len = host_io(s->prefill, "input_ids")->shape.dim[1];
 	s->ctx_len = json_get_int(sizes, "ctx_len",
 	                          json_get_int(sizes, "decoder_ctx_len", 0));
 	if (s->ctx_len < 1)
 		return fail(c, QE_INPUT, "manifest.json: no ctx_len");
-	return !reader_has(s->decode) || reader_open(c, a, s);
+	s->runner = NEWV(a, Runner, n);
+	for (; s->nrunner < n; s->nrunner++) {
+		HostProgram *p = host_program(s->model, s->nrunner);
+
+		if (!read_runner(p, s->ctx_len, s, &s->runner[s->nrunner]))
+			return fail(c, QE_INPUT,
+			            "program '%s' is not a step of a decoder",
+			            host_name(p));
+	}
+	return sizes_of(c, s) && (!s->runner[0].hears || reader_open(c, a, s));
 }
 
 static bool
@@ -99,110 +171,191 @@ session_open(Ctx *c, Arena *a, const char *path, int threads, const char *isa)
 	return s;
 }
 
-static bool
-run(Ctx *c, HostProgram *p, int64_t *time)
+/* ---- steps ---- */
+
+/* The program that does n rows of len tokens, the last of them before
+ * position `end`, with the least work; -1: none does. */
+static int
+choose(const Session *s, int64_t n, int64_t len, int64_t want, int64_t end)
 {
-	int64_t t = clock_ns();
-	bool ok = host_run(c, p);
+	int64_t least = 0;
+	int best = -1;
 
-	*time += clock_ns() - t;
-	return ok;
-}
+	for (int i = 0; i < s->nrunner; i++) {
+		const Runner *r = &s->runner[i];
+		int64_t work = r->len * r->rows * ((n + r->rows - 1) / r->rows);
 
-/* Fills row `row` of a program with n tokens from position pos on. */
-static void
-fill_row(HostProgram *p, int row, const int32_t *id, int64_t n, int64_t pos)
-{
-	HostIO *io = host_io(p, "input_ids");
-	int64_t len = io->shape.dim[1], *ids = (int64_t *)io->data + row * len;
-	int64_t *at = (int64_t *)host_io(p, "position_ids")->data + row * len;
-
-	for (int64_t i = 0; i < len; i++) {
-		ids[i] = i < n ? id[i] : 0;
-		at[i] = i < n ? pos + i : -1;
+		if (r->len < len || r->kept < want || r->sees < end ||
+		    r->hears > 1)
+			continue;
+		if (best < 0 || work < least ||
+		    (work == least && r->sees < s->runner[best].sees)) {
+			best = i;
+			least = work;
+		}
 	}
+	return best;
 }
 
-static void
-take_logits(const Session *s, HostProgram *p, int row, float *out)
+/* Fills row `row` of a program with what a feed has, or with nothing. */
+void
+session_fill_row(Runner *r, int64_t row, const RowFeed *f)
 {
-	const float *y = host_io(p, "logits")->data;
+	int64_t *ids = r->ids + row * r->len, *at = r->pos + row * r->len;
 
-	memcpy(out, y + row * s->vocab, (size_t)s->vocab * sizeof *out);
+	for (int64_t i = 0; i < r->len; i++) {
+		ids[i] = f && i < f->n ? f->id[i] : 0;
+		at[i] = f && i < f->n ? f->pos + i : -1;
+	}
+	if (r->index)
+		r->index[row] = f ? f->slot : 0;
+}
+
+/* Logits row j is of token j, or of the newest `kept` where there are more. */
+static void
+take_logits(const Session *s, const Runner *r, int64_t row, const RowFeed *f)
+{
+	int64_t first = MAX(f->n - r->kept, 0), from = f->n - f->want - first;
+
+	if (f->want)
+		memcpy(f->logits, r->logits + (row * r->kept + from) * s->vocab,
+		       (size_t)(f->want * s->vocab) * sizeof *f->logits);
+}
+
+/* One run over the next feeds that fit; how many that were, 0: it failed. */
+static int
+run_some(Ctx *c, Session *s, int runner, RowFeed *f, int n)
+{
+	Runner *r = &s->runner[runner];
+	int taken = 0;
+
+	for (int64_t row = 0; row < r->rows; row++) {
+		const RowFeed *at = &f[taken];
+		bool mine = taken < n && (r->index || at->slot == row);
+
+		session_fill_row(r, row, mine ? at : NULL);
+		taken += mine;
+	}
+	if (r->hears)
+		reader_keep(s, r);
+	if (!taken || !host_run(c, r->p))
+		return 0;
+	for (int i = 0; i < taken; i++) {
+		take_logits(s, r, r->index ? i : f[i].slot, &f[i]);
+		f[i].runner = runner;
+	}
+	return taken;
+}
+
+bool
+session_feed(Ctx *c, Session *s, RowFeed *f, int n)
+{
+	int64_t len = 0, want = 0, end = 0;
+	int runner, done;
+
+	for (int i = 0; i < n; i++) {
+		len = MAX(len, f[i].n);
+		want = MAX(want, f[i].want);
+		end = MAX(end, f[i].pos + f[i].n);
+	}
+	if (!n)
+		return true;
+	if ((runner = choose(s, n, len, want, end)) < 0)
+		return fail(c, QE_INPUT,
+		            "no program takes %lld tokens up to position %lld",
+		            (long long)len, (long long)end);
+	for (; n; n -= done, f += done)
+		if (!(done = run_some(c, s, runner, f, n)))
+			return c->status == QE_OK &&
+			       fail(c, QE_INPUT, "rows are out of order");
+	return true;
+}
+
+bool
+session_fits(Ctx *c, const Session *s, size_t tokens)
+{
+	if (s->longest_text)
+		return (tokens && tokens <= (size_t)s->longest_text) ||
+		       fail(c, QE_INPUT,
+		            "a text of %zu tokens, the package has room for 1 to %lld (qnn-compile --seq-len)",
+		            tokens, (long long)s->longest_text);
+	return (tokens && tokens <= (size_t)s->ctx_len) ||
+	       fail(c, QE_INPUT,
+	            "a prompt of %zu tokens, the package has room for 1 to %lld (qnn-compile --ctx-len)",
+	            tokens, (long long)s->ctx_len);
 }
 
 int64_t
 session_begin(const Session *s, size_t n)
 {
-	return s->nreader ? 1 : (int64_t)n;
+	return s->longest_text ? 1 : (int64_t)n;
 }
 
-/* The texts, and the first step from the start token. */
-static bool
-read_texts(Ctx *c, Session *s, const Prompt *text, int n, float *const *logits)
+/* The chunk of each prompt from `at` on. */
+static int
+chunk(const Session *s, const Prompt *prompt, int n, float *const *logits,
+      size_t at, RowFeed *f)
 {
-	HostProgram *p = reader_fill(c, s, text, n);
+	int used = 0;
 
-	for (int i = 0; p && i < s->batch; i++)
-		fill_row(p, i, &s->start, i < n, 0);
-	if (!p || !run(c, p, &s->prefill_time))
-		return false;
-	for (int i = 0; i < n; i++)
-		take_logits(s, p, i, logits[i]);
-	return true;
+	for (int i = 0; i < n; i++) {
+		size_t left = prompt[i].n > at ? prompt[i].n - at : 0;
+
+		if (!left)
+			continue;
+		f[used++] = (RowFeed){.slot = i,
+		                      .id = prompt[i].id + at,
+		                      .n = MIN((int64_t)left, s->prompt_len),
+		                      .pos = (int64_t)at,
+		                      .logits = logits[i],
+		                      .want = left <= (size_t)s->prompt_len};
+	}
+	return used;
 }
 
 bool
 session_prefill(Ctx *c, Session *s, const Prompt *prompt, int n,
                 float *const *logits)
 {
-	size_t longest = 0, len;
+	Arena a = {0};
+	RowFeed *f = NEWV(&a, RowFeed, n + 1);
+	int64_t t = clock_ns();
+	bool ok = true;
+	int used;
 
-	if (s->nreader)
-		return read_texts(c, s, prompt, n, logits);
-	for (int i = 0; i < n; i++) {
-		if (!prompt[i].n || prompt[i].n > (size_t)s->ctx_len)
-			return fail(
-				c, QE_INPUT,
-				"a prompt of %zu tokens, the package has room for 1 to %lld (qnn-compile --ctx-len)",
-				prompt[i].n, (long long)s->ctx_len);
-		longest = MAX(longest, prompt[i].n);
-	}
-	for (size_t at = 0; at < longest; at += len) {
-		HostProgram *p = longest - at == 1 ? s->decode : s->prefill;
-
-		len = p == s->decode ? 1 : (size_t)s->prompt_len;
-		for (int i = 0; i < s->batch; i++) {
-			size_t left = i < n && prompt[i].n > at
-			                      ? prompt[i].n - at
-			                      : 0;
-
-			fill_row(p, i, left ? prompt[i].id + at : NULL,
-			         (int64_t)MIN(left, len), (int64_t)at);
-		}
-		if (!run(c, p, &s->prefill_time))
-			return false;
-		for (int i = 0; i < n; i++)
-			if (prompt[i].n > at && prompt[i].n <= at + len)
-				take_logits(s, p, i, logits[i]);
-	}
-	return true;
+	for (int i = 0; ok && i < n; i++)
+		ok = session_fits(c, s, prompt[i].n);
+	for (size_t at = 0;
+	     ok && (used = chunk(s, prompt, n, logits, at, f)) > 0;
+	     at += (size_t)s->prompt_len)
+		ok = s->longest_text ? reader_feed(c, s, f, used)
+		                     : session_feed(c, s, f, used);
+	s->prefill_time += clock_ns() - t;
+	arena_free(&a);
+	return ok;
 }
 
 bool
 session_decode(Ctx *c, Session *s, const int32_t *id, const int64_t *pos, int n,
                float *const *logits)
 {
-	for (int i = 0; i < s->batch; i++)
-		fill_row(s->decode, i, i < n ? &id[i] : NULL,
-		         i < n && pos[i] >= 0, i < n ? pos[i] : -1);
-	if (s->nreader)
-		reader_keep(s);
-	if (!run(c, s->decode, &s->decode_time))
-		return false;
-	s->decoded++;
+	Arena a = {0};
+	RowFeed *f = NEWV(&a, RowFeed, n + 1);
+	int64_t t = clock_ns();
+	int used = 0;
+	bool ok;
+
 	for (int i = 0; i < n; i++)
 		if (pos[i] >= 0)
-			take_logits(s, s->decode, i, logits[i]);
-	return true;
+			f[used++] = (RowFeed){.slot = i,
+			                      .id = &id[i],
+			                      .n = 1,
+			                      .pos = pos[i],
+			                      .logits = logits[i],
+			                      .want = 1};
+	ok = session_feed(c, s, f, used);
+	s->decode_time += clock_ns() - t;
+	s->decoded++;
+	arena_free(&a);
+	return ok;
 }

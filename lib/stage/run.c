@@ -14,8 +14,8 @@ typedef struct Task {
 	Ctx *c;
 	Arena *a;
 	const qe_run *o;
-	Session *s;
-	Converse *talk; /* NULL: prompts are text as it is */
+	Session *s, *draft; /* NULL: none */
+	Converse *talk;     /* NULL: prompts are text as it is */
 	GenRequest *req;
 	int nreq;
 	size_t cap;
@@ -197,6 +197,26 @@ ids_json(Arena *a, Json *o, const char *key, const int32_t *id, size_t n)
 	json_put(o, key, json_share(list));
 }
 
+/* How it was made: in which row, by which programs, what was spared. */
+static void
+put_course(Task *t, Json *o, const Generated *g)
+{
+	Json *runs = json_new(t->a), *draft = json_new(t->a);
+
+	json_put_int(o, "slot", g->slot);
+	for (int i = 0; i < t->s->nrunner; i++)
+		if (g->runs[i])
+			json_put_int(runs, t->s->runner[i].name, g->runs[i]);
+	json_put(o, "runs", json_share(runs));
+	if (t->o->prefix_cache)
+		json_put_int(o, "cached_tokens", g->cached);
+	if (!t->o->draft && !t->o->lookup)
+		return;
+	json_put_int(draft, "proposed", g->proposed);
+	json_put_int(draft, "accepted", g->accepted);
+	json_put(o, "draft", json_share(draft));
+}
+
 static void
 result_json(Task *t, Buf *b, const GenRequest *req, const Generated *g)
 {
@@ -212,6 +232,7 @@ result_json(Task *t, Buf *b, const GenRequest *req, const Generated *g)
 				 g->text->p,
 				 (int)MIN(g->text->n, (size_t)INT32_MAX)));
 	json_put_str(o, "finish_reason", g->finish);
+	put_course(t, o, g);
 	json_print(b, o, 0);
 }
 
@@ -268,10 +289,13 @@ tell_figures(Task *t, const Generated *g)
 	       decode = (double)t->s->decode_time / 1e9;
 	double total = (double)(clock_ns() - t->start) / 1e9;
 	size_t tokens = 0, steps = 0;
+	int64_t proposed = 0, accepted = 0;
 
 	for (int i = 0; i < t->nreq; i++) {
 		tokens += g[i].n;
 		steps += g[i].n ? g[i].n - 1 : 0;
+		proposed += g[i].proposed;
+		accepted += g[i].accepted;
 	}
 	say(t->c, 0, "Average Prefill time a.k.a TTFT is= %.3f sec",
 	    prefill / t->nreq);
@@ -280,6 +304,10 @@ tell_figures(Task *t, const Generated *g)
 	say(t->c, 0, "Total is= %.2f tokens/sec",
 	    total > 0 ? (double)tokens / total : 0);
 	say(t->c, 0, "Total (E2E) inference time is= %.3f sec", total);
+	if (proposed)
+		say(t->c, 0, "Accepted guesses= %lld of %lld (%.1f %%)",
+		    (long long)accepted, (long long)proposed,
+		    100 * (double)accepted / (double)proposed);
 }
 
 static bool
@@ -304,6 +332,10 @@ gen_options(Task *t)
 	                    .ignore_eos = o->ignore_eos,
 	                    .skip_special = true,
 	                    .logits = o->logits != NULL,
+	                    .prefix_cache = o->prefix_cache,
+	                    .draft = t->draft,
+	                    .lookup = o->lookup,
+	                    .guesses = o->guesses,
 	                    .sampling = sampling(o, t->s->generation),
 	                    .arg = t};
 }
@@ -389,14 +421,32 @@ run_dialogue(Task *t)
 }
 
 static bool
+open_draft(Task *t)
+{
+	const qe_run *o = t->o;
+
+	if (!o->draft)
+		return true;
+	if (o->lookup)
+		return fail(
+			t->c, QE_USAGE,
+			"--draft and --prompt-lookup: only one of them can guess");
+	t->draft = session_open(t->c, t->a, o->draft, (int)o->threads, o->isa);
+	return t->draft && (t->draft->nrunner ||
+	                    fail(t->c, QE_INPUT, "%s: no decoder", o->draft));
+}
+
+static bool
 run_text(Task *t)
 {
 	Generated *out;
 
-	if (!t->s->decode)
+	if (!t->s->nrunner)
 		return fail(t->c, QE_INPUT,
 		            "%s: holds no decoder: it takes --embed or --input",
 		            t->o->package);
+	if (!open_draft(t))
+		return false;
 	if (t->o->interactive)
 		return run_dialogue(t);
 	if (!gather(t))

@@ -23,9 +23,8 @@ bool
 qe_model_transform(qe_ctx *c, const qe_transform *opt)
 {
 	Arena a = {0};
-	TransformArgs args = {opt->pooling, opt->normalize};
 	Json *doc = document_read(c, &a, opt->in);
-	bool ok = doc && transforms_apply(c, &a, doc, opt->transforms, &args);
+	bool ok = doc && transforms_apply(c, &a, doc, opt->transforms, opt);
 
 	if (ok) {
 		document_maker(c, doc, options(&a, opt));

@@ -342,6 +342,7 @@ typedef struct Case {
 	float cap;
 	bool slope, sink;
 	int64_t reach; /* of biases by distance; 0: none */
+	int64_t len;
 } Case;
 
 /* A cache that is NaN wherever nobody wrote. */
@@ -402,7 +403,8 @@ attention_case(const Case *c)
 	int64_t *pos = NEWV(&a, int64_t, tokens), *slot;
 	float *y = rnd_vec(&a, n), *q = rnd_vec(&a, tokens * ldq);
 	Step s = {.dim = {c->batch, c->seq, c->heads, c->kv, c->dim, c->vdim,
-	                  c->ctx, c->window, c->format, ldq, slots},
+	                  c->ctx, c->window, c->format, ldq, slots, c->reach,
+	                  c->len},
 	          .num = {1 / sqrtf((float)c->dim), c->cap}};
 
 	slot = NEWV(&a, int64_t, c->batch);
@@ -451,6 +453,7 @@ attentions(void)
 		{2, 40, 4, 2, 80, 48, 100, 33, 40, CF_MXINT8},
 		{1, 40, 4, 2, 64, 64, 300, 0, 250, CF_F32, .reach = 20},
 		{2, 1, 3, 3, 32, 32, 90, 0, 80, CF_F16, .reach = 200},
+		{2, 20, 4, 2, 32, 32, 80, 0, 40, CF_F32, .len = 48},
 	};
 
 	for (size_t i = 0; i < LEN(cases); i++)

@@ -233,8 +233,9 @@ enum {
  * Query at p sees rows j with p - window < j <= p (window 0: all j <= p):
  * score = cap(q.k * scale + slope[h] * (j - p) + bias[h][j - p]), cap(x) =
  * c * tanh(x / c) if c > 0; bias [heads, 2 * reach + 1] begins at distance
- * -reach, and distances beyond are those of its ends; softmax over the scores and, if given, the sink[h] (its weight is
- * dropped).  Rows with p < 0 give zeros.  Head h uses kv head h / (heads/kv).
+ * -reach, and distances beyond are those of its ends; softmax over the scores
+ * and, if given, the sink[h] (its weight is dropped).  Rows with p < 0 give zeros.  Head h uses kv head h / (heads/kv).
+ * Of the ctx rows of a slot the first len are seen (0: all).
  * Work follows the position reached, not ctx. */
 enum {
 	ATTN_Y,
@@ -259,7 +260,8 @@ enum {
 	ATTN_FORMAT,
 	ATTN_LDQ,
 	ATTN_SLOTS,
-	ATTN_REACH
+	ATTN_REACH,
+	ATTN_LEN
 };
 enum { ATTN_SCALE, ATTN_CAP };
 

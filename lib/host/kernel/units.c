@@ -154,7 +154,7 @@ attn_cached(const Step *s)
 		.group = d[ATTN_HEADS] / d[ATTN_KV],
 		.dim = d[ATTN_DIM],
 		.vdim = d[ATTN_VDIM],
-		.nkey = d[ATTN_CTX],
+		.nkey = d[ATTN_LEN] ? d[ATTN_LEN] : d[ATTN_CTX],
 		.format = (CFormat)d[ATTN_FORMAT],
 		.k = s->buf[ATTN_K],
 		.v = s->buf[ATTN_V],
@@ -175,8 +175,8 @@ attn_cached(const Step *s)
 
 	a.kj = cache_row_bytes(a.format, a.dim);
 	a.vj = cache_row_bytes(a.format, a.vdim);
-	a.kh = a.kj * a.nkey;
-	a.vh = a.vj * a.nkey;
+	a.kh = a.kj * d[ATTN_CTX];
+	a.vh = a.vj * d[ATTN_CTX];
 	a.kb = a.kh * a.kv;
 	a.vb = a.vh * a.kv;
 	a.rows = unit_rows(&a);

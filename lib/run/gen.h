@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * gen.h - what the parts of text generation share.
+ *
+ * A Row is a row of the cache and the request that has it now.  Its text so
+ * far, prompt and continuation, is seq[0..n); the first `fed` of these are in
+ * the cache.  What a draft proposes stands behind them, seq[n..n+nguess). */
+
+#ifndef GEN_H
+#define GEN_H
+
+#include "run.h"
+
+typedef struct Row {
+	const GenRequest *req;
+	Generated *out;
+	Sampler *sampler;
+	Detok *detok;
+	float *logits; /* [most_kept, vocab] */
+	int32_t *seq;
+	size_t n, capseq;
+	int64_t fed, drafted; /* tokens in the cache; in the draft's */
+	int nguess;
+	size_t sent; /* bytes of text that have left */
+	size_t cap, caplogits;
+	int64_t limit;
+	bool busy;
+	int number, slot; /* of the request, among all; of the row */
+} Row;
+
+typedef struct Gen {
+	Ctx *c;
+	Arena *a;
+	Session *s;
+	const GenOptions *o;
+	Row *row;
+	int nrow;
+	RowFeed *feed; /* [nrow] scratch */
+	Row **due;     /* [nrow] scratch: the rows of feed */
+} Gen;
+
+/* ---- row.c: the text of a row ---- */
+
+void row_begin(Gen *, Row *, const GenRequest *, Generated *, int number);
+/* Takes the next token of a row from logits, which it may change; it may be
+ * the last one. */
+bool row_take(Gen *, Row *, float *logits);
+void row_push(Gen *, Row *, int32_t id); /* to seq */
+#define row_pending(r) ((int64_t)(r)->n - (r)->fed)
+
+/* ---- speculate.c: guesses of what comes next ---- */
+
+/* Whether the options' way to guess goes with the session. */
+bool speculate_open(Gen *);
+/* Guesses for the rows that are about to take a step. */
+bool speculate(Gen *, Row *const *due, int n);
+/* After the step: r->fed tells which guesses were right. */
+void speculate_done(Row *);
+
+#endif

@@ -1,0 +1,201 @@
+#!/usr/bin/env bats
+# Ways to decode: more prompts than rows, drafts, fewer slots, kept prefixes.
+# Whatever the way, a text is the one its prompt gets alone.
+
+load helper
+
+# package NAME 'TRANSFORM OPTIONS' COMPILE OPTIONS...
+package() {
+	local name=$1 transform=$2
+	shift 2
+	# shellcheck disable=SC2086
+	qeff-transform -q $transform "$D/m.qeff" |
+		onnx-export -q --dtype float32 | onnx-opt -q |
+		qnn-compile -q --ctx-len 256 "$@" -o "$D/$name.qpc"
+}
+
+setup_file() {
+	places
+	hf-load -q "$ROOT/share/models/demo" -o "$D/m.qeff"
+	package plain ''
+	package rows '' -b 3 --prompt-len 7
+	package cb --continuous-batching --full-batch-size 4 --prompt-len 8
+	package wide --continuous-batching --full-batch-size 2 \
+		--kv-cache-batch-size 4 --prompt-len 8
+	package target '--speculative-model-type target' \
+		--num-speculative-tokens 0,1,3 --prompt-len 8
+	package ccl --ccl-enabled --comp-ctx-lengths-prefill 64,256 \
+		--comp-ctx-lengths-decode 32,64,256 --prompt-len 16
+	package all '--continuous-batching --ccl-enabled --spec target' \
+		--full-batch-size 4 --num-speculative-tokens 0,3 \
+		--comp-ctx-lengths-decode 64,128 --prompt-len 16
+	PROMPTS=('Once upon a time' 'My name is' 'x' 'The big dog and the cat'
+		'Once upon a time there was a little girl named Lily'
+		'What is the capital of Japan? It is')
+	for p in "${PROMPTS[@]}"; do
+		qpc-run -q "$D/plain.qpc" --json -n 60 -p "$p" |
+			jq -c '[.prompt, .ids]'
+	done >"$D/alone"
+	printf '%s\n' "${PROMPTS[@]}" >"$D/prompts"
+}
+
+# same PACKAGE OPTIONS...: all prompts at once give what each gives alone;
+# the objects are left in `got`.
+same() {
+	qpc-run -q "$D/$1.qpc" --json -n 60 --lines -f "$D/prompts" \
+		"${@:2}" >got || return 1
+	jq -c '[.prompt, .ids]' got | diff "$D/alone" - ||
+		complain "$* differs"
+}
+
+@test "six prompts in four rows of a cache" {
+	same cb
+	[ "$(jq .slot got | sort -u | wc -l)" -eq 4 ] || complain "$(cat got)"
+	[ "$(jq -c '.runs | keys' got | sort -u)" = '["Decode","Prefill"]' ]
+	same wide
+	same rows
+	[ "$(jq .slot got | sort -u | wc -l)" -eq 3 ]
+}
+
+@test "a long prompt goes in by chunks" {
+	same cb
+	n=$(jq -s '.[4].prompt_ids | length' got)
+	[ "$n" -gt 8 ]
+	[ "$(jq -s '.[4].runs.Prefill' got)" -eq $(((n + 7) / 8)) ] ||
+		complain "$(cat got)"
+}
+
+@test "guesses by lookup change no token" {
+	same target --prompt-lookup
+	jq -se 'map(.draft.accepted) | add > 0' got
+	[ "$(jq -sc 'map(.runs | keys) | add | unique' got)" = \
+		'["Decode","Decode_1","Decode_2","Prefill"]' ] ||
+		complain "$(jq -c .runs got)"
+	same all --prompt-lookup --num-speculative-tokens 2
+}
+
+@test "guesses by a draft change no token, and the same model is right" {
+	same target --draft "$D/plain.qpc"
+	jq -se '(map(.draft.proposed) | add) > 40 and
+		(map(.draft.accepted) | add) > 0.9 * (map(.draft.proposed) | add)' got
+	same all --draft "$D/cb.qpc"
+	same all --draft "$D/wide.qpc" --prefix-cache
+	# a model that knows nothing, over the same tokens
+	make-checkpoint --vocab 1024 --positions 256 other
+	hf-load -q other | qeff-transform -q | onnx-export -q |
+		qnn-compile -q --ctx-len 100 -b 4 -o other.qpc 2>/dev/null
+	same all --draft other.qpc
+	jq -se '(map(.draft.accepted) | add) < 0.2 * (map(.draft.proposed) | add)' got
+}
+
+@test "guesses change no token of sampling either" {
+	qpc-run -q "$D/plain.qpc" --temp 1 -s 7 -n 60 --lines \
+		-f "$D/prompts" >want
+	for o in --prompt-lookup "--draft $D/cb.qpc"; do
+		# shellcheck disable=SC2086
+		qpc-run -q "$D/all.qpc" --temp 1 -s 7 -n 60 --lines $o \
+			-f "$D/prompts" | diff want -
+	done
+}
+
+@test "the program with the fewest slots that suffice is taken" {
+	same ccl
+	jq -se '.[4].runs | .Decode > 0 and .Decode_1 > 0 and .Decode_2 > 0' got ||
+		complain "$(jq -c .runs got)"
+	jq -se '.[4].runs | .Prefill > 0 and .Prefill_1 == null' got
+	same all
+}
+
+@test "a prefix that a row has already is not read again" {
+	for p in cb rows all; do
+		same $p --prefix-cache
+		jq -se '.[4].cached_tokens > 0' got || complain "$(cat got)"
+	done
+	# one row: the second prompt begins with the first and its answer
+	qpc-run -q "$D/plain.qpc" --json -n 8 -p 'Once upon a time' >one
+	q="Once upon a time$(jq -j .text one) and"
+	qpc-run -q "$D/plain.qpc" --json -n 30 -p "$q" | jq -c .ids >want
+	qpc-run -q "$D/plain.qpc" --json -n 30 --prefix-cache \
+		-p 'Once upon a time' -p "$q" >got
+	jq -se '.[1].cached_tokens > 8' got || complain "$(cat got)"
+	jq -sc '.[1].ids' got | diff want -
+}
+
+@test "all cache kernels are fused, in every program" {
+	qeff-transform -q --continuous-batching --ccl-enabled --spec target \
+		"$D/m.qeff" | onnx-export -q | onnx-opt -q -o m.onnx
+	run --separate-stderr qnn-compile -vv m.onnx --full-batch-size 4 \
+		--num-speculative-tokens 0,3 --ctx-len 128 \
+		--comp-ctx-lengths-decode 64 -o m.qpc
+	[ "$status" -eq 0 ] || complain 'not compiled'
+	[[ $stderr != *'by reference'*Ctx* ]] || complain 'not fused'
+	[ "$(grep -c 'fused attention: 4' <<<"$stderr")" -eq 5 ] ||
+		complain 'not every attention'
+}
+
+@test "the cache keeps its format with rows by index" {
+	for type in float16 mxint8; do
+		package "cb$type" --continuous-batching --full-batch-size 4 \
+			--kv-cache-dtype $type
+		package "plain$type" '' --kv-cache-dtype $type
+		qpc-run -q "$D/cb$type.qpc" -n 30 --lines -f "$D/prompts" >got
+		while read -r p; do
+			qpc-run -q "$D/plain$type.qpc" -n 30 -p "$p"
+		done <"$D/prompts" | diff - got
+	done
+}
+
+@test "only the prompt's programs, or only the others" {
+	package prefill '' --prefill-only
+	package decode '' --decode-only
+	for p in prefill decode; do
+		[ "$(tar xOf "$D/$p.qpc" manifest.json |
+			jq -r '.specializations[].name')" = "${p^}" ]
+		same $p
+	done
+}
+
+@test "perplexity and benchmarks of rows by index" {
+	a=$(qpc-run -q "$D/plain.qpc" --perplexity --lines -f "$D/prompts")
+	b=$(qpc-run -q "$D/all.qpc" --perplexity --lines -f "$D/prompts")
+	[ "$a" = "$b" ]
+	accepted qpc-run -q "$D/cb.qpc" --bench -n 4 --iterations 1
+}
+
+@test "what does not go together is refused" {
+	onnx-export -q "$D/m.qeff" -o none.onnx
+	qeff-transform -q "$D/m.qeff" | onnx-export -q -o plain.onnx
+	qeff-transform -q --continuous-batching "$D/m.qeff" |
+		onnx-export -q -o cb.onnx
+	qeff-transform -q --spec target "$D/m.qeff" |
+		onnx-export -q -o target.onnx
+	refused 2 "qnn-compile: *'batch_index': give --full-batch-size" \
+		qnn-compile cb.onnx -o no.qpc
+	refused 3 'qnn-compile: --full-batch-size: the model has no *' \
+		qnn-compile plain.onnx --full-batch-size 4 -o no.qpc
+	refused 2 'qnn-compile: --kv-cache-batch-size 2 is less than *' \
+		qnn-compile cb.onnx --full-batch-size 4 --kv-cache-batch-size 2 \
+		-o no.qpc
+	refused 2 'qnn-compile: *give --num-speculative-tokens' \
+		qnn-compile target.onnx -o no.qpc
+	refused 2 'qnn-compile: --prompt-len 4 is less than the 6 tokens*' \
+		qnn-compile target.onnx --num-speculative-tokens 5 \
+		--prompt-len 4 -o no.qpc
+	refused 3 'qnn-compile: --num-speculative-tokens: the model has no*' \
+		qnn-compile plain.onnx --num-speculative-tokens 5 -o no.qpc
+	refused 3 'qnn-compile: *the model has no *comp_ctx_lengths*' \
+		qnn-compile plain.onnx --comp-ctx-lengths-decode 64 -o no.qpc
+	refused 2 "qnn-compile: --num-speculative-tokens 'x': not a *" \
+		qnn-compile target.onnx --num-speculative-tokens x -o no.qpc
+	refused 2 'qnn-compile: --prefill-only and --decode-only*' \
+		qnn-compile plain.onnx --prefill-only --decode-only -o no.qpc
+	refused 3 'qpc-run: *checks no drafts*' \
+		qpc-run "$D/plain.qpc" --prompt-lookup -p x
+	refused 2 'qpc-run: *only one of them*' \
+		qpc-run "$D/target.qpc" --prompt-lookup --draft "$D/cb.qpc" -p x
+	make-checkpoint --vocab 100 small
+	hf-load -q small | qeff-transform -q | onnx-export -q |
+		qnn-compile -q -o small.qpc 2>/dev/null
+	refused 3 'qpc-run: the draft has 100 tokens, the target 1024' \
+		qpc-run "$D/target.qpc" --draft small.qpc -p x
+}
