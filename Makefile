@@ -5,6 +5,8 @@
 # make asan       check under AddressSanitizer and UBSan
 # make fuzz       build the fuzz targets (clang) and run each for FUZZ_SECONDS
 # make bench      speed and memory, printed as tables
+# make quality    what each format costs the demo model
+# make bench-peers  beside other programs, where QEFF_SHARED has them
 # make install    PREFIX, DESTDIR; and uninstall
 # make fmt dist clean
 
@@ -61,7 +63,21 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(B)/libqeff.a
 bench: all tools $(BENCH)
 	@tests/bench/tokenizers $(B)
 	@tests/bench/pipeline $(B)
+	@tests/bench/start $(B)
+	@tests/bench/crowd $(B)
 	@$(B)/bench/kernel
+
+# What each format costs the demo model in perplexity and answers.
+quality: all
+	@tests/bench/quality $(B)
+
+# Our programs beside llama.cpp and onnxruntime: hours, gigabytes, a network.
+QEFF_SHARED ?= ../shared
+PEERS_ARGS = --models 110M --pairs 5
+bench-peers: all
+	@if [ -x $(QEFF_SHARED)/bench/compare.sh ]; then \
+	    $(QEFF_SHARED)/bench/compare.sh --bin $(B)/bin $(PEERS_ARGS); \
+	else echo 'bench-peers: no $(QEFF_SHARED)/bench/compare.sh here'; fi
 
 # The ONNX we write, and graphs by chance, in onnxruntime from npm; needs node
 # and a network.
@@ -192,6 +208,6 @@ clean:
 	rm -rf $(B)
 
 -include $(LIB:.o=.d) $(wildcard $(B)/cmd/*.d $(B)/unit/*.d $(B)/tests/*/*.d)
-.PHONY: all bench check-ort tools unit cli check asan fuzz fuzzers fuzz-replay lint fmt demo install \
+.PHONY: all bench bench-peers quality check-ort tools unit cli check asan fuzz fuzzers fuzz-replay lint fmt demo install \
         uninstall dist clean
 .SECONDARY:

@@ -121,3 +121,35 @@ golden() {
 	[ "$status" -eq 0 ] || complain 'the example failed'
 	[[ $output == *'The end.'* ]]
 }
+
+@test "what formats cost: perplexity within bounds, tales part at ties alone" {
+	accepted "$ROOT/tests/bench/quality" "$BIN/.." weights:int8 \
+		weights:mxfp6 cache:int8 cache:mxint8
+	# what format perplexity change % answers parts
+	awk 'BEGIN { most["weights int8"] = most["cache int8"] = 0.5
+			most["cache mxint8"] = 0.5; most["weights mxfp6"] = 2 }
+		($1 " " $2) in most { n++
+			if ($4 > most[$1 " " $2] || $7 > 0.05) bad = 1 }
+		$2 == "float32" { n++
+			if ($3 < 1.66181 || $3 > 1.66183 || $6 != "8/8") bad = 1 }
+		END { exit bad || n != 5 }' <<<"$output" || complain 'out of bounds'
+}
+
+@test "int8 and mxfp6 answer every question as float32 does" {
+	for of in Japan France Italy Egypt Spain Greece; do
+		echo "What is the capital of $of?"
+	done >questions
+	for a in one three seven nine; do
+		for b in two four eight; do
+			echo "What is $a plus $b?"
+		done
+		echo "What sound does a cow make?"
+	done >>questions
+	for w in float32 int8 mxfp6; do
+		qnn-compile -q "$D/demofloat32.onnx" --ctx-len 512 --weights $w -o w.qpc
+		qpc-run -q w.qpc --chat --lines -f questions >$w
+	done
+	[ "$(grep -c . float32)" -eq "$(grep -c . questions)" ]
+	cmp float32 int8
+	cmp float32 mxfp6
+}
