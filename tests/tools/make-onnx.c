@@ -4,7 +4,7 @@
  *	make-onnx FILE [BYTES]
  *
  * The text is that of lib/ir/print.c; constants of more than BYTES go to
- * FILE.data. */
+ * FILE.data.  A node has the name of its first output. */
 
 #include <stdlib.h>
 
@@ -20,11 +20,16 @@ main(int argc, char **argv)
 	                .inline_max =
 	                        argc > 2 ? strtol(argv[2], NULL, 10) : 1 << 20};
 	Text t = {.a = &a, .file = "<stdin>"};
+	Graph *g;
 	Span s;
 
 	if (file_read(&c, &a, "-", 1 << 24, &s)) {
 		t.p = arena_str(&a, "\n%.*s", (int)s.n, s.p);
-		onnx_write(&c, text_graph(&t), &to);
+		g = text_graph(&t);
+		for (int i = 0; i < g->nnode; i++)
+			if (g->node[i]->nout && g->node[i]->out[0])
+				g->node[i]->name = g->node[i]->out[0]->name;
+		onnx_write(&c, g, &to);
 	}
 	if (c.status)
 		fprintf(stderr, "make-onnx: %s\n", c.msg);

@@ -1,0 +1,290 @@
+#!/usr/bin/env bats
+# What Qualcomm's compilers are given, and how their results are kept.
+#
+# tests/qaic/cases: a line with a model of tests/qaic/models and options, then
+# the command lines, an argument a line, and the files, as QEfficient's own
+# functions at ebf55e81 make them.
+
+load helper
+
+setup_file() {
+	places
+	export Q=$BATS_TEST_DIRNAME/../qaic
+	for m in "$Q"/models/*.txt; do
+		n=${m##*/}
+		make-onnx "$D/${n%.txt}.onnx" <"$m"
+	done
+	make-programqpc "$D/small.bin"
+}
+
+setup_card() {
+	export STANDIN_LOG=$T/args STANDIN_QPC=$D/small.bin
+	export STANDIN_DOES='' STANDIN_CARD=''
+	CARD=(--backend qaic --sdk "$Q/sdk" --cache-dir "$T/cache")
+}
+
+# A process that is there and not only waited for.
+alive() {
+	[ -d "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status"
+}
+
+# Commands and files of a dry run, in the form of a case.
+rehearse() {
+	local model=$1 out
+	shift
+	rm -rf dry
+	out=$(qnn-compile -q --backend qaic --sdk SDK --dry-run \
+		--cache-dir dry -i "$D/$model.onnx" "$@") || return
+	printf '%s\n' "$out" | while read -r line; do
+		tr ' ' '\n' <<<"$line"
+		echo
+	done
+	for f in dry/qpc-*/*; do
+		[ -f "$f" ] || continue
+		printf -- '-- %s\n' "${f##*/}"
+		cat "$f"
+		[ -z "$(tail -c 1 "$f")" ] || echo
+	done
+}
+
+@test "command lines and files are QEfficient's, byte for byte" {
+	echo '{"converter_args_extension":"--onnx_defer_loading","context_binary_generator_args_extension":"--log_level debug","qnn_compilation_backend":{"compiler_num_of_cores":8,"compiler_ols":4}}' >qnn.json
+	n=0
+	for c in "$Q"/cases/*.txt; do
+		read -r args <"$c"
+		tail -n +3 "$c" >want
+		# shellcheck disable=SC2086
+		rehearse $args | sed -e "s|$D/[a-z0-9-]*.onnx|MODEL|" \
+			-e 's|dry/qpc-[0-9a-f]*|DIR|' >got
+		cmp -s want got ||
+			complain "${c##*/}: $(diff want got | head -20)"
+		n=$((n + 1))
+	done
+	[ "$n" -ge 50 ]
+}
+
+@test "a real run gives the compiler what the dry run said" {
+	setup_card
+	qnn-compile -q "${CARD[@]}" --num-devices 2 "$D/causal.onnx" -o m.qpc
+	sed 's|\.part||' args >real
+	qnn-compile -q "${CARD[@]}" --num-devices 2 --dry-run --cache-dir dry \
+		"$D/causal.onnx" | tr ' ' '\n' >said
+	diff <(sed 's|[^=]*/qpc-|qpc-|' real) <(sed 's|[^=]*/qpc-|qpc-|' said)
+}
+
+@test "the package holds the result, the files and what it is" {
+	setup_card
+	qnn-compile -q "${CARD[@]}" "$D/causal.onnx" -o m.qpc
+	tar xOf m.qpc programqpc.bin | cmp - "$D/small.bin"
+	tar xOf m.qpc manifest.json >m.json
+	[ "$(jq -r .backend m.json)" = qaic ]
+	[ "$(jq -r '.specializations[1].symbols.seq_len' m.json)" = 1 ]
+	! grep "$T" m.json || complain 'a place is in the package'
+	qeff-inspect --verify m.qpc >/dev/null
+}
+
+@test "QEfficient finds its folder" {
+	setup_card
+	qnn-compile -q "${CARD[@]}" --layout qefficient "$D/causal.onnx" -o lay
+	[ "$(find lay -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ]
+	dir=$(echo lay/qpc-*)
+	[[ ${dir#lay/qpc-} =~ ^[0-9a-f]{16}$ ]]
+	cmp "$dir/qpc/programqpc.bin" "$D/small.bin"
+	for f in specializations.json custom_io.yaml qconfig.json \
+		hashed_compile_params.json; do
+		[ -s "$dir/$f" ] || complain "no $f"
+	done
+	# the name is the digest of what is in the file, on one line
+	jq -cSj . "$dir/hashed_compile_params.json" | sha256sum >sum
+	[ "$(head -c 16 sum)" = "${dir#lay/qpc-}" ]
+}
+
+@test "the same again, and from a folder that moved, is not compiled" {
+	setup_card
+	mkdir one
+	artifacts one
+	onnx-export -q one/t.qeff -o one/m.onnx
+	qnn-compile -q "${CARD[@]}" one/m.onnx -o a.qpc
+	mv one two
+	accepted qnn-compile -q "${CARD[@]}" two/m.onnx -o b.qpc
+	[ "$(grep -c qaic-compile args)" -eq 1 ]
+	cmp a.qpc b.qpc
+}
+
+@test "a byte of the weights, an option, the compiler: each compiles anew" {
+	setup_card
+	artifacts .
+	qnn-compile -q "${CARD[@]}" m.onnx -o a.qpc
+	run --separate-stderr qnn-compile -v "${CARD[@]}" --mos 2 m.onnx -o b.qpc
+	[[ $stderr == *"now '-mos=2'"* ]] || complain 'no reason'
+	cp -r "$Q/sdk" sdk
+	echo '# newer' >>sdk/exec/qaic-compile
+	run --separate-stderr qnn-compile -v --backend qaic --sdk sdk \
+		--cache-dir cache m.onnx -o c.qpc
+	[[ $stderr == *"compiler 'qaic-compile' is another"* ]] ||
+		complain 'no reason'
+	[ "$(grep -c 'qaic-compile$' args)" -eq 3 ]
+	# the last byte of the file of weights
+	w=$(ls ck/*.safetensors)
+	cp "$w" w && rm "$w"
+	n=$(stat -c %s w)
+	printf '\1' | dd of=w bs=1 seek=$((n - 1)) conv=notrunc status=none
+	cp w "$w"
+	ln -f "$w" "$(basename "$w")"
+	run --separate-stderr qnn-compile -v "${CARD[@]}" m.onnx -o d.qpc
+	[[ $stderr == *"weights file"*"is another"* ]] || complain 'no reason'
+	[ "$(grep -c 'qaic-compile$' args)" -eq 4 ]
+}
+
+@test "a damaged result is compiled again" {
+	setup_card
+	qnn-compile -q "${CARD[@]}" "$D/causal.onnx" -o a.qpc
+	echo x >>cache/qpc-*/qpc/programqpc.bin
+	qnn-compile "${CARD[@]}" "$D/causal.onnx" -o b.qpc
+	cmp a.qpc b.qpc
+	[ "$(grep -c qaic-compile args)" -eq 2 ]
+}
+
+@test "a failing compiler is explained: last lines, exit 7, nothing left" {
+	setup_card
+	STANDIN_DOES=crash
+	run --separate-stderr qnn-compile "${CARD[@]}" "$D/causal.onnx" -o m.qpc
+	[ "$status" -eq 7 ] || complain 'status'
+	[[ $stderr == *'| Error: node MatMul_3: unsupported shape'* ]]
+	[[ $stderr == *'qaic-compile: exit status 3; log: '* ]]
+	[ ! -e m.qpc ]
+	[ -z "$(ls -d cache/qpc-*/ 2>/dev/null)" ] || complain 'a folder is left'
+	grep -q unsupported cache/*.log
+	STANDIN_DOES=old
+	run --separate-stderr qnn-compile "${CARD[@]}" "$D/causal.onnx" -o m.qpc
+	[[ $stderr == *'give --specialization-format flat'* ]]
+}
+
+@test "half a result, or none, is not taken" {
+	setup_card
+	STANDIN_DOES=half
+	run --separate-stderr qnn-compile -q "${CARD[@]}" "$D/causal.onnx" -o m.qpc
+	[ "$status" -eq 7 ] || complain 'status'
+	STANDIN_DOES=nothing
+	run --separate-stderr qnn-compile -q "${CARD[@]}" "$D/causal.onnx" -o m.qpc
+	[ "$status" -eq 7 ] || complain 'status'
+	[ ! -e m.qpc ] && [ -z "$(ls -d cache/qpc-*/ 2>/dev/null)" ]
+}
+
+@test "a noisy compiler is heard whole" {
+	setup_card
+	STANDIN_DOES=noisy
+	accepted qnn-compile -q "${CARD[@]}" --log log "$D/causal.onnx" -o m.qpc
+	[ "$(grep -c '^step' log)" -eq 5000 ]
+}
+
+@test "--timeout and ^C end the compiler and all it started" {
+	setup_card
+	STANDIN_DOES=hang
+	run --separate-stderr qnn-compile -q "${CARD[@]}" --timeout 1 \
+		"$D/causal.onnx" -o m.qpc
+	[ "$status" -eq 7 ] || complain 'status'
+	[[ $stderr == *'not done after 1 seconds'* ]]
+	! alive "$(cat args.pid)" || complain 'it runs on'
+	rm args.pid
+	qnn-compile -q "${CARD[@]}" "$D/causal.onnx" -o m.qpc &
+	pid=$!
+	for _ in $(seq 50); do
+		[ ! -s args.pid ] || break
+		sleep 0.1
+	done
+	kill -TERM $pid
+	wait $pid && complain 'it is said to be done' || s=$?
+	[ "$s" -eq 143 ] || complain "status $s"
+	! alive "$(cat args.pid)" || complain 'it runs on'
+	[ ! -e m.qpc ] && [ -z "$(ls -d cache/qpc-*/ 2>/dev/null)" ]
+}
+
+@test "killed at any moment, there is no result that looks whole" {
+	setup_card
+	STANDIN_DOES=slow
+	for ms in 0.02 0.1 0.3 0.7 1.0 1.1; do
+		rm -rf cache
+		qnn-compile -q "${CARD[@]}" "$D/causal.onnx" -o m.qpc &
+		pid=$!
+		sleep $ms
+		kill -KILL $pid 2>/dev/null || :
+		wait $pid 2>/dev/null || :
+		for d in cache/qpc-*/; do
+			case $d in
+			*.part/ | 'cache/qpc-*/') continue ;;
+			esac
+			cmp "$d/qpc/programqpc.bin" "$D/small.bin"
+			[ -s "$d/made.json" ]
+		done
+		[ ! -e m.qpc ] || qeff-inspect --verify m.qpc >/dev/null
+	done
+	STANDIN_DOES=
+	accepted qnn-compile -q "${CARD[@]}" "$D/causal.onnx" -o m.qpc
+}
+
+@test "what is not there is named, with where it was looked for" {
+	setup_card
+	mkdir empty
+	refused 6 'qnn-compile: qaic-compile: not found: looked for empty/exec/qaic-compile, empty/exec/qaic-exec and in PATH (--sdk DIR)' \
+		qnn-compile -q --backend qaic --sdk empty --no-cache "$D/causal.onnx" -o m.qpc
+	unset QNN_SDK_ROOT
+	refused 6 'qnn-compile: QNN SDK: not found: QNN_SDK_ROOT *' \
+		qnn-compile -q --backend qnn --no-cache "$D/causal.onnx" -o m.qpc
+}
+
+@test "the card that is here decides the hardware version" {
+	setup_card
+	STANDIN_CARD='QC_IMAGE AIC200.1'
+	qnn-compile -q "${CARD[@]}" --dry-run "$D/causal.onnx" >said
+	grep -q -- '-aic-hw-version=ai200 ' said
+	ln -s "$Q/sdk/exec/qaic-compile" qaic-exec
+	qnn-compile -q "${CARD[@]}" --compiler ./qaic-exec --dry-run "$D/causal.onnx" >said
+	grep -q -- '-aic-hw-version=2.0 .* -compile-only -retained-state' said
+}
+
+@test "QNN: two programs, one after the other" {
+	setup_card
+	qnn-compile -q --backend qnn --sdk "$Q/qnn" --cache-dir cache \
+		"$D/causal.onnx" -o m.qpc
+	grep -c '^/.*bin/x86_64-linux-clang/q' args | grep -qx 2
+	tar xOf m.qpc programqpc.bin | cmp - "$D/small.bin"
+}
+
+@test "options that a model or backend has no place for are refused" {
+	refused 2 'qnn-compile: --mos is for --backend qaic and qnn, this is host' \
+		qnn-compile --mos 2 "$D/encoder.onnx"
+	refused 3 "qnn-compile: --full-batch-size: the model has no input 'batch_index'*" \
+		qnn-compile --backend qaic --dry-run --no-cache --full-batch-size 4 "$D/causal.onnx"
+	refused 2 "*give --full-batch-size" \
+		qnn-compile --backend qaic --dry-run --no-cache "$D/cb.onnx"
+	refused 2 "*give --num-speculative-tokens" \
+		qnn-compile --backend qaic --dry-run --no-cache "$D/tlm.onnx"
+	refused 2 "*is less than the 41 tokens*" \
+		qnn-compile --backend qaic --dry-run --no-cache --num-speculative-tokens 40 "$D/tlm.onnx"
+	refused 3 "*can be 0 only" \
+		qnn-compile --backend qaic --dry-run --no-cache --full-batch-size 4 --num-speculative-tokens 3 "$D/sampler.onnx"
+	refused 2 "*no size for 'sliding_window'*" \
+		qnn-compile --backend qaic --dry-run --no-cache "$D/sliding.onnx"
+}
+
+@test "a model from a pipe is given as a file" {
+	setup_card
+	artifacts .
+	qnn-compile -q "${CARD[@]}" --ctx-len 64 <o.onnx >m.qpc
+	grep -q -- '^-m=.*/model.onnx$' args
+}
+
+@test "--fp32-nodes, --specializations, --custom-io" {
+	qnn-compile -q --backend qaic --dry-run --cache-dir dry \
+		--fp32-nodes 'log*' "$D/causal.onnx" >said
+	grep -q -- '-node-precision-info=' said
+	printf 'FP32NodeInstanceNames:\n- logits\n' |
+		cmp - dry/qpc-*/node_precision_info.yaml
+	echo '{"specializations":[{"batch_size":"1","seq_len":"7","ctx_len":"9"}]}' >s.json
+	echo ' - IOName: x' >io.yaml
+	qnn-compile -q --backend qaic --dry-run --cache-dir dry2 \
+		--specializations s.json --custom-io io.yaml "$D/causal.onnx" >said
+	grep -q -- '-custom-IO-list-file=io.yaml' said
+	[ "$(jq -r '.specializations[0].name' dry2/qpc-*/specializations.json)" = Prefill ]
+}
