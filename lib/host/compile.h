@@ -62,6 +62,18 @@ void stand_in(Graph *, Value *old, Value *by);
 bool is_const_ints(const Value *, int n, const int64_t *);
 bool is_perm(const Node *, int n, const int64_t *perm);
 
+/* ---- fuse_attention.c: for all that becomes attention ---- */
+
+/* A host node with one new output. */
+Node *host_add(Graph *, const char *kernel, int nin, Value *const *in, DType,
+               const Shape *);
+/* v [B,n,S,d] as [B,S,n,d]. */
+Value *tokens_major(Graph *, Value *v);
+/* h's output [B,S,n,d] takes the place of o [B,n,S,d]. */
+void put_result(Graph *, Node *h, Value *o);
+/* m can be added to scores [B,n,S,T], the last axis in full. */
+bool bias_fits(const Value *m, const Value *scores);
+
 /* ---- fuse.c ---- */
 
 typedef bool FuseFn(Ctx *, Graph *, Node *); /* true: it was rewritten */

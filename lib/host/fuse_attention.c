@@ -141,8 +141,8 @@ swapped(const Value *v)
 	return (Shape){4, {d[0], d[2], d[1], d[3]}};
 }
 
-static Node *
-add_host(Graph *g, const char *kernel, int nin, Value *const *in, DType type,
+Node *
+host_add(Graph *g, const char *kernel, int nin, Value *const *in, DType type,
          const Shape *s)
 {
 	Value *out = value_new(g, NULL, type, s);
@@ -155,7 +155,7 @@ transposed(Graph *g, Value *v)
 {
 	Shape s = swapped(v);
 	const int64_t *d = v->shape.dim;
-	Node *n = add_host(g, "copy", 1, &v, v->type, &s);
+	Node *n = host_add(g, "copy", 1, &v, v->type, &s);
 
 	attr_set_ints(g, n, "strides", 4,
 	              (int64_t[]){d[1] * d[2] * d[3], d[3], d[2] * d[3], 1});
@@ -166,7 +166,7 @@ transposed(Graph *g, Value *v)
 
 /* v [B,n,S,d] as [B,S,n,d]; what is done to each row on its own is done in
  * that layout too. */
-static Value *
+Value *
 tokens_major(Graph *g, Value *v)
 {
 	static const int64_t perm[] = {0, 2, 1, 3};
@@ -177,7 +177,7 @@ tokens_major(Graph *g, Value *v)
 	if (n && is_perm(n, 4, perm))
 		return n->in[0];
 	if (match_rope(v, &r)) {
-		h = add_host(g, "rope", 4,
+		h = host_add(g, "rope", 4,
 		             (Value *[]){tokens_major(g, r.x), r.cos, r.sin,
 		                         r.pos},
 		             DT_F32, &s);
@@ -188,7 +188,7 @@ tokens_major(Graph *g, Value *v)
 	}
 	if ((n = made_by_host(v, "rmsnorm")) ||
 	    (n = made_by_host(v, "layernorm"))) {
-		h = add_host(g, n->type, 4,
+		h = host_add(g, n->type, 4,
 		             (Value *[]){tokens_major(g, n->in[0]), n->in[1],
 		                         n->in[2], NULL},
 		             DT_F32, &s);
@@ -530,7 +530,7 @@ write_cache(Graph *g, const Kept *k)
 
 /* The value that attention's result [B,n,S,d] becomes once it is back in
  * tokens: what a lone Transpose after it makes, else a transpose of ours. */
-static void
+void
 put_result(Graph *g, Node *h, Value *o)
 {
 	Value *y = h->out[0];
@@ -649,7 +649,7 @@ each_token(Graph *g, Value *pos, int64_t batch, int64_t seq)
 
 	if (shape_count(&pos->shape) == batch * seq)
 		return pos;
-	n = add_host(g, "copy", 1, &pos, pos->type, &s);
+	n = host_add(g, "copy", 1, &pos, pos->type, &s);
 	attr_set_ints(g, n, "strides", 2, (int64_t[]){1, 0});
 	attr_set_int(g, n, "offset", 0);
 	n->name = pos->name;
@@ -699,7 +699,7 @@ fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 	in[5] = s->sink;
 	in[6] = s->by;
 	in[7] = ks.slot;
-	h = add_host(g, "attention", 8, in, DT_F32, &shape);
+	h = host_add(g, "attention", 8, in, DT_F32, &shape);
 	attr_set_int(g, h, "reach", s->reach);
 	attr_set_float(g, h, "scale", s->scale);
 	attr_set_float(g, h, "cap", s->cap);
@@ -710,8 +710,8 @@ fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 }
 
 /* mask broadcast to [B,n,S,T] with the last axis in full */
-static bool
-mask_fits(const Value *m, const Value *scores)
+bool
+bias_fits(const Value *m, const Value *scores)
 {
 	int lead = 4 - m->shape.rank;
 
@@ -754,7 +754,7 @@ fuse_dense(Graph *g, Node *n, Scores *s, Value *v, const Value *scores)
 		return false;
 	if (s->by && !distances_known(s, scores))
 		return false;
-	if (s->sink || s->slope || (s->bias && !mask_fits(s->bias, scores)) ||
+	if (s->sink || s->slope || (s->bias && !bias_fits(s->bias, scores)) ||
 	    k->shape.dim[s->k ? 1 : 2] != v->shape.dim[1])
 		return false;
 	in[0] = tokens_major(g, s->q);
@@ -762,7 +762,7 @@ fuse_dense(Graph *g, Node *n, Scores *s, Value *v, const Value *scores)
 	in[2] = tokens_major(g, v);
 	in[3] = s->bias;
 	in[4] = s->by;
-	h = add_host(g, "attention_dense", 5, in, DT_F32, &shape);
+	h = host_add(g, "attention_dense", 5, in, DT_F32, &shape);
 	attr_set_int(g, h, "reach", s->reach);
 	attr_set_float(g, h, "scale", s->scale);
 	attr_set_float(g, h, "cap", s->cap);

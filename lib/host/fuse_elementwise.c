@@ -158,6 +158,18 @@ fuse_unary(Ctx *c, Graph *g, Node *n)
 }
 
 bool
+fuse_gelu_op(Ctx *c, Graph *g, Node *n)
+{
+	bool tanh = strcmp(attr_str(n, "approximate", "none"), "tanh") == 0;
+
+	(void)c;
+	if (n->in[0]->type != DT_F32)
+		return false;
+	make_unary(g, n->in[0], tanh ? ACT_GELU_TANH : ACT_GELU, n->out[0]);
+	return true;
+}
+
+bool
 fuse_hard_sigmoid(Ctx *c, Graph *g, Node *n)
 {
 	(void)c;

@@ -37,7 +37,7 @@ bool graph_inline(Ctx *, Graph *);
 
 /* Rewrites the model for another version of ai.onnx; what means something
  * else there is refused by name. */
-enum { OPSET_MIN = 7, OPSET_MAX = 21 };
+enum { OPSET_MIN = 7, OPSET_MAX = 25 };
 bool graph_set_opset(Ctx *, Graph *, int64_t version);
 /* The same of a graph alone, without its functions. */
 bool graph_to_opset(Ctx *, Graph *, int64_t version);

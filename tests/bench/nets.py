@@ -65,8 +65,9 @@ class Net:
         var = self.op("ReduceMean", sq, axes=[-1])
         std = self.op("Sqrt", self.op("Add", var, self.const(np.float32(1e-5))))
         y = self.op("Mul", self.op("Div", d, std),
-                    self.const(np.ones(width, np.float32)))
-        return self.op("Add", y, self.const(np.zeros(width, np.float32)))
+                    self.const((1 + self.rng.standard_normal(width) / 9)
+                               .astype(np.float32)))
+        return self.op("Add", y, self.random(width, scale=0.02))
 
     def gelu(self, x):
         y = self.op("Erf", self.op("Div", x, self.const(np.float32(2 ** 0.5))))

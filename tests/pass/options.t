@@ -181,4 +181,4 @@ in %x : float32[2,3]
 %a = Neg(%x)
 out %a
 =>
-! opset 99, known are 7 to 21
+! opset 99, known are 7 to 25
