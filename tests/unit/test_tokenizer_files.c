@@ -268,9 +268,41 @@ what_goes_in_comes_out(void)
 	arena_free(&a);
 }
 
+/* ---- the Unicode of the reference library ---- */
+
+static const char *
+formed(const char *text, int form)
+{
+	static char out[100];
+	Ctx c = {0};
+	Buf *b = buf_new(&c.mem);
+
+	CHECK(text_form(&c, SPAN(text), form, b));
+	snprintf(out, sizeof out, "%s", b->p);
+	arena_free(&c.mem);
+	return out;
+}
+
+/* Known to Unicode 9: changes.  Later: stays, and marks stay on its side. */
+static void
+normal_forms_are_of_unicode_9(void)
+{
+	CHECK_STR(formed("\xef\xac\x81", FORM_COMPAT), "fi");
+	CHECK_STR(formed("a\xcc\x81", FORM_COMPOSE), "\xc3\xa1");
+	CHECK_STR(formed("x\xcc\x81\xcc\xa7", 0), "x\xcc\xa7\xcc\x81");
+	CHECK_STR(formed("\xe3\x8b\xbf", FORM_COMPAT), "\xe3\x8b\xbf");
+	CHECK_STR(formed("\xf0\x9f\xaf\xb3", FORM_COMPAT | FORM_COMPOSE),
+	          "\xf0\x9f\xaf\xb3");
+	/* U+1DF9 is a mark below, of Unicode 10 */
+	CHECK_STR(formed("a\xcc\x81\xe1\xb7\xb9", 0), "a\xcc\x81\xe1\xb7\xb9");
+	CHECK_STR(formed("e\xe1\xb7\xb9\xcc\x81", FORM_COMPOSE),
+	          "e\xe1\xb7\xb9\xcc\x81");
+}
+
 int
 main(void)
 {
+	normal_forms_are_of_unicode_9();
 	layouts_of_classes();
 	ids_of_a_pair_are_the_vocabulary_s();
 	broken_models_are_refused();
