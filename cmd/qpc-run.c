@@ -45,6 +45,8 @@ main(int argc, char **argv)
 		{0,   "min-p",          FLOAT,  &o.min_p,         "X",         "drop those under X times the likeliest", NULL, 0, 1},
 		{0,   "repeat-penalty", FLOAT,  &o.repeat_penalty, "X",        "divide scores of tokens already seen", "repetition-penalty", 0.01, 100},
 		{'s', "seed",           INT,    &o.seed,          "N",         "seed of sampling", NULL, 0, 1e15},
+		{0,   "source-lang",    TEXT,   &o.source_lang,   "TOKEN",     "the language that an encoder reads, such as eng_Latn", "src-lang"},
+		{0,   "target-lang",    TEXT,   &o.target_lang,   "TOKEN",     "the token to begin with, such as fra_Latn", "tgt-lang forced-bos"},
 		{0,   "stop",           LIST,   &o.stop,          "TEXT",      "end before TEXT; may be given again"},
 		{0,   "ignore-eos",     FLAG,   &o.ignore_eos,    NULL,        "go on after an end token"},
 		{.help = "How much of it at once"},

@@ -238,6 +238,8 @@ typedef struct qe_run {
 	double min_p;          /* 0: off; -1: as the model says */
 	double repeat_penalty; /* 1: off; -1: as the model says */
 	int64_t seed;
+	const char *source_lang; /* token of the language that is read */
+	const char *target_lang; /* token, or id, that is written first */
 	const char *const *stop; /* strings that end the text, not printed */
 	bool ignore_eos;
 	bool prefix_cache; /* keep what the cache has of a prompt's beginning */

@@ -39,12 +39,13 @@ checkpoint_tokenizer(Ctx *c, Arena *a, const char *dir)
 Json *
 checkpoint_generation(Ctx *c, Arena *a, const char *dir, const Json *config)
 {
-	static const char *const keys[] = {"bos_token_id",
-	                                   "eos_token_id",
-	                                   "pad_token_id",
-	                                   "decoder_start_token_id",
-	                                   "forced_bos_token_id",
-	                                   "forced_eos_token_id"};
+	static const char *const keys[] =
+		{"bos_token_id",        "eos_token_id",
+	         "pad_token_id",        "decoder_start_token_id",
+	         "forced_bos_token_id", "forced_eos_token_id",
+	         "suppress_tokens",     "begin_suppress_tokens",
+	         "bad_words_ids",       "no_repeat_ngram_size",
+	         "max_length",          "min_length"};
 	const char *path = path_join(a, dir, "generation_config.json");
 	Json *o;
 

@@ -32,6 +32,7 @@ typedef struct Gen {
 	Arena *a;
 	Session *s;
 	const GenOptions *o;
+	Rules *rules;
 	Row *row;
 	int nrow;
 	RowFeed *feed; /* [nrow] scratch */

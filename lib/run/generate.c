@@ -242,6 +242,7 @@ generate(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n,
 		if (!session_fits(c, s, req[i].prompt.n))
 			return false;
 	host_reset(s->model);
+	g.rules = rules_new(a, s, o);
 	if (!open_rows(&g))
 		return false;
 	for (;;) {

@@ -109,6 +109,8 @@ row_take(Gen *g, Row *r, float *logits)
 
 	if (g->o->logits)
 		keep_logits(g, r, logits);
+	rules_apply(g->rules, r->seq, r->n, r->out->n,
+	            (int64_t)r->out->n + 1 == r->limit, logits);
 	id = sampler_next(r->sampler, logits);
 	sampler_saw(r->sampler, id);
 	PUSH(g->a, r->out->id, r->out->n, r->cap, id);
@@ -140,6 +142,17 @@ common(const Row *r, const Prompt *p)
 	return n;
 }
 
+/* Unless told, an encoder-decoder writes no more than its settings say. */
+static int64_t
+usual_length(const Gen *g)
+{
+	const Json *conf = g->s->generation;
+	int64_t n = json_get_int(conf, "max_new_tokens",
+	                         json_get_int(conf, "max_length", 0) - 1);
+
+	return g->s->longest_text && n > 0 ? n : INT64_MAX;
+}
+
 void
 row_begin(Gen *g, Row *r, const GenRequest *req, Generated *out, int number)
 {
@@ -158,7 +171,7 @@ row_begin(Gen *g, Row *r, const GenRequest *req, Generated *out, int number)
 	r->drafted = MIN(r->drafted, r->fed);
 	r->n = r->sent = r->cap = r->caplogits = 0;
 	r->nguess = 0;
-	r->limit = g->o->n < 0 ? room : MIN(g->o->n, room);
+	r->limit = MIN(g->o->n < 0 ? usual_length(g) : g->o->n, room);
 	r->busy = r->limit > 0;
 	r->sampler = sampler_new(g->a, &g->o->sampling, g->s->vocab,
 	                         (uint64_t)number);

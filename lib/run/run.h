@@ -38,8 +38,9 @@ typedef struct Session {
 	int64_t batch; /* rows that go on at once */
 	int64_t slots; /* rows of the cache */
 	int64_t prompt_len, ctx_len, vocab;
-	int64_t most_kept; /* logits of a row that one run can give */
-	bool rewinds;      /* the state is rows by position, and nothing else */
+	int64_t read_vocab; /* of prompts; an encoder may have its own */
+	int64_t most_kept;  /* logits of a row that one run can give */
+	bool rewinds; /* the state is rows by position, and nothing else */
 	/* of a decoder beside an encoder; NULL and 0 otherwise: */
 	int64_t longest_text; /* that it reads */
 	int64_t *heard; /* [batch] last place of what each row reads, or -1 */
@@ -133,7 +134,8 @@ typedef struct GenOptions {
 	/* Gets text as soon as it is certain; row tells whose.  May be NULL. */
 	bool (*emit)(Ctx *, void *arg, int row, Span text);
 	void *arg;
-	bool logits; /* keep the row that chose each token */
+	bool logits;          /* keep the row that chose each token */
+	const int32_t *first; /* token to begin with; NULL: the model's */
 	/* A row goes on from what its cache has of the prompt already. */
 	bool prefix_cache;
 	/* Guesses that a target checks, at most `guesses` at once (-1: what
@@ -159,6 +161,16 @@ typedef struct Generated {
  * a. */
 bool generate(Ctx *, Arena *a, Session *, const GenRequest *, int n,
               const GenOptions *, Generated *out);
+
+/* ---- what may come next: rules.c ---- */
+
+typedef struct Rules Rules;
+Rules *rules_new(Arena *, const Session *, const GenOptions *);
+/* Takes tokens out of the running after a text of n, the newest `made` of
+ * which were not given; last: there is room for one more. */
+void rules_apply(const Rules *, const int32_t *text, size_t n, size_t made,
+                 bool last, float *logits);
+
 /* Whether id ends a text by the model's own files. */
 bool is_eos(const Session *, int32_t id);
 

@@ -144,6 +144,8 @@ find_decoder(Ctx *c, Arena *a, Session *s)
 			            "program '%s' is not a step of a decoder",
 			            host_name(p));
 	}
+	s->read_vocab = json_get_int(json_get(s->qpc->manifest, "model"),
+	                             "encoder_vocab", s->vocab);
 	return sizes_of(c, s) && (!s->runner[0].hears || reader_open(c, a, s));
 }
 

@@ -92,6 +92,8 @@ model_meta(Export *e)
 
 	for (size_t i = 0; i < LEN(keys); i++)
 		tree_put(o, keys[i], json_get(root, keys[i]));
+	tree_put(o, "encoder_vocab",
+	         json_get(json_get(root, "encoder"), "vocab"));
 	for (size_t i = 0; i < LEN(labels); i++)
 		tree_put(o, labels[i], json_get(config, labels[i]));
 	json_put_str(o, "dtype", dtypes[e->type].name);

@@ -7,6 +7,7 @@
 
 #include "converse.h"
 #include "figures.h"
+#include "language.h"
 #include "lines.h"
 #include "npy.h"
 
@@ -19,6 +20,7 @@ typedef struct Task {
 	GenRequest *req;
 	int nreq;
 	size_t cap;
+	int32_t first; /* token of --target-lang */
 	int64_t start; /* ns */
 	bool profiled; /* its figures are told */
 } Task;
@@ -41,10 +43,10 @@ add_ids(Task *t, const char *list)
 	int64_t x;
 
 	for (; *word; word++) {
-		if (!str_int(*word, &x) || x < 0 || x >= t->s->vocab)
+		if (!str_int(*word, &x) || x < 0 || x >= t->s->read_vocab)
 			return fail(t->c, QE_USAGE,
 			            "--ids '%s': not an id below %lld", *word,
-			            (long long)t->s->vocab);
+			            (long long)t->s->read_vocab);
 		PUSH(t->a, id, n, cap, (int32_t)x);
 	}
 	if (!n)
@@ -82,7 +84,9 @@ add_text(Task *t, const char *text)
 		return fail(t->c, QE_INPUT,
 		            "the package holds no tokenizer: give --ids");
 	if (!tokenizer_encode(t->c, t->a, t->s->tok, SPAN(text), NULL, true,
-	                      &ids))
+	                      &ids) ||
+	    (t->o->source_lang &&
+	     !language_read(t->c, t->a, t->s, t->o->source_lang, &ids)))
 		return false;
 	if (!ids.n)
 		return fail(t->c, QE_INPUT, "the prompt is empty");
@@ -328,6 +332,7 @@ gen_options(Task *t)
 	const qe_run *o = t->o;
 
 	return (GenOptions){.n = o->n,
+	                    .first = o->target_lang ? &t->first : NULL,
 	                    .stop = o->stop,
 	                    .ignore_eos = o->ignore_eos,
 	                    .skip_special = true,
@@ -445,7 +450,9 @@ run_text(Task *t)
 		return fail(t->c, QE_INPUT,
 		            "%s: holds no decoder: it takes --embed or --input",
 		            t->o->package);
-	if (!open_draft(t))
+	if (!open_draft(t) ||
+	    (t->o->target_lang &&
+	     !language_write(t->c, t->a, t->s, t->o->target_lang, &t->first)))
 		return false;
 	if (t->o->interactive)
 		return run_dialogue(t);

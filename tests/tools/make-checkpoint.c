@@ -127,6 +127,29 @@ static const Row bert_token_labels[] = {
 	{"classifier.bias", "2"},
 	{0}};
 
+#define BOTH(name) {name ".weight", "hh"}, {name ".bias", "h"},
+#define NORM(name) {name ".weight", "h"}, {name ".bias", "h"},
+#define BART_ATTENTION(name) \
+	BOTH(name ".q_proj") BOTH(name ".k_proj") BOTH(name ".v_proj") \
+	BOTH(name ".out_proj") NORM(name "_layer_norm")
+#define BART_STACK(name) \
+	{name ".embed_positions.weight", "ph"}, \
+	NORM(name ".layernorm_embedding") \
+	BART_ATTENTION(name ".layers.%d.self_attn") \
+	{name ".layers.%d.fc1.weight", "ih"}, \
+	{name ".layers.%d.fc1.bias", "i"}, \
+	{name ".layers.%d.fc2.weight", "hi"}, \
+	{name ".layers.%d.fc2.bias", "h"}, \
+	NORM(name ".layers.%d.final_layer_norm")
+
+static const Row bart[] = {
+	{"model.shared.weight", "vh"},
+	BART_STACK("model.encoder")
+	BART_STACK("model.decoder")
+	BART_ATTENTION("model.decoder.layers.%d.encoder_attn")
+	{"lm_head.weight", "vh"},
+	{0}};
+
 static const Family families[] = {
 	{"llama",
 	 "\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", "
@@ -150,6 +173,10 @@ static const Family families[] = {
 	 "\"architectures\": [\"BertForTokenClassification\"], "
 	 "\"model_type\": \"bert\", \"hidden_act\": \"gelu\", "
 	 "\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2", bert_token_labels},
+	{"bart",
+	 "\"architectures\": [\"BartForConditionalGeneration\"], "
+	 "\"model_type\": \"bart\", \"decoder_start_token_id\": 2, "
+	 "\"pad_token_id\": 0", bart},
 };
 /* clang-format on */
 
@@ -212,7 +239,7 @@ make(const Model *m, const Row *row, int64_t layer)
 static Tensor *
 list(const Model *m)
 {
-	Tensor *t = calloc((size_t)m->layers * 32 + 32, sizeof *t);
+	Tensor *t = calloc((size_t)m->layers * 64 + 32, sizeof *t);
 	int64_t n = 0;
 
 	for (const Row *r = m->family->row; r->name && t; r++)
@@ -353,6 +380,25 @@ write_index(const Model *m, const Tensor *all)
 	finish(f);
 }
 
+/* Two of the positions are never used. */
+static void
+write_bart_sizes(const Model *m, FILE *f)
+{
+	static const char *const stacks[] = {"encoder", "decoder"};
+
+	fprintf(f,
+	        "\"d_model\": %" PRId64
+	        ", \"max_position_embeddings\": %" PRId64,
+	        m->hidden, m->positions - 2);
+	for (int i = 0; i < 2; i++)
+		fprintf(f,
+		        ", \"%s_layers\": %" PRId64
+		        ", \"%s_attention_heads\": %" PRId64
+		        ", \"%s_ffn_dim\": %" PRId64,
+		        stacks[i], m->layers, stacks[i], m->heads, stacks[i],
+		        m->inter);
+}
+
 /* gpt2 has its own names for sizes; readers skip what is not theirs. */
 static void
 write_config(const Model *m)
@@ -369,6 +415,8 @@ write_config(const Model *m)
 		        ", \"n_head\": %" PRId64 ", \"n_inner\": %" PRId64
 		        ", \"n_positions\": %" PRId64,
 		        m->layers, m->hidden, m->heads, m->inter, m->positions);
+	else if (m->family->row == bart)
+		write_bart_sizes(m, f);
 	else
 		fprintf(f,
 		        "\"num_hidden_layers\": %" PRId64
@@ -397,7 +445,7 @@ main(int argc, char **argv)
 	/* clang-format off */
 	const Opt opt[] = {
 		{.help = "Options"},
-		{0, "family",    ENUM, &family,      "llama|gpt2|bert|bert-labels|bert-tokens", "architecture"},
+		{0, "family",    ENUM, &family,      "llama|gpt2|bert|bert-labels|bert-tokens|bart", "architecture"},
 		{0, "dtype",     ENUM, &dtype,       "F32|F16|BF16",    "of the weights"},
 		{0, "layers",    INT,  &m.layers,    "N", "how many", NULL, 1, 1000},
 		{0, "hidden",    INT,  &m.hidden,    "N", "width", NULL, 2, 65536},
