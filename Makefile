@@ -65,6 +65,7 @@ bench: all tools $(BENCH)
 	@tests/bench/pipeline $(B)
 	@tests/bench/start $(B)
 	@tests/bench/crowd $(B)
+	@tests/bench/nets $(B)
 	@$(B)/bench/kernel
 
 # What each format costs the demo model in perplexity and answers.
