@@ -101,6 +101,13 @@ bool view_of(const Value *v, View *);
  * the items together. */
 bool view_item(const Value *v, int64_t i, View *);
 
+/* item.c: item i of the first axis of an expression over constants, as nodes
+ * added to g that compute no other; NULL: not to be had.  The result has as
+ * many elements as the item. */
+Value *item_of(Graph *, Value *, int64_t i);
+/* True if no two items read the same bytes. */
+bool item_is_own(const Value *);
+
 /* ---- weights.c ---- */
 
 /* One packed matrix or one constant as it is, at its place in weights.bin. */

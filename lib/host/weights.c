@@ -106,13 +106,31 @@ add(Weights *ws, Weight w)
 	return p;
 }
 
+/* The type of a weight that is computed: that of its scales, or bfloat16 if
+ * it comes out of bytes, as all of those do. */
+static DType
+type_behind(const Value *v)
+{
+	DType t = DT_F32, u;
+
+	if (value_is_const(v) && v->shape.rank > 1)
+		return v->type == DT_F16 || v->type == DT_BF16 ? v->type
+		       : v->type == DT_U8 || v->type == DT_I8  ? DT_BF16
+		                                               : DT_F32;
+	for (int i = 0; v->from && i < v->from->nin; i++)
+		if (v->from->in[i] &&
+		    (u = type_behind(v->from->in[i])) != DT_F32)
+			t = u;
+	return t;
+}
+
 /* Format, length and place of one whose v, n, k and count are set; s: where
  * the (first) matrix lies, or NULL. */
 static Weight *
 ask(Ctx *c, Weights *ws, Weight w, const Seen *s)
 {
 	if (!weights_format(c, ws, weights_source(w.v),
-	                    s ? s->base->type : DT_F32, &w.format))
+	                    s ? s->base->type : type_behind(w.v), &w.format))
 		return NULL;
 	w.len = mul_size(w.count, pack_size(w.format, w.n, w.k));
 	if (w.len < 0)
@@ -200,21 +218,21 @@ weights_plain(Ctx *c, Weights *ws, Graph *g, Value *v, DType type)
 }
 
 /* The value's bytes as they would be computed: by evaluating what makes it,
- * depth first. */
+ * depth first; constants that are read live in `keep`. */
 static bool
-evaluate(Ctx *c, const Weights *ws, Arena *a, Value *v)
+evaluate(Ctx *c, const Weights *ws, Arena *keep, Arena *a, Value *v)
 {
 	if (value_is_const(v)) {
 		const void *p = blob_data(c, ws->mem, &v->data);
 
 		if (p && !v->data.mem) /* evaluation wants aligned memory */
-			v->data = (Blob){.mem = arena_copy(a, p,
+			v->data = (Blob){.mem = arena_copy(keep, p,
 			                                   (size_t)v->data.len),
 			                 .len = v->data.len};
 		return p != NULL;
 	}
 	for (int i = 0; i < v->from->nin; i++)
-		if (v->from->in[i] && !evaluate(c, ws, a, v->from->in[i]))
+		if (v->from->in[i] && !evaluate(c, ws, keep, a, v->from->in[i]))
 			return false;
 	return node_eval(c, a, v->from);
 }
@@ -256,23 +274,36 @@ pack_range(void *arg, int64_t begin, int64_t end, int thread)
 	            j->out + begin * panel);
 }
 
-/* Where matrix e of w is read from; what is no view of bytes is evaluated,
- * the whole of it when the first is asked for. */
+/* The bytes of matrix e of w are computed: of a stack, that of one matrix at
+ * a time where the expression allows it. */
 static bool
-source(Ctx *c, const Weights *ws, Arena *a, Weight *w, int64_t e,
+compute(Ctx *c, const Weights *ws, Arena *a, Arena *tmp, Weight *w, int64_t e,
+        Seen *s)
+{
+	Value *v = w->v, *one = w->stacked ? item_of(w->g, v, e) : NULL;
+
+	if (!one && !v->data.mem && !evaluate(c, ws, a, a, v))
+		return false;
+	if (!w->stacked)
+		*s = (Seen){v, 0, v->shape.dim[1], 1};
+	else if (!one)
+		*s = (Seen){v, e * w->n * w->k, 1, w->n};
+	else
+		*s = (Seen){one, 0, 1, w->n};
+	return !one || evaluate(c, ws, item_is_own(v) ? tmp : a, tmp, one);
+}
+
+/* Where matrix e of w is read from. */
+static bool
+source(Ctx *c, const Weights *ws, Arena *a, Arena *tmp, Weight *w, int64_t e,
        PackSource *src)
 {
-	Value *v = w->v;
 	const char *p;
 	Seen s;
 
-	if (w->stacked ? !look_stack(v, e, &s) : !look(v, &s)) {
-		if (!v->data.mem && !evaluate(c, ws, a, v))
-			return false;
-		s = (Seen){v, e * w->n * w->k, v->shape.dim[w->stacked + 1], 1};
-		if (w->stacked)
-			s = (Seen){v, s.off, 1, w->n};
-	}
+	if ((w->stacked ? !look_stack(w->v, e, &s) : !look(w->v, &s)) &&
+	    !compute(c, ws, a, tmp, w, e, &s))
+		return false;
 	if (!(p = blob_data(c, ws->mem, &s.base->data)))
 		return false;
 	*src = (PackSource){p + s.off * (int64_t)dtypes[s.base->type].size,
@@ -292,20 +323,22 @@ write_packed(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out,
 		panels = (w->n + PANEL - 1) / PANEL;
 	int64_t step = MIN(MAX((int64_t)CHUNK / MAX(panel, 1), 1), panels), n;
 	Job j = {.w = w, .out = arena_alloc(a, (size_t)(MAX(step, 1) * panel))};
+	bool ok = true;
 
-	for (int64_t e = 0; e < w->count; e++) {
-		if (!source(c, ws, a, w, e, &j.src))
-			return false;
-		for (int64_t i = 0; i < panels; i += n) {
+	for (int64_t e = 0; ok && e < w->count; e++) {
+		Arena tmp = {0};
+
+		ok = source(c, ws, a, &tmp, w, e, &j.src);
+		for (int64_t i = 0; ok && i < panels; i += n) {
 			n = MIN(step, panels - i);
 			j.first = i;
 			pool_run(pool, pack_range, &j, n, 1);
-			if (!go_on(c) ||
-			    !qpc_write(c, out, j.out, (size_t)(n * panel)))
-				return false;
+			ok = go_on(c) &&
+			     qpc_write(c, out, j.out, (size_t)(n * panel));
 		}
+		arena_free(&tmp);
 	}
-	return true;
+	return ok;
 }
 
 static float
@@ -332,7 +365,7 @@ write_plain(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out)
 	if (w->type == DT_F32 && is_op(v->from, "", "Cast") &&
 	    value_is_const(v->from->in[0]) && is_real(v->from->in[0]))
 		v = v->from->in[0];
-	if (!evaluate(c, ws, a, v) || !(p = v->data.mem))
+	if (!evaluate(c, ws, a, a, v) || !(p = v->data.mem))
 		return false;
 	if (v->type == w->type)
 		return qpc_write(c, out, p, (size_t)w->len);

@@ -24,6 +24,7 @@ typedef struct Build {
 	bool cached;     /* past_key, past_value; else nothing is kept */
 	bool encoder;    /* attention_mask; else position_ids */
 	int layer;
+	int nested;        /* expressions over expressions at work */
 	const char *scope; /* in front of layers' names; NULL: nothing */
 	Dict *made;        /* values made once: weights, constants */
 	Dict *here;        /* made once of the stack's inputs: masks, ... */
@@ -86,6 +87,8 @@ Value *reduce(Build *, const char *type, Value *, int64_t axis, bool keep);
 Value *weight(Build *, const char *name);
 /* The same in the type of the graph. */
 Value *param(Build *, const char *name);
+/* dequant.c: a tensor that is made `by` something, of its sources */
+Value *dequantise(Build *, const Json *tensor, int n, Value **in);
 Value *linear(Build *, const Json *module, Value *x); /* [..., out] */
 Shape weight_shape(const Build *, const char *name);
 

@@ -8,7 +8,7 @@
  *        nested by layer type it stays as it is
  *   rope_scaling.type -> .rope_type;  torch_dtype -> dtype */
 
-#include "arch.h"
+#include "fewbits.h"
 
 enum { MAXKNOWN = 1 << 16 };
 
@@ -108,7 +108,8 @@ inherit(const Json *from, Json *to)
 {
 	static const char *const outer[] = {"architectures", "dtype",
 	                                    "torch_dtype",
-	                                    "tie_word_embeddings"};
+	                                    "tie_word_embeddings",
+	                                    "quantization_config"};
 
 	for (size_t i = 0; i < LEN(outer); i++)
 		if (json_has(from, outer[i]) && !json_has(to, outer[i]))
@@ -227,12 +228,17 @@ is_opened(const Check *k, const char *path)
 static bool
 check_keys(Check *k, const Json *o, const char *prefix)
 {
+	static const char *const quantised[] = {"quantization_config",
+	                                        "compression_config", NULL};
+
 	json_object_object_foreach((Json *)(uintptr_t)o, key, v)
 	{
 		const char *path = arena_str(k->a, "%s%s", prefix, key);
 
 		if (is_idle(v) || is_known(k, path))
 			continue;
+		if (!*prefix && str_in(key, quantised))
+			continue; /* quant_check() */
 		if (json_is(v, json_type_object) && is_opened(k, path)) {
 			if (!check_keys(k, v, arena_str(k->a, "%s.", path)))
 				return false;
@@ -278,7 +284,8 @@ config_check(Ctx *c, Arena *a, const Json *arch, const Json *config,
 {
 	Check k = {.c = c, .a = a, .arch = arch, .strict = strict};
 
-	if (!(k.known = known_keys(c, a)) || !check_refused(c, a, arch, config))
+	if (!(k.known = known_keys(c, a)) ||
+	    !check_refused(c, a, arch, config) || !quant_check(c, a, config))
 		return false;
 	k.read = dict_new(a);
 	read_keys(a, arch, k.read);

@@ -7,7 +7,7 @@
  *   {"dtype", "shape", "file", "offset", "length", "source"?}
  *   {"dtype", "shape", "from": [names], "steps": [[step, argument...]...]} */
 
-#include "tree.h"
+#include "fewbits.h"
 
 enum { MAXALT = 8 };
 
@@ -76,12 +76,20 @@ find(const Tree *t, const Json *name, const char *suffix, Found *out)
 	return false;
 }
 
+/* Whether a weight of this suffix may be one that is stored in few bits. */
+static bool
+is_weight(const char *suffix)
+{
+	return !*suffix || strcmp(suffix, ".weight") == 0;
+}
+
 bool
 tree_has(Tree *t, const Json *name, const char *suffix)
 {
 	Found f;
 
-	return name && find(t, name, suffix, &f);
+	return name && (find(t, name, suffix, &f) ||
+	                (is_weight(suffix) && tree_has_quantised(t, name)));
 }
 
 void
@@ -152,14 +160,20 @@ enter(Tree *t, const Found *f)
 }
 
 static bool
-check_tensor(Tree *t, const Found *f, const Shape *want)
+is_float(const Found *f)
 {
 	static const DType good[] = {DT_F32, DT_F16, DT_BF16};
 	bool ok = false;
 
 	for (size_t i = 0; i < LEN(good); i++)
 		ok = ok || f->tensor->type == good[i];
-	if (!ok)
+	return ok;
+}
+
+static bool
+check_tensor(Tree *t, const Found *f, const Shape *want)
+{
+	if (!is_float(f))
 		return fail(t->c, QE_INPUT,
 		            "tensor '%s': dtype %s, wanted F32, F16 or BF16",
 		            f->source, f->tensor->dtype);
@@ -171,14 +185,35 @@ check_tensor(Tree *t, const Found *f, const Shape *want)
 }
 
 const char *
+tree_stored(Tree *t, const Json *name, const char *suffix, DType type)
+{
+	Found f;
+
+	if (!find(t, name, suffix, &f) ||
+	    (type == DT_NONE ? !is_float(&f) && f.tensor->type != DT_I64
+	                     : f.tensor->type != type))
+		return NULL;
+	if (is_weight(suffix))
+		f.canon = arena_str(t->a, "%s.stored", f.canon);
+	if (!tree_tensor(t, f.canon))
+		enter(t, &f);
+	return f.canon;
+}
+
+const char *
 tree_param(Tree *t, const Json *name, const char *suffix, Shape want)
 {
-	const char *first = name ? alternative(name, 0) : NULL;
+	const char *first = name ? alternative(name, 0) : NULL, *made;
 	Found f;
+	bool found;
 
 	if (!first)
 		return fail(t->c, QE_INPUT, "a module has no name"), NULL;
-	if (!find(t, name, suffix, &f)) {
+	found = find(t, name, suffix, &f);
+	if (is_weight(suffix) && (!found || !is_float(&f)) &&
+	    ((made = tree_quantised(t, name, want)) || t->c->status))
+		return made;
+	if (!found) {
 		fail(t->c, QE_INPUT, "tensor '%s%s%s%s' is missing",
 		     *first == '/' ? "" : t->prefix,
 		     *first == '/' ? "" : t->layer, first + (*first == '/'),

@@ -61,6 +61,9 @@ bool tree_let(Tree *, const char *name, int64_t *out);
  * prefix.  NULL: failed. */
 const char *tree_param(Tree *, const Json *name, const char *suffix,
                        Shape want);
+/* The same of one element type (DT_NONE: a float, or int64) and any shape,
+ * for weights that are made of several; NULL: it is not there. */
+const char *tree_stored(Tree *, const Json *name, const char *suffix, DType);
 /* Lets weight and bias of a module be there without a use. */
 void tree_skip(Tree *, const Json *name);
 bool tree_has(Tree *, const Json *name, const char *suffix);

@@ -8,7 +8,7 @@
 
 #include "build.h"
 
-enum { MAXARGS = 9, MAXFROM = 4096 };
+enum { MAXARGS = 9, MAXFROM = 4096, MAXNESTED = 3 };
 
 Shape
 weight_shape(const Build *b, const char *name)
@@ -63,7 +63,10 @@ initializer(Build *b, const char *name, const Json *t)
 	             .len = json_get_int(t, "length", -1)};
 	Value *v;
 
-	if (type != DT_F32 && type != DT_F16 && type != DT_BF16)
+	if (type == DT_F8E4M3FN) /* no such type in our opset: codes */
+		type = DT_U8;
+	if (type != DT_F32 && type != DT_F16 && type != DT_BF16 &&
+	    type != DT_I32 && type != DT_U8 && type != DT_I8)
 		return fail(b->c, QE_INPUT, "dtype '%s' is not supported",
 		            dtype),
 		       NULL;
@@ -132,9 +135,9 @@ step(Build *b, const Json *s, Value *x)
 	       NULL;
 }
 
-/* Several sources are stacked along a new first axis. */
-static Value *
-sources(Build *b, const Json *from)
+/* Sources, each as it is; "" is one left out, where some may be. */
+static Value **
+sources(Build *b, const Json *from, bool some)
 {
 	size_t n = json_len(from);
 	Value **v = NEWV(b->a, Value *, n + 1);
@@ -144,25 +147,37 @@ sources(Build *b, const Json *from)
 	for (size_t i = 0; i < n; i++) {
 		const char *name = json_str(json_at(from, i), "");
 
-		/* one level: parts of parts are written as more steps */
-		if (json_get(json_get(b->tensors, name), "from"))
-			return fail(b->c, QE_INPUT,
-			            "made from '%s', itself made", name),
-			       NULL;
-		if (!(v[i] = weight(b, name)))
+		if ((*name || !some) && !(v[i] = weight(b, name)))
 			return NULL;
-		if (n > 1)
-			v[i] = unsqueeze(b, v[i], 0);
 	}
-	return n > 1 ? concat(b, (int)n, v, 0) : v[0];
+	return v;
+}
+
+/* Several are stacked along a new first axis. */
+static Value *
+stacked(Build *b, int n, Value **v)
+{
+	for (int i = 0; n > 1 && i < n; i++)
+		v[i] = unsqueeze(b, v[i], 0);
+	return n > 1 ? concat(b, n, v, 0) : v[0];
 }
 
 static Value *
 expression(Build *b, const char *name, const Json *t)
 {
-	const Json *list = json_get(t, "steps");
-	Value *v = sources(b, json_get(t, "from"));
+	const Json *list = json_get(t, "steps"), *from = json_get(t, "from");
+	Value **in, *v;
 
+	if (b->nested >= MAXNESTED)
+		return fail(b->c, QE_INPUT, "made of what is made of others"),
+		       NULL;
+	b->nested++;
+	in = sources(b, from, json_has(t, "by"));
+	b->nested--;
+	if (!in)
+		return NULL;
+	v = json_get(t, "by") ? dequantise(b, t, (int)json_len(from), in)
+	                      : stacked(b, (int)json_len(from), in);
 	for (size_t i = 0; v && i < json_len(list); i++)
 		v = step(b, json_at(list, i), v);
 	if (v && v->from)

@@ -32,10 +32,15 @@ set_key() {
 	done
 }
 
-@test "quantised checkpoints are refused by name" {
+@test "other quantisation is refused by name" {
 	make-checkpoint ck
-	set_key ck/config.json quantization_config '{"quant_method": "gptq"}'
-	refused 3 "hf-load: config.json: key 'quantization_config'*" hf-load ck
+	set_key ck/config.json quantization_config \
+		'{"quant_method": "bitsandbytes"}'
+	refused 3 "hf-load: config.json: quantisation 'bitsandbytes' is*" \
+		hf-load ck
+	set_key ck/config.json quantization_config \
+		'{"quant_method": "awq", "version": "gemv"}'
+	refused 3 "*awq with version 'gemv' is not supported (gemm)" hf-load ck
 }
 
 @test "rope scaling is checked: type, keys, lengths" {
