@@ -492,6 +492,15 @@ head_bias(Tree *t, const Json *name, int64_t vocab, Json *o)
 	return true;
 }
 
+/* A head that may be missing and is, is the embedding. */
+static bool
+is_tied(Tree *t, const Json *head)
+{
+	return json_get_bool(head, "tie", false) ||
+	       (json_get_bool(head, "optional", false) &&
+	        !tree_has(t, json_get(head, "w"), ".weight"));
+}
+
 static Json *
 lm_head(Tree *t)
 {
@@ -512,7 +521,7 @@ lm_head(Tree *t)
 		                         t->hidden, false)))
 			return NULL;
 	}
-	if (json_get_bool(h, "tie", false)) {
+	if (is_tied(t, h)) {
 		o = json_new(t->a);
 		json_put_str(o, "weight", tied_weight(t));
 		if (bias)
