@@ -30,7 +30,7 @@ CMDS  = $(patsubst cmd/%.c,%,$(wildcard cmd/*-*.c))
 LIB   = $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c lib/*/*/*.c))
 TOOLS = $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c))
 UNIT  = $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
-GEN   = $(B)/gen/onnx.pb-c.h
+GEN   = $(B)/gen/onnx.pb-c.h $(B)/gen/networkdesc.pb-c.h
 ONNX_PROTO ?= /usr/include/onnx/onnx.proto
 
 all: $(CMDS:%=$(B)/bin/%)
@@ -39,10 +39,14 @@ $(B)/gen/onnx.pb-c.c $(B)/gen/onnx.pb-c.h &: $(ONNX_PROTO)
 	@mkdir -p $(B)/gen
 	protoc-c --proto_path=$(dir $<) --c_out=$(B)/gen $<
 
-$(B)/gen/onnx.pb-c.o: $(B)/gen/onnx.pb-c.c
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: lib/format/%.proto
+	@mkdir -p $(B)/gen
+	protoc-c --proto_path=$(dir $<) --c_out=$(B)/gen $<
+
+$(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c
 	$(CC) -std=c11 -I$(B)/gen $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
 
-$(B)/libqeff.a: $(LIB) $(B)/gen/onnx.pb-c.o
+$(B)/libqeff.a: $(LIB) $(GEN:.h=.o)
 	@rm -f $@
 	$(AR) rcsD $@ $^
 

@@ -16,6 +16,8 @@ main(int argc, char **argv)
 		{'t', "tensors", FLAG,   &o.tensors, NULL,   "list each weight"},
 		{'g', "graph",   FLAG,   &o.graph,   NULL,   "print the graph of an ONNX model, a line for each node"},
 		{0,   "verify",  FLAG,   &o.verify,  NULL,   "check the digests of a package, reading all of it"},
+		{0,   "extract", OUTPUT, &o.extract, "DIR",  "write the segments of a programqpc.bin to files in DIR"},
+		{0,   "replace", LIST,   &o.replace, "NAME=FILE", "write a programqpc.bin again, with a segment from FILE"},
 		{0}
 	};
 	/* clang-format on */

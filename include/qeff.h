@@ -321,6 +321,9 @@ typedef struct qe_inspect {
 	bool tensors; /* each weight */
 	bool graph;   /* of ONNX: the nodes, as text, and nothing else */
 	bool verify;  /* of a package: read it whole and check the digests */
+	/* of a programqpc.bin: */
+	const char *extract;        /* folder that gets its segments as files */
+	const char *const *replace; /* "NAME=FILE": write it to `out` so */
 } qe_inspect;
 #define QE_INSPECT_INIT ((qe_inspect){.in = "-", .out = "-"})
 bool qe_look(qe_ctx *, const qe_inspect *);

@@ -13,6 +13,7 @@ enum Kind {
 	KIND_ONNX,
 	KIND_QPC,
 	KIND_TAR,
+	KIND_VENDOR, /* programqpc.bin */
 	KIND_SAFETENSORS,
 	KIND_NPY,
 	KIND_ZIP,

@@ -32,8 +32,8 @@ typedef bool LookFn(Look *);
 
 /* ---- parts ---- */
 
-static Json *
-object(Json *in, const char *key)
+Json *
+inspect_object(Json *in, const char *key)
 {
 	Json *o = json_object_new_object();
 
@@ -41,8 +41,8 @@ object(Json *in, const char *key)
 	return o;
 }
 
-static Json *
-list(Json *in, const char *key)
+Json *
+inspect_list(Json *in, const char *key)
 {
 	Json *o = json_object_new_array();
 
@@ -50,8 +50,8 @@ list(Json *in, const char *key)
 	return o;
 }
 
-static Json *
-entry(Json *in)
+Json *
+inspect_entry(Json *in)
 {
 	Json *o = json_object_new_object();
 
@@ -59,8 +59,8 @@ entry(Json *in)
 	return o;
 }
 
-static Json *
-dims(const Shape *s, const char *const *sym)
+Json *
+inspect_dims(const Shape *s, const char *const *sym)
 {
 	Json *o = json_object_new_array();
 
@@ -76,11 +76,12 @@ dims(const Shape *s, const char *const *sym)
 static void
 put_value(Json *in, const Value *v)
 {
-	Json *o = entry(in);
+	Json *o = inspect_entry(in);
 
 	json_put_str(o, "name", v->name);
 	json_put_str(o, "dtype", dtypes[v->type].name);
-	json_put(o, "shape", dims(&v->shape, (const char *const *)v->sym));
+	json_put(o, "shape",
+	         inspect_dims(&v->shape, (const char *const *)v->sym));
 }
 
 /* Adds n to a number of an object. */
@@ -95,11 +96,11 @@ count(Json *o, const char *key, int64_t n)
 static void
 put_weights(Look *l, const Graph *g)
 {
-	Json *o = object(l->out, "weights"), *files, *each = NULL;
+	Json *o = inspect_object(l->out, "weights"), *files, *each = NULL;
 	int64_t n = 0, bytes = 0;
 
 	if (l->opt->tensors)
-		each = list(l->out, "tensors");
+		each = inspect_list(l->out, "tensors");
 	files = json_object_new_object();
 	for (size_t i = 0; i < g->value->n; i++) {
 		const Value *v = g->value->item[i].value;
@@ -127,10 +128,10 @@ put_weights(Look *l, const Graph *g)
 static void
 put_functions(Look *l, const Graph *g)
 {
-	Json *o = list(l->out, "functions"), *f;
+	Json *o = inspect_list(l->out, "functions"), *f;
 
 	for (int i = 0; i < g->nfunc; i++) {
-		f = entry(o);
+		f = inspect_entry(o);
 		json_put_str(f, "domain", g->func[i]->domain);
 		json_put_str(f, "name", g->func[i]->name);
 		json_put_int(f, "nodes", g->func[i]->body->nnode);
@@ -143,7 +144,7 @@ put_functions(Look *l, const Graph *g)
 static void
 put_metadata(Look *l, const Graph *g)
 {
-	Json *o = object(l->out, "metadata");
+	Json *o = inspect_object(l->out, "metadata");
 
 	for (size_t i = 0; i < g->meta->n; i++) {
 		const char *key = g->meta->item[i].key;
@@ -162,7 +163,7 @@ put_metadata(Look *l, const Graph *g)
 static void
 put_operators(Look *l, const Graph *g)
 {
-	Json *o = object(l->out, "operators");
+	Json *o = inspect_object(l->out, "operators");
 
 	for (int i = 0; i < g->nnode; i++) {
 		const Node *n = g->node[i];
@@ -190,16 +191,16 @@ look_onnx(Look *l)
 	}
 	json_put_str(o, "graph", g->name);
 	json_put_int(o, "ir_version", g->ir_version);
-	opsets = object(o, "opsets");
+	opsets = inspect_object(o, "opsets");
 	for (int i = 0; i < g->nopset; i++)
 		json_put_int(opsets,
 		             *g->opset[i].domain ? g->opset[i].domain
 		                                 : "ai.onnx",
 		             g->opset[i].version);
-	in = list(o, "inputs");
+	in = inspect_list(o, "inputs");
 	for (int i = 0; i < g->nin; i++)
 		put_value(in, g->in[i]);
-	out = list(o, "outputs");
+	out = inspect_list(o, "outputs");
 	for (int i = 0; i < g->nout; i++)
 		put_value(out, g->out[i]);
 	json_put_int(o, "nodes", g->nnode);
@@ -222,7 +223,19 @@ look_qpc(Look *l)
 	             l->opt->verify ? "all bytes" : "sizes and small members");
 	json_object_object_foreach(q->manifest, key, v)
 		json_put(l->out, key, json_share(v));
+	for (int i = 0; i < q->n; i++)
+		if (strcmp(q->member[i].name, "programqpc.bin") == 0 &&
+		    !inspect_vendor(l->c, &l->a, q->data[i], l->opt,
+		                    inspect_object(l->out, "programqpc")))
+			return note(l->c, "%s: programqpc.bin", l->path);
 	return true;
+}
+
+static bool
+look_vendor(Look *l)
+{
+	return inspect_vendor(l->c, &l->a, l->bytes, l->opt, l->out) ||
+	       note(l->c, "%s", l->path);
 }
 
 static void
@@ -244,10 +257,10 @@ put_safetensors(Look *l, const SafeFile *f, int nfile)
 			count(types, t->dtype, t->len);
 			if (!each)
 				continue;
-			e = entry(each);
+			e = inspect_entry(each);
 			json_put_str(e, "name", t->name);
 			json_put_str(e, "dtype", t->dtype);
-			json_put(e, "shape", dims(&t->shape, NULL));
+			json_put(e, "shape", inspect_dims(&t->shape, NULL));
 			json_put_str(e, "file", path_base(f[k].path));
 			json_put_int(e, "offset", t->off);
 		}
@@ -282,7 +295,7 @@ look_npy(Look *l)
 		return false;
 	n = shape_count(&v.shape);
 	json_put_str(l->out, "dtype", dtypes[v.type].name);
-	json_put(l->out, "shape", dims(&v.shape, NULL));
+	json_put(l->out, "shape", inspect_dims(&v.shape, NULL));
 	if (n < 1 || !strchr("FIUB", dtypes[v.type].class) ||
 	    !(v.data.mem = blob_data(l->c, &l->a, &v.data)))
 		return !l->c->status;
@@ -308,7 +321,8 @@ look_document(Look *l, const Json *j)
 	static const char *const rest[] = {"transforms", "files", "tokenizer",
 	                                   "provenance"};
 	const Json *root = json_get(j, "modules");
-	Json *tensors = json_get(j, "tensors"), *o = object(l->out, "model");
+	Json *tensors = json_get(j, "tensors"),
+	     *o = inspect_object(l->out, "model");
 	int64_t bytes = 0;
 
 	json_put_str(l->out, "kind", "model document");
@@ -352,7 +366,7 @@ put_part(Json *o, const char *key, const Json *part)
 		json_put_str(o, key, json_get_str(part, "type", "?"));
 		return;
 	}
-	types = list(o, key);
+	types = inspect_list(o, key);
 	for (size_t i = 0; i < json_len(parts); i++)
 		json_push(types,
 		          json_object_new_string(json_get_str(json_at(parts, i),
@@ -377,10 +391,10 @@ look_tokenizer(Look *l, const Json *j)
 	json_put_int(o, "merges", (int64_t)json_len(json_get(model, "merges")));
 	for (size_t i = 0; i < LEN(parts); i++)
 		put_part(o, parts[i], json_get(j, parts[i]));
-	added = list(o, "added_tokens");
+	added = inspect_list(o, "added_tokens");
 	for (size_t i = 0; i < json_len(json_get(j, "added_tokens")); i++) {
 		const Json *t = json_at(json_get(j, "added_tokens"), i);
-		Json *e = entry(added);
+		Json *e = inspect_entry(added);
 
 		json_put_int(e, "id", json_get_int(t, "id", -1));
 		json_put_str(e, "token", json_get_str(t, "content", "?"));
@@ -448,6 +462,7 @@ static const struct {
 	[KIND_JSON] = {"JSON", look_json, false},
 	[KIND_ONNX] = {"ONNX model", look_onnx, false},
 	[KIND_QPC] = {"package", look_qpc, true},
+	[KIND_VENDOR] = {"programqpc.bin", look_vendor, false},
 	[KIND_SAFETENSORS] = {"safetensors file", look_safetensors, true},
 	[KIND_NPY] = {"array", look_npy, true},
 };
@@ -472,6 +487,10 @@ look(Look *l)
 	if (kinds[k].file && !place)
 		return fail(l->c, QE_INPUT, "a %s from a pipe: name the file",
 		            kinds[k].name);
+	if ((l->opt->extract || l->opt->replace) && k != KIND_VENDOR)
+		return fail(l->c, QE_INPUT,
+		            "%s: not a programqpc.bin: --extract, --replace",
+		            l->path);
 	if (l->opt->graph && k != KIND_ONNX)
 		return fail(l->c, QE_INPUT, "%s: not an ONNX model: --graph",
 		            l->path);
@@ -484,6 +503,8 @@ look(Look *l)
 static bool
 show(Look *l)
 {
+	if (l->opt->replace)
+		return true; /* that was the output */
 	if (!l->text) {
 		l->text = buf_new(&l->a);
 		if (l->opt->json)

@@ -99,3 +99,22 @@ demo() {
 	run qeff-inspect noise
 	[ "$status" -eq 3 ]
 }
+
+@test "programqpc.bin: segments, programs, operators; out and in again" {
+	make-programqpc p.bin
+	accepted qeff-inspect -j p.bin
+	[ "$(jq -r '.network.cores' <<<"$output")" = 16 ]
+	[ "$(jq -c '.specializations[1].inputs[0].shape' <<<"$output")" = '[2,8]' ]
+	[ "$(jq -c .operators <<<"$output")" = '{"add":1,"matmul":1}' ]
+	accepted qeff-inspect -t p.bin
+	[[ $output == *MatMul_0* ]]
+	accepted qeff-inspect --extract parts p.bin
+	[ "$(cat parts/unknown.bin)" = 'kept as it is' ]
+	accepted qeff-inspect --replace network.elf=parts/network.elf p.bin -o q.bin
+	cmp p.bin q.bin
+	refused 2 "*wanted SEGMENT=FILE*" \
+		qeff-inspect --replace x=p.bin p.bin
+	head -c 300 p.bin >cut.bin
+	refused 3 'qeff-inspect: cut.bin: cut: *' qeff-inspect cut.bin
+	damaged qeff-inspect p.bin
+}
