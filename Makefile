@@ -90,6 +90,7 @@ ORT_MODELS = *
 check-ort: all tools
 	@set -f; tests/ort/run $(B) $(ORT_MODELS)
 	@tests/ort/graphs $(B)
+	@tests/ort/passes $(B)
 
 # Programs that only tests use.
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/cmd/cli.o $(B)/libqeff.a

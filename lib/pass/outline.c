@@ -368,6 +368,21 @@ body_inputs(const Blocks *b, Graph *body)
 	return made;
 }
 
+/* name, or with a number if a node of the body has it: onnxruntime wants
+ * names to differ. */
+static const char *
+fresh_name(const Graph *body, const char *name)
+{
+	const char *s = name;
+
+	for (int i = 0, k = 2; *name && i < body->nnode; i++)
+		if (strcmp(body->node[i]->name, s) == 0) {
+			s = arena_str(body->mem, "%s_%d", name, k++);
+			i = -1;
+		}
+	return arena_dup(body->mem, s);
+}
+
 static void
 body_node(const Blocks *b, int j, Graph *body, Value *const *made, Dict *twin)
 {
@@ -393,8 +408,7 @@ body_node(const Blocks *b, int j, Graph *body, Value *const *made, Dict *twin)
 		}
 	graph_import(body, n->domain, graph_opset(b->g, n->domain));
 	m = node_new(body, n->domain, n->type, n->nin, in, n->nout, out);
-	m->name =
-		arena_dup(body->mem, common_name(b->tmp, n->name, next->name));
+	m->name = fresh_name(body, common_name(b->tmp, n->name, next->name));
 	m->nattr = n->nattr;
 	m->attr = arena_copy(body->mem, n->attr,
 	                     (size_t)n->nattr * sizeof *n->attr);

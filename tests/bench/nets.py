@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """nets.py - networks of well-known shapes with random weights, as ONNX.
 
-	nets.py NAME FILE     resnet18, resnet50, mobilenet, vit, bert, resnext
+	nets.py NAME FILE     resnet18, resnet50, mobilenet, vit, bert, resnext,
+	                      small-resnet, small-mobilenet, small-vit, small-bert
 
 As exporters write them: batch normalisation folded (resnet50) or not
 (resnet18), attention and layer norms in primitive operators.  Inputs are
@@ -116,13 +117,13 @@ def head(n, x, width):
          n.random(1000, scale=0.02), transB=1)
 
 
-def resnet(sizes, bottleneck, norm, group=1):
-    n, width = Net(), 64
-    x = n.op("Relu", n.conv("x", 3, 64, 7, 2, norm=norm))
+def resnet(sizes, bottleneck, norm, group=1, base=64, side=224):
+    n, width = Net(), base
+    x = n.op("Relu", n.conv("x", 3, base, 7, 2, norm=norm))
     x = n.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2],
              pads=[1, 1, 1, 1])
     for stage, count in enumerate(sizes):
-        mid = 64 << stage
+        mid = base << stage
         wide = mid * 2 if group > 1 else mid
         out = mid * 4 if bottleneck else mid
         for i in range(count):
@@ -141,10 +142,14 @@ def resnet(sizes, bottleneck, norm, group=1):
             x = n.op("Relu", n.op("Add", y, short))
             width = out
     head(n, x, width)
-    return n.model("x")
+    return n.model("x", shape=(1, 3, side, side))
 
 
-def mobilenet():
+MOBILENET = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
+             (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+
+
+def mobilenet(layers=MOBILENET, last=1280, side=224):
     n = Net()
     zero, six = n.const(np.float32(0)), n.const(np.float32(6))
 
@@ -152,9 +157,7 @@ def mobilenet():
         return n.op("Clip", x, zero, six)
 
     x, width = relu6(n.conv("x", 3, 32, 3, 2)), 32
-    for grow, out, count, stride in [
-            (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
-            (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]:
+    for grow, out, count, stride in layers:
         for i in range(count):
             y, mid = x, width * grow
             if grow > 1:
@@ -163,31 +166,31 @@ def mobilenet():
             y = n.conv(y, mid, out, 1)
             x = n.op("Add", x, y) if i else y
             width = out
-    x = relu6(n.conv(x, width, 1280, 1))
-    head(n, x, 1280)
-    return n.model("x")
+    x = relu6(n.conv(x, width, last, 1))
+    head(n, x, last)
+    return n.model("x", shape=(1, 3, side, side))
 
 
-def vit(width=384, heads=6, depth=12):
-    n = Net()
+def vit(width=384, heads=6, depth=12, side=224):
+    n, seq = Net(), (side // 16) ** 2
     x = n.op("Conv", "x", n.random(width, 3, 16, 16),
              n.random(width, scale=0.02), kernel_shape=[16, 16],
              strides=[16, 16])
-    x = n.op("Reshape", x, n.const(np.array([1, width, 196])))
+    x = n.op("Reshape", x, n.const(np.array([1, width, seq])))
     x = n.op("Transpose", x, perm=[0, 2, 1])
     x = n.op("Concat", n.random(1, 1, width, scale=0.02), x, axis=1)
-    x = n.op("Add", x, n.random(1, 197, width, scale=0.02))
+    x = n.op("Add", x, n.random(1, seq + 1, width, scale=0.02))
     for _ in range(depth):
-        x = n.block(x, 197, width, heads)
+        x = n.block(x, seq + 1, width, heads)
     x = n.op("Gather", n.layer_norm(x, width), n.const(np.int64(0)), axis=1)
     n.op("Gemm", x, n.random(1000, width, scale=0.02),
          n.random(1000, scale=0.02), transB=1)
-    return n.model("x")
+    return n.model("x", shape=(1, 3, side, side))
 
 
-def bert(width=384, heads=12, depth=6, seq=128):
+def bert(width=384, heads=12, depth=6, seq=128, vocab=30522):
     n = Net()
-    x = n.op("Gather", n.random(30522, width, scale=0.02), "ids")
+    x = n.op("Gather", n.random(vocab, width, scale=0.02), "ids")
     x = n.op("Add", x, n.random(1, seq, width, scale=0.02))
     for _ in range(depth):
         x = n.block(x, seq, width, heads)
@@ -202,6 +205,10 @@ NETS = {
     "mobilenet": mobilenet,
     "vit": vit,
     "bert": bert,
+    "small-resnet": lambda: resnet([1, 1], False, True, base=8, side=32),
+    "small-mobilenet": lambda: mobilenet([(1, 8, 1, 1), (6, 12, 2, 2)], 32, 32),
+    "small-vit": lambda: vit(32, 2, 3, 64),
+    "small-bert": lambda: bert(24, 3, 3, 16, 100),
 }
 
 if __name__ == "__main__":
