@@ -40,6 +40,7 @@ main(int argc, char **argv)
 		{'o', "output",         OUTPUT, &o.out,            "FILE", "write the package to FILE", "qpc qpc-path"},
 		{0,   "backend",        ENUM,   &o.backend,        "host|qaic|qnn", "compile for this target"},
 		{'t', "threads",        INT,    &o.threads,        "N",    "threads to compile with; 0: one per core", "nthreads", 0, 256},
+		{0,   "report",         OUTPUT, &o.report,         "FILE", "write each weight's format, size and relative error to FILE"},
 		{0,   "list-ops",       TABLE,  NULL,              NULL,   "list the operators that the host compiles", .lo = QE_OPS},
 		{0,   "list-kernels",   TABLE,  NULL,              NULL,   "list the kernels they are compiled to", .lo = QE_KERNELS},
 		{.help = "Sizes"},

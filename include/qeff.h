@@ -164,21 +164,21 @@ typedef struct qe_compile {
 
 	/* The Qualcomm backends.  Paths of files are as their compilers are
 	 * to see them. */
-	const char *sdk;      /* where the SDK is; NULL: where it is installed */
-	const char *search;   /* folders to look for programs in, as PATH */
+	const char *sdk;    /* where the SDK is; NULL: where it is installed */
+	const char *search; /* folders to look for programs in, as PATH */
 	const char *compiler; /* the program itself, instead of looking */
-	const char *cache;    /* folder of what was compiled before; NULL: none */
-	const char *aic_hw_version; /* NULL: of the card that is here */
+	const char *cache; /* folder of what was compiled before; NULL: none */
+	const char *aic_hw_version;     /* NULL: of the card that is here */
 	int64_t num_cores, num_devices; /* 0: 16 and 1 */
-	const char *device_group; /* "0,1" or "[0,1]": so many devices */
-	int64_t mos;              /* under 1: not given */
+	const char *device_group;       /* "0,1" or "[0,1]": so many devices */
+	int64_t mos;                    /* under 1: not given */
 	bool aic_enable_depth_first, allow_mxint8_mdp_io;
 	bool use_onnx_subfunctions;
-	const char *node_precision_info; /* file */
-	const char *const *fp32_nodes;   /* patterns; make such a file */
-	const char *custom_io;           /* file, instead of making one */
+	const char *node_precision_info;       /* file */
+	const char *const *fp32_nodes;         /* patterns; make such a file */
+	const char *custom_io;                 /* file, instead of making one */
 	const char *mdp_load_partition_config; /* likewise */
-	int64_t mdp_num_partitions; /* under 2: slices of tensors */
+	int64_t mdp_num_partitions;            /* under 2: slices of tensors */
 	const char *mdp_compiler_dump_path;    /* keep only the nodes in it */
 	const char *mdp_dump_partition_config; /* file to be written */
 	const char *qnn_config;                /* file */
@@ -187,7 +187,8 @@ typedef struct qe_compile {
 	const char *log;          /* file; gets what the compilers say */
 	int64_t timeout;          /* seconds, 0: none */
 	const char *layout;       /* qefficient: a folder, not a package */
-	bool dry_run; /* write the files, say the commands, run nothing */
+	bool dry_run;       /* write the files, say the commands, run nothing */
+	const char *report; /* file: format, size and error of each weight */
 } qe_compile;
 #define QE_COMPILE_INIT                                                        \
 	((qe_compile){.in = "-",                                               \

@@ -231,6 +231,19 @@ write_member(Compile *k, QpcWriter *w, const char *name, Span bytes)
 }
 
 static bool
+report(Compile *k)
+{
+	Buf *b = buf_new(k->a);
+
+	tell_weights(k->c, k->weights);
+	if (!k->o->report)
+		return true;
+	json_print(b, weights_report(k->a, k->weights), 2);
+	buf_char(b, '\n');
+	return file_write(k->c, k->o->report, b->p, b->n);
+}
+
+static bool
 write_all(Compile *k, const char *out, const Buf *program, Buf *const *refs,
           Pool *pool)
 {
@@ -259,7 +272,8 @@ write_all(Compile *k, const char *out, const Buf *program, Buf *const *refs,
 		ok = write_member(k, w, m[k->o->nextra + 1 + r].name,
 		                  (Span){refs[r]->p, refs[r]->n});
 	return ok && qpc_begin(k->c, w, "weights.bin") &&
-	       weights_write(k->c, k->weights, w, pool) && qpc_finish(k->c, w);
+	       weights_write(k->c, k->weights, w, pool) && report(k) &&
+	       qpc_finish(k->c, w);
 }
 
 bool
@@ -278,6 +292,7 @@ host_compile(Ctx *c, const Graph *g, const HostOptions *o, const char *out)
 	k.weights->mem = &a;
 	k.weights->by_key = dict_new(&a);
 	k.weights->formats = o->weights;
+	k.weights->measure = o->report || c->level > 0;
 	ok = make_graphs(&k) && choose_cache(&k) && make_programs(&k);
 	refs = NEWV(&a, Buf *, k.image->nref + 1);
 	for (int i = 0; ok && i < k.image->nref; i++)

@@ -122,6 +122,7 @@ typedef struct Weight {
 	int64_t count; /* of matrices */
 	int64_t n, k, off, len;
 	const char *key; /* what is equal is stored once */
+	PackError error; /* packed, if measured */
 } Weight;
 
 typedef struct Weights {
@@ -132,6 +133,7 @@ typedef struct Weights {
 	size_t cap;
 	int64_t size;
 	const char *formats; /* the option */
+	bool measure;        /* what packing loses; it takes as long again */
 } Weights;
 
 /* The format for a matrix by the option's patterns; false: a bad option. */
@@ -146,6 +148,10 @@ Weight *weights_plain(Ctx *, Weights *, Graph *, Value *v, DType type);
 bool weights_write(Ctx *, Weights *, QpcWriter *w, Pool *);
 /* Name of the initializer that a weight comes from, for patterns and -v. */
 const char *weights_source(const Value *);
+
+/* report.c: each weight's format, size and what packing lost of it. */
+Json *weights_report(Arena *, const Weights *);
+void tell_weights(Ctx *, const Weights *); /* as lines of -v */
 
 /* ---- plan.c ---- */
 

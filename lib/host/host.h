@@ -23,6 +23,7 @@ typedef struct HostOptions {
 	const char *weights; /* "int8" or "lm_head=int8,*=mxfp6"; NULL: as is */
 	const char *cache;   /* format of the retained keys; NULL: as is */
 	int threads;         /* for packing; 0: one per core */
+	const char *report;  /* file for figures of each weight; NULL: none */
 	int64_t late;        /* bytes that values sized at run time may take */
 	const QpcMember *extra; /* more members of the package, and */
 	const Span *extra_data; /* their bytes */

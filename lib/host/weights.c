@@ -260,7 +260,8 @@ typedef struct Job {
 	const Weight *w;
 	PackSource src;
 	char *out;
-	int64_t first; /* panel of out's start */
+	int64_t first;    /* panel of out's start */
+	PackError *error; /* of each panel of out; NULL: not measured */
 } Job;
 
 static void
@@ -272,6 +273,9 @@ pack_range(void *arg, int64_t begin, int64_t end, int thread)
 	(void)thread;
 	pack_panels(j->w->format, &j->src, j->first + begin, j->first + end,
 	            j->out + begin * panel);
+	for (int64_t i = begin; j->error && i < end; i++)
+		j->error[i] = pack_error(j->w->format, &j->src, j->first + i,
+		                         j->out + i * panel);
 }
 
 /* The bytes of matrix e of w are computed: of a stack, that of one matrix at
@@ -315,6 +319,15 @@ source(Ctx *c, const Weights *ws, Arena *a, Arena *tmp, Weight *w, int64_t e,
 	return true;
 }
 
+static void
+add_errors(Weight *w, const PackError *e, int64_t n)
+{
+	for (int64_t i = 0; e && i < n; i++) {
+		w->error.diff += e[i].diff;
+		w->error.norm += e[i].norm;
+	}
+}
+
 static bool
 write_packed(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out,
              Pool *pool)
@@ -325,6 +338,8 @@ write_packed(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out,
 	Job j = {.w = w, .out = arena_alloc(a, (size_t)(MAX(step, 1) * panel))};
 	bool ok = true;
 
+	if (ws->measure)
+		j.error = NEWV(a, PackError, MAX(step, 1));
 	for (int64_t e = 0; ok && e < w->count; e++) {
 		Arena tmp = {0};
 
@@ -333,6 +348,7 @@ write_packed(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out,
 			n = MIN(step, panels - i);
 			j.first = i;
 			pool_run(pool, pack_range, &j, n, 1);
+			add_errors(w, j.error, n);
 			ok = go_on(c) &&
 			     qpc_write(c, out, j.out, (size_t)(n * panel));
 		}

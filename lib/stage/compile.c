@@ -155,6 +155,7 @@ compile_host(Job *j)
 	HostOptions h = {.weights = o->weights,
 	                 .cache = o->kv_cache_dtype,
 	                 .threads = (int)o->threads,
+	                 .report = o->report,
 	                 .late = o->max_dynamic_bytes,
 	                 .extra = j->extra,
 	                 .extra_data = j->extra_data,

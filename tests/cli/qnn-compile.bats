@@ -174,3 +174,25 @@ n.save("small.npy", n.array([1000])); n.save("big.npy", n.array([1000000]))'
 	refused 2 'qnn-compile: --max-dynamic-bytes: 0 is not in 1 to *' \
 		qnn-compile late.onnx --max-dynamic-bytes 0
 }
+
+@test "--report and -v: format, size and error of each weight" {
+	for w in float32 int8 mxfp6; do
+		accepted qnn-compile -q "$D/m.onnx" --weights $w \
+			--report $w.json -o $w.qpc
+		qnn-compile -q "$D/m.onnx" --weights $w -o without.qpc
+		cmp $w.qpc without.qpc
+		jq -e '(.weights | map(.share) | add) as $s | $s > 0.9 and $s <= 1 and
+			(.weights | map(.bytes) | add) <= .bytes' $w.json
+	done
+	jq -e '.relative_error == 0' float32.json
+	jq -e '.relative_error > 1e-3 and .relative_error < 1e-2' int8.json
+	jq -e '.relative_error > 1e-2 and .relative_error < 5e-2' mxfp6.json
+	jq -e '.weights | any(.format == "mxfp6" and (.name | endswith("embed_tokens.weight")) and
+		.bytes == .elements / 512 * 400)' mxfp6.json
+	run --separate-stderr qnn-compile -v "$D/m.onnx" --weights int8 -o v.qpc
+	[[ $stderr == *'embed_tokens.weight: int8, error '*e-03,\ *' bytes, '*' %'* ]]
+	[[ $stderr == *': weights: error '*' bits an element'* ]]
+	cmp v.qpc int8.qpc
+	run ! qnn-compile -q "$D/m.onnx" --report none/r.json -o r.qpc
+	[ ! -e r.qpc ]
+}

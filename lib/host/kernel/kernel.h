@@ -50,6 +50,13 @@ void pack_panels(WFormat, const PackSource *, int64_t begin, int64_t end,
 /* Whether products with the format see x rounded to int8. */
 bool wformat_rounds(WFormat);
 int64_t rounded_size(int64_t m, int64_t k); /* bytes; -1 on overflow */
+/* How far a panel, packed at `blocks`, is from its source: sums of squares of
+ * the differences and of the source's elements. */
+typedef struct PackError {
+	double diff, norm;
+} PackError;
+PackError pack_error(WFormat, const PackSource *, int64_t panel,
+                     const void *blocks);
 /* Row i as float32, exactly what the kernels compute with. */
 void unpack_row(WFormat, const void *packed, int64_t n, int64_t k, int64_t i,
                 float *out);

@@ -234,6 +234,30 @@ pack_panels(WFormat f, const PackSource *s, int64_t begin, int64_t end,
 			pack_panel(f, s, p, o);
 }
 
+PackError
+pack_error(WFormat f, const PackSource *s, int64_t panel, const void *blocks)
+{
+	float want[PANEL * STRIPE], got[STRIPE * PANEL];
+	PackError e = {0, 0};
+
+	for (int64_t k0 = 0; k0 < s->k; k0 += STRIPE) {
+		int64_t k = MIN(STRIPE, s->k - k0);
+
+		read_tile(s, panel * PANEL, k0, k, want);
+		wcodec[f].decode((const char *)blocks + panel_bytes(f, k0), k,
+		                 got);
+		for (int64_t i = 0; i < PANEL; i++)
+			for (int64_t j = 0; j < k; j++) {
+				double x = (double)want[i * STRIPE + j];
+				double d = (double)got[j * PANEL + i] - x;
+
+				e.diff += d * d;
+				e.norm += x * x;
+			}
+	}
+	return e;
+}
+
 void
 unpack_row(WFormat f, const void *packed, int64_t n, int64_t k, int64_t i,
            float *out)
