@@ -264,15 +264,25 @@ eval_mean_variance_norm(Ctx *c, Arena *a, Node *n)
 
 /* ---- Dropout: nothing happens outside training ---- */
 
+static bool
+no_training(Ctx *c, const Node *n)
+{
+	const Value *train = node_known(n, 2), *ratio = node_known(n, 1);
+
+	return !train || shape_count(&train->shape) != 1 ||
+	       !value_i64(train, 0) ||
+	       (ratio && shape_count(&ratio->shape) == 1 &&
+	        value_f64(ratio, 0) == 0) ||
+	       fail(c, QE_INPUT, "training is not supported");
+}
+
 bool
 infer_dropout(Ctx *c, Node *n)
 {
-	const Value *x = n->in[0], *train = node_known(n, 2);
+	const Value *x = n->in[0];
 
-	if (train && shape_count(&train->shape) == 1 && value_i64(train, 0) &&
-	    !(node_known(n, 1) && value_f64(n->in[1], 0) == 0))
-		return fail(c, QE_INPUT, "training is not supported");
-	return value_set(c, node_out(n, 0), x->type, &x->shape) &&
+	return no_training(c, n) &&
+	       value_set(c, node_out(n, 0), x->type, &x->shape) &&
 	       value_set(c, node_out(n, 1),
 	                 n->op->since < 10 ? x->type : DT_BOOL, &x->shape);
 }
@@ -280,7 +290,9 @@ infer_dropout(Ctx *c, Node *n)
 bool
 eval_dropout(Ctx *c, Arena *a, Node *n)
 {
-	(void)c, (void)a;
+	(void)a;
+	if (!no_training(c, n))
+		return false;
 	n->out[0]->data = n->in[0]->data;
 	for (int64_t i = 0; node_out(n, 1) && i < shape_count(&n->in[0]->shape);
 	     i++)

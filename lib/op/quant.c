@@ -270,11 +270,9 @@ centred(Ctx *c, Arena *a, const Value *x, const Value *zero, int axis, Value *y)
 	return true;
 }
 
-/* y = (a - a_zero)(b - b_zero): rows of a and columns of b may have zero
- * points of their own. */
-static bool
-centred_product(Ctx *c, Arena *mem, const Value *a, const Value *za,
-                const Value *b, const Value *zb, Value *y)
+bool
+quant_product(Ctx *c, Arena *mem, const Value *a, const Value *za,
+              const Value *b, const Value *zb, Value *y)
 {
 	Value p, q;
 
@@ -299,8 +297,8 @@ eval_matmul_integer(Ctx *c, Arena *a, Node *n)
 	Value y = *n->out[0];
 
 	y.type = DT_F64;
-	if (!centred_product(c, a, n->in[0], node_in(n, 2), n->in[1],
-	                     node_in(n, 3), &y))
+	if (!quant_product(c, a, n->in[0], node_in(n, 2), n->in[1],
+	                   node_in(n, 3), &y))
 		return false;
 	store_f64(n->out[0], 0, shape_count(&y.shape), y.data.mem);
 	return true;
@@ -325,8 +323,8 @@ eval_qlinear_matmul(Ctx *c, Arena *a, Node *n)
 	double ys, v;
 
 	sum.type = DT_F64;
-	if (!centred_product(c, a, n->in[0], n->in[2], n->in[3], n->in[5],
-	                     &sum) ||
+	if (!quant_product(c, a, n->in[0], n->in[2], n->in[3], n->in[5],
+	                   &sum) ||
 	    !quant_scalar(c, n->in[6], &ys))
 		return false;
 	cols = y->shape.rank ? y->shape.dim[y->shape.rank - 1] : 1;

@@ -196,3 +196,22 @@ n.save("small.npy", n.array([1000])); n.save("big.npy", n.array([1000000]))'
 	run ! qnn-compile -q "$D/m.onnx" --report none/r.json -o r.qpc
 	[ ! -e r.qpc ]
 }
+
+@test "a dropout that trains is refused, by whatever means it is told to" {
+	late <<-'EOF'
+		graph main
+		opset ai.onnx:17
+		in %x : float32[4]
+		in %t : bool[]
+		const %r : float32[] = {0.5}
+		%y = Dropout(%x, %r, %t) : float32[4]
+		out %y
+	EOF
+	/usr/bin/python3 -c 'import numpy as n
+n.save("x.npy", n.ones(4, "f4"))
+n.save("0.npy", n.array(False)); n.save("1.npy", n.array(True))'
+	accepted qpc-run late.qpc --input x=x.npy --input t=0.npy --output out
+	cmp x.npy out/y.npy
+	refused 3 'qpc-run: *Dropout*: training is not supported' \
+		qpc-run late.qpc --input x=x.npy --input t=1.npy --output none
+}

@@ -168,3 +168,132 @@ ExpertMatMul 1 qeff
 [2,2,2] 1 2 10 20 1 2 10 20
 i64[1,2] 1 1
 ! chosen by
+
+FusedMatMul 1 com.microsoft
+alpha = 0.5
+transB = 1
+[1,2] 1 2
+[1,2] 3 4
+= [1,1] 5.5
+
+FusedMatMul 1 com.microsoft
+transBatchA = 1
+[1,2] 1 2
+[2,1] 3 4
+! transBatchA
+
+MultiHeadAttention 1 com.microsoft
+num_heads = 1
+[1,1,1] 0
+[1,2,1] 1 2
+[1,2,1] 10 20
+= [1,1,1] 15
+
+MultiHeadAttention 1 com.microsoft
+num_heads = 1
+[1,1,1] 0
+[1,1,1] 1
+[1,1,1] 10
+-
+-
+-
+[1,1,1,1] 7
+[1,1,1,1] 30
+= [1,1,1] 20
+= [1,1,2,1] 7 1
+= [1,1,2,1] 30 10
+
+MultiHeadAttention 1 com.microsoft
+num_heads = 3
+[1,1,4] 0 0 0 0
+[1,1,4] 0 0 0 0
+[1,1,4] 0 0 0 0
+! 3 heads do not divide 4
+
+Attention 1 com.microsoft
+num_heads = 1
+[1,2,1] 1 2
+[1,3] 0 0 5
+-
+i32[1] 1
+= [1,2,1] 5 5
+
+Attention 1 com.microsoft
+num_heads = 2
+[1,2,1] 1 2
+[1,3] 0 0 5
+! for 2 heads
+
+EmbedLayerNormalization 1 com.microsoft
+epsilon = 0.0
+i32[1,1] 1
+-
+[2,2] 0 0 3 4
+[1,2] 0 0
+-
+[2] 1 1
+[2] 0 10
+= [1,1,2] -1 11
+= i32[1] 0
+
+EmbedLayerNormalization 1 com.microsoft
+i32[1,1] 2
+-
+[2,2] 0 0 3 4
+[1,2] 0 0
+-
+[2] 1 1
+[2] 0 0
+! row 2 of a table [2,2]
+
+GatherBlockQuantized 1 com.microsoft
+block_size = 16
+u4[2,16] 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 0
+i64[1] -1
+[2,1] 9 0.5
+u4[2,1] 0 1
+= [1,16] 0 0.5 1 1.5 2 2.5 3 3.5 4 4.5 5 5.5 6 6.5 7 -0.5
+
+GatherBlockQuantized 1 com.microsoft
+block_size = 16
+bits = 8
+u8[1,2] 130 127
+i64[1] 1
+[1,1] 0.5
+! index 1 of 1
+
+MatMulIntegerToFloat 1 com.microsoft
+u8[1,1] 5
+u8[1,1] 3
+[] 0.5
+[] 2
+u8[] 1
+= [1,1] 12
+
+DynamicQuantizeMatMul 1 com.microsoft
+[1,1] 1
+u8[1,1] 2
+[] 1
+= [1,1] 2
+
+QLinearAdd 1 com.microsoft
+u8[1] 10
+[] 0.5
+u8[] 0
+u8[1] 4
+[] 1
+u8[] 0
+[] 1
+u8[] 1
+= u8[1] 10
+
+QLinearMul 1 com.microsoft
+u8[1] 10
+[] 0.5
+u8[] 0
+u8[1] 4
+[] 1
+u8[] 0
+[] 1
+u8[] 1
+= u8[1] 21
