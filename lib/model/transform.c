@@ -165,8 +165,9 @@ transform_cached(Ctx *c, const Json *doc)
 	const Json *root = json_get(doc, "modules");
 
 	if (json_get(root, "encoder"))
-		return fail(c, QE_INPUT,
-		            "the caches of an encoder-decoder have no such form");
+		return fail(
+			c, QE_INPUT,
+			"the caches of an encoder-decoder have no such form");
 	return json_get_bool(root, "cache", false) ||
 	       fail(c, QE_INPUT, "needs kv_cache, which was not applied");
 }

@@ -28,6 +28,16 @@ ReadFilesFn read_pieces; /* tok_spm.c */
 ReadFilesFn read_pair;   /* the same, ids by vocab.json */
 ReadFilesFn read_ranks;  /* tok_tiktoken.c */
 
+/* Tokens of languages, in the order of their ids. */
+#define MBART_LANGUAGES                                                        \
+	"ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT "   \
+	"ja_XX kk_KZ ko_KR lt_LT lv_LV my_MM ne_NP nl_XX ro_RO ru_RU si_LK "   \
+	"tr_TR vi_VN zh_CN"
+#define MBART50_LANGUAGES                                                      \
+	"af_ZA az_AZ bn_IN fa_IR he_IL hr_HR id_ID ka_GE km_KH mk_MK ml_IN "   \
+	"mn_MN mr_IN pl_PL ps_AF pt_XX sv_SE sw_KE ta_IN te_IN th_TH tl_XX "   \
+	"uk_UA ur_PK xh_ZA gl_ES sl_SI"
+
 /* Pipeline parts as JSON. */
 typedef Json *RecipeFn(Build *, const Source *);
 #define CLASS(name, kind, recipe, one, two, flag, layout) RecipeFn recipe;

@@ -311,6 +311,16 @@ lay_extra(Model *m)
 	       fail(m->b->c, QE_INPUT, "tokenizer_config.json: extra_ids");
 }
 
+static bool
+lay_unks(Model *m)
+{
+	bool ok = true;
+
+	for (int i = 2; ok && i <= 102; i++)
+		ok = lay_one(m, arena_str(m->b->a, "<unk_%d>", i));
+	return ok;
+}
+
 /* The words of the layout in front of the bar, or behind it. */
 static bool
 lay(Model *m, bool behind)
@@ -324,8 +334,9 @@ lay(Model *m, bool behind)
 		if (strcmp(*w, "|") == 0)
 			bar = true;
 		else if (bar == behind)
-			ok = strcmp(*w, "extra") == 0 ? lay_extra(m)
-			                              : lay_one(m, *w);
+			ok = strcmp(*w, "extra") == 0  ? lay_extra(m)
+			     : strcmp(*w, "unks") == 0 ? lay_unks(m)
+			                               : lay_one(m, *w);
 	}
 	return ok;
 }

@@ -76,15 +76,15 @@ piece(Buf *model, const char *text, float score, char type)
 	arena_free(&a);
 }
 
-/* <unk> <s> </s> and a few pieces */
+/* <unk> <s> </s>, or <pad> </s> <unk>, and a few pieces */
 static Span
-pieces(Arena *a)
+pieces(Arena *a, bool pad)
 {
 	Buf *b = buf_new(a);
 
-	piece(b, "<unk>", 0, 2);
-	piece(b, "<s>", 0, 3);
-	piece(b, "</s>", 0, 3);
+	piece(b, pad ? "<pad>" : "<unk>", 0, pad ? 3 : 2);
+	piece(b, pad ? "</s>" : "<s>", 0, 3);
+	piece(b, pad ? "<unk>" : "</s>", 0, pad ? 2 : 3);
 	piece(b, MARK "a", -1, 1);
 	piece(b, "b", -2, 1);
 	piece(b, MARK, -3, 1);
@@ -97,7 +97,9 @@ by_class(const char *class, const char *text, const char *pair)
 	static char out[500];
 	char config[200];
 	Arena a = {0};
-	TokenizerFiles f = {.sentencepiece = pieces(&a)};
+	TokenizerFiles f = {
+		.sentencepiece =
+			pieces(&a, strcmp(class, "PegasusTokenizer") == 0)};
 	Kit k;
 
 	snprintf(config, sizeof config, "{\"tokenizer_class\":\"%s\"}", class);
@@ -116,6 +118,12 @@ layouts_of_classes(void)
 	          "0=<s> 4=" MARK "a 5=b 2=</s> 2=</s> 4=" MARK "a 2=</s>");
 	CHECK_STR(by_class("XLMRobertaTokenizer", "b<mask>", NULL),
 	          "0=<s> 6=" MARK " 5=b 7=<mask> 2=</s>");
+	CHECK_STR(by_class("MBartTokenizer", "ab<mask>", NULL),
+	          "4=" MARK "a 5=b 32=<mask> 2=</s> 10=en_XX");
+	CHECK_STR(by_class("MBart50Tokenizer", "ab sl_SI", NULL),
+	          "10=en_XX 4=" MARK "a 5=b 58=sl_SI 2=</s>");
+	CHECK_STR(by_class("PegasusTokenizer", "a<unk_102>", NULL),
+	          "106=" MARK "a 104=<unk_102> 1=</s>");
 	CHECK_STR(by_class("BarthezTokenizerFast", "az", NULL),
 	          "0=<s> 4=" MARK "a 3=<unk> 2=</s>");
 	CHECK_STR(by_class("CamembertTokenizer", "a", NULL),
@@ -132,7 +140,7 @@ ids_of_a_pair_are_the_vocabulary_s(void)
 {
 	Arena a = {0};
 	TokenizerFiles f = {
-		.source_spm = pieces(&a),
+		.source_spm = pieces(&a, false),
 		.vocab_json = SPAN("{\"</s>\":0,\"<unk>\":1,\"b\":2,\"" MARK
 	                           "a\":3,\"" MARK "ab\":4,\"" MARK
 	                           "\":5,\"z\":6,\"<pad>\":7}"),
@@ -154,7 +162,7 @@ static void
 broken_models_are_refused(void)
 {
 	Arena a = {0};
-	Span all = pieces(&a);
+	Span all = pieces(&a, false);
 
 	for (size_t n = 1; n < all.n; n++) {
 		TokenizerFiles f = {.sentencepiece = {all.p, n}};
