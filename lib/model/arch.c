@@ -138,7 +138,7 @@ is_plain(const char *s)
 }
 
 static const Json *
-open_file(Ctx *c, Arena *a, const char *type, int depth)
+open_file(Ctx *c, Arena *a, const char *type, const Json *config, int depth)
 {
 	const char *path, *base;
 	const Json *j, *below;
@@ -149,18 +149,14 @@ open_file(Ctx *c, Arena *a, const char *type, int depth)
 	path = path_join(a, path_join(a, c->share, "arch"),
 	                 arena_str(a, "%s.json", type));
 	if (!is_plain(type) || !file_exists(path))
-		return fail(c, QE_INPUT,
-		            "model_type '%s' is not in share/arch (try "
-		            "hf-load --list)",
-		            type),
-		       NULL;
+		return arch_unknown(c, a, type, config), NULL;
 	if (!(j = json_read(c, a, path, MAXFILE)))
 		return NULL;
 	if (!(base = json_get_str(j, "base", NULL)))
 		return j;
 	if (depth >= MAXBASE)
 		return fail(c, QE_INPUT, "%s: too many bases", path), NULL;
-	if (!(below = open_file(c, a, base, depth + 1)))
+	if (!(below = open_file(c, a, base, NULL, depth + 1)))
 		return NULL;
 	all = json_copy(a, below);
 	merge(a, all, j);
@@ -168,9 +164,9 @@ open_file(Ctx *c, Arena *a, const char *type, int depth)
 }
 
 const Json *
-arch_open(Ctx *c, Arena *a, const char *model_type)
+arch_open(Ctx *c, Arena *a, const char *model_type, const Json *config)
 {
-	const Json *arch = open_file(c, a, model_type, 0);
+	const Json *arch = open_file(c, a, model_type, config, 0);
 
 	if (!arch)
 		return NULL;

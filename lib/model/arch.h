@@ -12,7 +12,11 @@
 
 /* The file of a model_type with its bases merged in, all keys checked.
  * QE_INPUT if there is none. */
-const Json *arch_open(Ctx *, Arena *, const char *model_type);
+const Json *arch_open(Ctx *, Arena *, const char *model_type,
+                      const Json *config);
+/* Fails with what is near to a type that has no file, and what a model with
+ * this configuration (or NULL) would need. */
+bool arch_unknown(Ctx *, Arena *, const char *type, const Json *config);
 /* Of a file that has two stacks, the one that is read: the file as its
  * `encoder` changes it.  NULL: it has one. */
 const Json *arch_encoder(Arena *, const Json *arch);

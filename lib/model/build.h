@@ -37,6 +37,7 @@ typedef struct Build {
 	Value *positions; /* [B,S] int64; encoder: [1,S] */
 	Value *mask;      /* [B,S] int64 of an encoder */
 	Value *types;     /* [B,S] int64, or NULL */
+	Value *embedded;  /* what the first layer sees */
 	Value *residual;  /* what the running step adds to */
 	/* added by transforms, or NULL: */
 	Value *batch_index; /* [B,1] int64: the rows of the cache */

@@ -105,11 +105,13 @@ embed(Build *b)
 	if (json_get(e, "positions"))
 		x = EMIT(b, "Add", x,
 		         position_rows(b, json_get(e, "positions")));
+	if (json_get_bool(e, "norm_last", false) && json_get(e, "proj"))
+		x = linear(b, json_get(e, "proj"), x);
 	x = norm(b, json_get(e, "norm"), x);
 	if (json_get_bool(e, "mask_mul", false) && b->mask)
 		x = EMIT(b, "Mul", x,
 		         cast(b, unsqueeze(b, b->mask, 2), b->type));
-	if (json_get(e, "proj"))
+	if (json_get(e, "proj") && !json_get_bool(e, "norm_last", false))
 		x = linear(b, json_get(e, "proj"), x);
-	return x;
+	return b->embedded = x;
 }

@@ -2,7 +2,7 @@
  * lower.c - the module tree as a graph: inputs, embedding, layers, outputs.
  *
  * A step adds its branches to the residual stream:
- *   x <- norm(x + mul * out(sum of out_i(block_i(in_i(x)))))
+ *   x <- norm(x + mul * out(sum of out_i(block_i(in_i(x))))), x in(x) first
  * a branch with out_residual norms x + block(x) instead of block(x). */
 
 #include "build.h"
@@ -79,7 +79,7 @@ step(Build *b, const Json *s, Value *x)
 	double mul = json_get_num(b->root, "residual_mul", 1);
 	Value *sum = NULL, *y;
 
-	b->residual = x;
+	b->residual = x = norm(b, json_get(s, "in"), x);
 	for (size_t i = 0; i < json_len(list); i++) {
 		if (!(y = branch(b, json_at(list, i), x)))
 			return NULL;

@@ -67,6 +67,21 @@ need(Tree *t, const char *name)
 	return o;
 }
 
+/* The keys of the configuration that a value comes from, for a message. */
+static const char *
+keys_of(Tree *t, const char *name)
+{
+	Dict *keys = dict_new(t->a);
+	Buf *b = buf_new(t->a);
+
+	expr_keys(t->a, json_get_str(t->env.let, name, ""), keys);
+	for (size_t i = 0; i < keys->n; i++)
+		if (keys->item[i].value)
+			buf_fmt(b, "%s'%s'", b->n ? " or " : "",
+			        keys->item[i].key);
+	return b->n ? b->p : arena_str(t->a, "'%s'", name);
+}
+
 bool
 tree_let(Tree *t, const char *name, int64_t *out)
 {
@@ -79,7 +94,8 @@ tree_let(Tree *t, const char *name, int64_t *out)
 	if (v.kind != V_NUM || v.num < 1 || v.num > 1e9 ||
 	    v.num != (double)(int64_t)v.num)
 		return fail(t->c, QE_INPUT,
-		            "'%s' is %s, wanted a whole number over 0", name,
+		            "%s is %s, wanted a whole number over 0",
+		            keys_of(t, name),
 		            v.kind == V_NULL  ? "missing"
 		            : v.kind == V_NUM ? arena_str(t->a, "%g", v.num)
 		                              : "no number");
@@ -155,7 +171,7 @@ branch(Tree *t, const Json *spec)
 static Json *
 step(Tree *t, const Json *spec)
 {
-	static const char *const norms[] = {"out", "norm"};
+	static const char *const norms[] = {"in", "out", "norm"};
 	Json *o = json_new(t->a), *list = json_new_array(t->a), *b;
 	const Json *br = json_get(spec, "br");
 
@@ -375,9 +391,14 @@ embed_parts(Tree *t, const Json *e, Json *o, int64_t width)
 		json_put_str(o, "types", w);
 	}
 	if (json_get(e, "norm")) {
-		if (!(p = tree_norm(t, json_get(e, "norm"), NULL, width)))
+		bool last = json_get_bool(e, "norm_last", false);
+
+		if (!(p = tree_norm(t, json_get(e, "norm"), NULL,
+		                    last ? t->hidden : width)))
 			return false;
 		tree_put(o, "norm", p);
+		if (last)
+			json_put_bool(o, "norm_last", true);
 	}
 	if (json_get(e, "proj") && width != t->hidden) {
 		if (!(p = tree_linear(t, json_get(e, "proj"), t->hidden, width,
@@ -605,13 +626,26 @@ heads(Tree *t)
 	return !t->c->status;
 }
 
+/* {L} in a pattern is the number of layers: what comes behind the last. */
+static const char *
+with_layers(const Tree *t, const char *pattern)
+{
+	const char *at = strstr(pattern, "{L}");
+	size_t n = json_len(json_get(t->root, "layers"));
+
+	return at ? arena_str(t->a, "%.*s%zu%s", (int)(at - pattern), pattern,
+	                      n, at + 3)
+	          : pattern;
+}
+
 static bool
 is_ignored(const Tree *t, const char *name)
 {
 	const Json *list = json_get(t->arch, "ignore");
 
 	for (size_t i = 0; i < json_len(list); i++)
-		if (str_glob(json_str(json_at(list, i), ""), name))
+		if (str_glob(with_layers(t, json_str(json_at(list, i), "")),
+		             name))
 			return true;
 	return false;
 }

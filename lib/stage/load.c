@@ -52,7 +52,8 @@ variant(Load *l, const Json *arch)
 	const Json *list = json_get(arch, "variants"), *v;
 
 	for (size_t i = 0; i < json_len(list); i++) {
-		v = arch_open(l->c, l->a, json_str(json_at(list, i), ""));
+		v = arch_open(l->c, l->a, json_str(json_at(list, i), ""),
+		              l->config);
 		if (!v || has_tensor(l, json_get_str(v, "detect", NULL)))
 			return v;
 	}
@@ -67,7 +68,7 @@ read_arch(Load *l)
 
 	if (!type)
 		return fail(l->c, QE_INPUT, "config.json: no model_type");
-	if (!(t->arch = arch_open(l->c, l->a, type)))
+	if (!(t->arch = arch_open(l->c, l->a, type, l->config)))
 		return note(l->c, "config.json");
 	if (!safetensors_dir(l->c, l->a, l->dir, &l->from.file,
 	                     &l->from.nfile) ||

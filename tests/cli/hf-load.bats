@@ -202,3 +202,24 @@ hostile() {
 		--layers 12 --heads 16 --kv-heads 8 --vocab 32000 big
 	accepted peak 1 100 hf-load -q big -o m.qeff
 }
+
+@test "an unknown model_type: what is near, and what is missing" {
+	make-checkpoint ck
+	jq '.model_type = "qwen9_moe" | .mamba_d_conv = 4 | .state_size = 8' \
+		ck/config.json >new
+	mv new ck/config.json
+	refused 3 "hf-load: config.json: model_type 'qwen9_moe' is not in share/arch; nearest: 'qwen*', *; missing blocks: state space (try hf-load --list)" \
+		hf-load ck
+	jq '.model_type = "zzz" | del(.mamba_d_conv) | del(.state_size)' \
+		ck/config.json >new
+	mv new ck/config.json
+	refused 3 "hf-load: config.json: model_type 'zzz' is not in share/arch (try hf-load --list)" \
+		hf-load ck
+}
+
+@test "a key that is missing is called by its name" {
+	make-checkpoint ck
+	jq 'del(.hidden_size)' ck/config.json >new
+	mv new ck/config.json
+	refused 3 "hf-load: ck: 'hidden_size' is missing*" hf-load ck
+}

@@ -126,7 +126,8 @@ tree(Case *k)
 	t->a = a;
 	t->strict = true;
 	t->from = &k->from;
-	t->arch = arch_open(&k->c, a, json_get_str(config, "model_type", ""));
+	t->arch = arch_open(&k->c, a, json_get_str(config, "model_type", ""),
+	                    config);
 	if (!t->arch ||
 	    !(t->config = config_normal(&k->c, a, t->arch, config)) ||
 	    !config_check(&k->c, a, t->arch, t->config, true))
@@ -366,7 +367,7 @@ every_architecture_can_be_read(void)
 		const Json *arch;
 
 		e[i]->d_name[strlen(e[i]->d_name) - strlen(".json")] = '\0';
-		arch = arch_open(&c, &c.mem, e[i]->d_name);
+		arch = arch_open(&c, &c.mem, e[i]->d_name, NULL);
 		CHECK(arch && *json_get_str(arch, "about", ""));
 		CHECK_STR(json_get_str(arch, "model_type", ""), e[i]->d_name);
 		arena_free(&c.mem);
