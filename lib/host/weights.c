@@ -256,12 +256,18 @@ save(Arena *a, Value *v, Saved *list)
 	return s;
 }
 
+/* Packs some panels while the ones before go to the file. */
 typedef struct Job {
+	Ctx *c;
+	QpcWriter *file;
+	Pool *pool;
 	const Weight *w;
 	PackSource src;
-	char *out;
 	int64_t first;    /* panel of out's start */
 	PackError *error; /* of each panel of out; NULL: not measured */
+	char *out, *full;
+	size_t waits; /* bytes of `full` that are to be written */
+	bool ok;
 } Job;
 
 static void
@@ -271,11 +277,37 @@ pack_range(void *arg, int64_t begin, int64_t end, int thread)
 	int64_t panel = pack_size(j->w->format, PANEL, j->w->k);
 
 	(void)thread;
+	if (begin == 0 && j->waits)
+		j->ok = qpc_write(j->c, j->file, j->full, j->waits);
+	begin -= begin > 0;
+	end--;
 	pack_panels(j->w->format, &j->src, j->first + begin, j->first + end,
 	            j->out + begin * panel);
 	for (int64_t i = begin; j->error && i < end; i++)
 		j->error[i] = pack_error(j->w->format, &j->src, j->first + i,
 		                         j->out + i * panel);
+}
+
+/* n panels of j->w from j->first on; they wait until the next ones are made */
+static bool
+pack_some(Job *j, int64_t n)
+{
+	char *t = j->out;
+
+	pool_run(j->pool, pack_range, j, n + 1, 1);
+	j->out = j->full;
+	j->full = t;
+	j->waits = (size_t)pack_size(j->w->format, n * PANEL, j->w->k);
+	return j->ok && go_on(j->c);
+}
+
+static bool
+flush(Job *j)
+{
+	size_t n = j->waits;
+
+	j->waits = 0;
+	return j->ok && qpc_write(j->c, j->file, j->full, n);
 }
 
 /* The bytes of matrix e of w are computed: of a stack, that of one matrix at
@@ -328,29 +360,34 @@ add_errors(Weight *w, const PackError *e, int64_t n)
 	}
 }
 
-static bool
-write_packed(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out,
-             Pool *pool)
+/* Panels that are packed at a time */
+static int64_t
+panels_at_once(const Weight *w)
 {
-	int64_t panel = pack_size(w->format, PANEL, w->k),
-		panels = (w->n + PANEL - 1) / PANEL;
-	int64_t step = MIN(MAX((int64_t)CHUNK / MAX(panel, 1), 1), panels), n;
-	Job j = {.w = w, .out = arena_alloc(a, (size_t)(MAX(step, 1) * panel))};
+	int64_t panel = pack_size(w->format, PANEL, w->k);
+
+	return MIN(MAX((int64_t)CHUNK / MAX(panel, 1), 1),
+	           MAX((w->n + PANEL - 1) / PANEL, 1));
+}
+
+static bool
+write_packed(Job *j, const Weights *ws, Arena *a, Weight *w)
+{
+	int64_t panels = (w->n + PANEL - 1) / PANEL, n;
 	bool ok = true;
 
+	j->w = w;
 	if (ws->measure)
-		j.error = NEWV(a, PackError, MAX(step, 1));
+		j->error = NEWV(a, PackError, panels_at_once(w));
 	for (int64_t e = 0; ok && e < w->count; e++) {
 		Arena tmp = {0};
 
-		ok = source(c, ws, a, &tmp, w, e, &j.src);
+		ok = source(j->c, ws, a, &tmp, w, e, &j->src);
 		for (int64_t i = 0; ok && i < panels; i += n) {
-			n = MIN(step, panels - i);
-			j.first = i;
-			pool_run(pool, pack_range, &j, n, 1);
-			add_errors(w, j.error, n);
-			ok = go_on(c) &&
-			     qpc_write(c, out, j.out, (size_t)(n * panel));
+			n = MIN(panels_at_once(w), panels - i);
+			j->first = i;
+			ok = pack_some(j, n);
+			add_errors(w, j->error, n);
 		}
 		arena_free(&tmp);
 	}
@@ -395,29 +432,47 @@ write_plain(Ctx *c, const Weights *ws, Arena *a, Weight *w, QpcWriter *out)
 	return qpc_write(c, out, f, (size_t)w->len);
 }
 
+/* Weight w at its place, `gap` bytes on. */
+static bool
+write_weight(Job *j, Weights *ws, Weight *w, int64_t gap)
+{
+	static const char zero[WALIGN];
+	Arena a = {0};
+	Saved *s = save(&a, w->v, NULL);
+	bool ok = ((w->packed && !gap) || flush(j)) &&
+	          qpc_write(j->c, j->file, zero, (size_t)gap) &&
+	          (w->packed ? write_packed(j, ws, &a, w)
+	                     : write_plain(j->c, ws, &a, w, j->file));
+
+	if (!ok)
+		note(j->c, "weight '%s'", weights_source(w->v));
+	for (; s; s = s->next) {
+		s->v->data = s->data;
+		blob_release(&s->data);
+	}
+	arena_free(&a);
+	return ok;
+}
+
 bool
 weights_write(Ctx *c, Weights *ws, QpcWriter *out, Pool *pool)
 {
 	static const char zero[WALIGN];
-	int64_t at = 0;
+	Job j = {.c = c, .file = out, .pool = pool, .ok = true};
+	int64_t at = 0, room = 0;
 	bool ok = true;
 
+	for (int i = 0; i < ws->n; i++)
+		if (ws->w[i]->packed)
+			room = MAX(room, panels_at_once(ws->w[i]) *
+			                         pack_size(ws->w[i]->format,
+			                                   PANEL, ws->w[i]->k));
+	j.out = arena_alloc(ws->mem, (size_t)room);
+	j.full = arena_alloc(ws->mem, (size_t)room);
 	for (int i = 0; ok && i < ws->n; i++) {
-		Weight *w = ws->w[i];
-		Arena a = {0};
-		Saved *s = save(&a, w->v, NULL);
-
-		ok = qpc_write(c, out, zero, (size_t)(w->off - at)) &&
-		     (w->packed ? write_packed(c, ws, &a, w, out, pool)
-		                : write_plain(c, ws, &a, w, out));
-		if (!ok)
-			note(c, "weight '%s'", weights_source(w->v));
-		at = w->off + w->len;
-		for (; s; s = s->next) {
-			s->v->data = s->data;
-			blob_release(&s->data);
-		}
-		arena_free(&a);
+		ok = write_weight(&j, ws, ws->w[i], ws->w[i]->off - at);
+		at = ws->w[i]->off + ws->w[i]->len;
 	}
-	return ok && qpc_write(c, out, zero, (size_t)(ws->size - at));
+	return ok && flush(&j) &&
+	       qpc_write(c, out, zero, (size_t)(ws->size - at));
 }

@@ -129,8 +129,16 @@ typedef void ReadFn(const char *p, int64_t step, int64_t n, float *out);
 #define READER(fn, T, expr)                                                    \
 	static void fn(const char *p, int64_t step, int64_t n, float *out)     \
 	{                                                                      \
+		enum { SOME = 16 }; /* side by side: in vectors */             \
+		bool close = step == (int64_t)sizeof(T);                       \
 		T x;                                                           \
                                                                                \
+		for (; close && n >= SOME; n -= SOME, out += SOME) {           \
+			for (int i = 0; i < SOME; i++, p += sizeof x) {        \
+				memcpy(&x, p, sizeof x);                       \
+				out[i] = (expr);                               \
+			}                                                      \
+		}                                                              \
 		for (int64_t i = 0; i < n; i++, p += step) {                   \
 			memcpy(&x, p, sizeof x);                               \
 			out[i] = (expr);                                       \

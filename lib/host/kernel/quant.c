@@ -12,30 +12,49 @@
 
 #include "blocks.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 /* x [BLOCK] to whole numbers q in steps; returns the scale's code. */
 typedef uint16_t RoundFn(const float *x, int8_t *q);
 
-static inline float
+INLINE float
 clamp(float x, float lo, float hi)
 {
-	return x < lo ? lo : x > hi ? hi : x;
+	x = x > lo ? x : lo;
+	return x < hi ? x : hi;
+}
+
+/* r [BLOCK] to whole numbers from lo to hi.  One choice a loop: compilers
+ * make vectors of that. */
+INLINE void
+store_whole(float *r, float lo, float hi, int8_t *q)
+{
+	for (int i = 0; i < BLOCK; i++)
+		r[i] = r[i] > lo ? r[i] : lo;
+	for (int i = 0; i < BLOCK; i++)
+		r[i] = r[i] < hi ? r[i] : hi;
+	for (int i = 0; i < BLOCK; i++)
+		q[i] = (int8_t)whole(r[i]);
 }
 
 /* In a float16 step near `step`, from lo to hi. */
-static uint16_t
+INLINE uint16_t
 round_steps(const float *x, float step, float lo, float hi, int8_t *q)
 {
 	uint16_t code = f32_to_f16(step);
-	float s = f16_to_f32(code);
+	float s = f16_to_f32(code), r[BLOCK];
 
-	for (int i = 0; i < BLOCK; i++) /* s 0: all are next to nothing */
-		q[i] = s == 0 || isnan(s)
-		               ? 0
-		               : (int8_t)whole(clamp(x[i] / s, lo, hi));
+	if (s == 0 || isnan(s)) { /* 0: all are next to nothing */
+		memset(q, 0, BLOCK);
+		return code;
+	}
+	for (int i = 0; i < BLOCK; i++)
+		r[i] = x[i] / s;
+	store_whole(r, lo, hi, q);
 	return code;
 }
 
-static uint16_t
+INLINE uint16_t
 round_int8(const float *x, int8_t *q)
 {
 	uint32_t top = top_bits(x);
@@ -46,7 +65,7 @@ round_int8(const float *x, int8_t *q)
 	                   q);
 }
 
-static uint16_t
+INLINE uint16_t
 round_int4(const float *x, int8_t *q)
 {
 	float most = 0;
@@ -70,25 +89,24 @@ shared_exponent(const float *x, int emax)
 		return 255;
 	if (top == 0)
 		return 127;
-	frexpf(bits_float(top), &e);
-	e += 126 - emax; /* frexp's fraction is in [1/2, 1) */
+	e = (int)(top >> 23) - emax;
 	return (uint16_t)(e < 0 ? 0 : e);
 }
 
 /* 2^n for n in [-254, 254] as two factors: x * p[0] * p[1] is exact, unless
  * x is next to nothing beside the largest of its block. */
-static void
+INLINE void
 power(int n, float *p)
 {
-	p[0] = ldexpf(1, n / 2);
-	p[1] = ldexpf(1, n - n / 2);
+	p[0] = bits_float((uint32_t)(n / 2 + 127) << 23);
+	p[1] = bits_float((uint32_t)(n - n / 2 + 127) << 23);
 }
 
-static uint16_t
+INLINE uint16_t
 round_mxint8(const float *x, int8_t *q)
 {
 	uint16_t e = shared_exponent(x, 0);
-	float p[2];
+	float p[2], r[BLOCK];
 
 	if (e == 255) {
 		memset(q, 0, BLOCK);
@@ -96,40 +114,44 @@ round_mxint8(const float *x, int8_t *q)
 	}
 	power(6 + 127 - e, p);
 	for (int i = 0; i < BLOCK; i++)
-		q[i] = (int8_t)whole(clamp(x[i] * p[0] * p[1], -127, 127));
+		r[i] = x[i] * p[0] * p[1];
+	store_whole(r, -127, 127, q);
 	return e;
 }
 
 /* A float with exponents 0..3 and `mant` bits counts in steps of 1 up to
  * 2 << mant, then 2, then 4. */
-static inline uint16_t
+INLINE uint16_t
 round_mxfp(const float *x, int mant, int8_t *q)
 {
 	uint16_t e = shared_exponent(x, 2);
-	float base = (float)(2 << mant), most = 4 * base - 4, p[2];
+	float base = (float)(2 << mant), most = 4 * base - 4, p[2], r[BLOCK];
 
 	if (e == 255) {
 		memset(q, 0, BLOCK);
 		return e;
 	}
 	power(mant + 127 - e, p);
-	for (int i = 0; i < BLOCK; i++) {
-		float v = fabsf(x[i]) * p[0] * p[1], by, r;
+	for (int i = 0; i < BLOCK; i++) { /* all lanes alike */
+		float v = fabsf(x[i]) * p[0] * p[1];
+		float two = v < base ? 0 : 1, four = v < 2 * base ? 0 : 2;
 
-		by = v < base ? 1 : v < 2 * base ? 0.5f : 0.25f;
-		r = whole((v < most ? v : most) * by) / by;
-		q[i] = (int8_t)(x[i] < 0 ? -r : r);
+		v = v < most ? v : most;
+		r[i] = whole(v * (1 - two * 0.5f - four * 0.125f)) *
+		       (1 + two + four);
 	}
+	for (int i = 0; i < BLOCK; i++)
+		q[i] = (int8_t)copysignf(r[i], x[i]);
 	return e;
 }
 
-static uint16_t
+INLINE uint16_t
 round_mxfp4(const float *x, int8_t *q)
 {
 	return round_mxfp(x, 1, q);
 }
 
-static uint16_t
+INLINE uint16_t
 round_mxfp6(const float *x, int8_t *q)
 {
 	return round_mxfp(x, 3, q);
@@ -139,13 +161,13 @@ round_mxfp6(const float *x, int8_t *q)
 
 typedef void StoreFn(const int8_t *q, uint8_t *p);
 
-static void
+INLINE void
 store_bytes(const int8_t *q, uint8_t *p)
 {
 	memcpy(p, q, CELLS);
 }
 
-static inline int
+INLINE int
 fp4_code(int v)
 {
 	int m = v < 0 ? -v : v;
@@ -154,7 +176,7 @@ fp4_code(int v)
 	return v < 0 ? m | 8 : m;
 }
 
-static inline int
+INLINE int
 fp6_code(int v)
 {
 	int m = v < 0 ? -v : v;
@@ -164,7 +186,7 @@ fp6_code(int v)
 }
 
 /* The lower four bits of codes [CELLS], two to a byte. */
-static void
+INLINE void
 store_nibbles(const uint8_t *code, uint8_t *p)
 {
 	for (int c = 0; c < 4; c++, code += 128, p += 64)
@@ -172,7 +194,7 @@ store_nibbles(const uint8_t *code, uint8_t *p)
 			p[b] = (uint8_t)((code[b] & 15) | code[64 + b] << 4);
 }
 
-static void
+INLINE void
 store_int4(const int8_t *q, uint8_t *p)
 {
 	uint8_t code[CELLS];
@@ -182,7 +204,7 @@ store_int4(const int8_t *q, uint8_t *p)
 	store_nibbles(code, p);
 }
 
-static void
+INLINE void
 store_mxfp4(const int8_t *q, uint8_t *p)
 {
 	uint8_t code[CELLS];
@@ -192,7 +214,7 @@ store_mxfp4(const int8_t *q, uint8_t *p)
 	store_nibbles(code, p);
 }
 
-static void
+INLINE void
 store_mxfp6(const int8_t *q, uint8_t *p)
 {
 	uint8_t code[CELLS];
@@ -209,7 +231,7 @@ store_mxfp6(const int8_t *q, uint8_t *p)
 
 /* ---- whole panels ---- */
 
-static void
+INLINE void
 encode_blocks(WFormat f, RoundFn *round, StoreFn *store, const float *src,
               int64_t ld, int64_t k, uint8_t *out)
 {
@@ -251,10 +273,30 @@ decode_blocks(WFormat f, const uint8_t *block, int64_t k, float *out)
 	}
 }
 
+/* The loops once more for wider vectors, where there are any: no operation
+ * is another one, and so no bit. */
+#if defined(__x86_64__)
+#define WIDE __attribute__((target("avx2")))
+#define HAVE_WIDE() __builtin_cpu_supports("avx2")
+#else
+#define WIDE
+#define HAVE_WIDE() false
+#endif
+
 #define CODEC(id, fn, store)                                                   \
-	void encode_##fn(const float *src, int64_t ld, int64_t k, void *out)   \
+	WIDE static void wide_##fn(const float *src, int64_t ld, int64_t k,    \
+	                           void *out)                                  \
 	{                                                                      \
 		encode_blocks(WF_##id, round_##fn, store, src, ld, k, out);    \
+	}                                                                      \
+                                                                               \
+	void encode_##fn(const float *src, int64_t ld, int64_t k, void *out)   \
+	{                                                                      \
+		if (HAVE_WIDE())                                               \
+			wide_##fn(src, ld, k, out);                            \
+		else                                                           \
+			encode_blocks(WF_##id, round_##fn, store, src, ld, k,  \
+			              out);                                    \
 	}                                                                      \
                                                                                \
 	void decode_##fn(const void *blocks, int64_t k, float *out)            \
