@@ -101,6 +101,12 @@ $(B)/tools/continue: examples/continue.c $(B)/libqeff.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
 
+# What tests run instead of a card; sanitizers stay out of a library that is
+# loaded.
+$(B)/tools/libQAic.so: tests/qaic/lib/libqaic.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(WARN) -O1 -fPIC -shared -o $@ $<
+
 $(B)/cmd/cli.o: CPPFLAGS += -DQEFF_SHARE='"$(PREFIX)/share/qeff"'
 $(B)/tests/tools/%.o: CPPFLAGS += -Icmd
 
@@ -123,7 +129,7 @@ unit: $(UNIT)
 
 # Commands, by bats: BATS='tests/cli/onnx-opt.bats' for some of them.
 BATS  = $(wildcard tests/cli/*.bats)
-tools: $(TOOLS) $(B)/tools/continue
+tools: $(TOOLS) $(B)/tools/continue $(B)/tools/libQAic.so
 
 cli: all tools
 	@BIN=$(CURDIR)/$(B)/bin TOOLS=$(CURDIR)/$(B)/tools \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * qpc-run.c - QPC package -> text, tokens, vectors, tensors, figures */
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -24,6 +25,9 @@ main(int argc, char **argv)
 		{0,   "shapes",         TEXT,   &o.shapes,        "NAME:SHAPE,...", "shapes of inputs that the package leaves open, as x:1x3x224x224", "shape"},
 		{'t', "threads",        INT,    &o.threads,       "N",         "threads to run with; 0: one per core", "nthreads", 0, 256},
 		{0,   "isa",            TEXT,   &o.isa,           "NAME",      "instruction set to use at most: generic avx2 avx512 neon"},
+		{0,   "backend",        ENUM,   &o.backend,       "host|qaic|qnn", "what the package must be compiled for"},
+		{0,   "device-group",   TEXT,   &o.devices,       "ID,...",    "cards to run on; unless given, the first ones", "device-ids"},
+		{0,   "qaic-lib",       TEXT,   &o.library,       "FILE",      "the library of the cards, libQAic.so"},
 		{.help = "Conversations, by the model's chat template"},
 		{0,   "chat",           FLAG,   &o.chat,          NULL,        "a prompt is what a user says; from a terminal, turn after turn", "conversation"},
 		{'i', "interactive",    FLAG,   &o.interactive,   NULL,        "each line of the input is the next turn of one conversation"},
@@ -84,9 +88,11 @@ main(int argc, char **argv)
 	                 .operands = "FILE",
 	                 .opt = opt,
 	                 .operand = &o.package};
-	qe_ctx *c = cli_open(&cmd, argv);
+	qe_ctx *c;
 
 	(void)argc;
+	o.library = getenv("QAIC_LIB");
+	c = cli_open(&cmd, argv);
 	tensors = o.input || o.inputs || o.random;
 	if (!tensors && !o.prompts && !o.file && !o.ids && !o.messages &&
 	    isatty(0)) {

@@ -264,9 +264,12 @@ typedef struct qe_run {
 	double duration;       /* of tensors: seconds, at least */
 	bool roofline;         /* benchmark: what the machine could do, too */
 	bool profile; /* after the product: time, bytes, operations by kind */
-	const char *trace; /* file: each step's time, for a trace viewer */
-	int64_t threads;   /* 0: one per core */
-	const char *isa;   /* instruction set, at most; NULL: the best here */
+	const char *trace;   /* file: each step's time, for a trace viewer */
+	int64_t threads;     /* 0: one per core */
+	const char *isa;     /* instruction set, at most; NULL: the best here */
+	const char *backend; /* that the package must be for, or NULL */
+	const char *library; /* of a card: libQAic.so; NULL: the SDK's */
+	const char *devices; /* cards, "0,1"; NULL: the first ones */
 } qe_run;
 #define QE_RUN_INIT                                                            \
 	((qe_run){.n = -1,                                                     \

@@ -76,7 +76,7 @@ static bool
 one_round(Ctx *c, Session *s, const BenchOptions *o, Prompt *prompt,
           float **logits, int32_t *id, int64_t *pos, Round *r)
 {
-	host_reset(s->model);
+	model_reset(s->model);
 	s->prefill_time = s->decode_time = s->decoded = 0;
 	if (o->prompt && !session_prefill(c, s, prompt, (int)s->batch, logits))
 		return false;
@@ -100,11 +100,13 @@ one_round(Ctx *c, Session *s, const BenchOptions *o, Prompt *prompt,
 void
 put_machine(Json *o, const Session *s)
 {
-	json_put_int(o, "threads", host_threads(s->model));
-	json_put_str(o, "isa", host_isa(s->model));
-	json_put_int(o, "weights_bytes", host_weight_bytes(s->model));
-	json_put_int(o, "retained_state_bytes", host_state_bytes(s->model));
-	json_put_int(o, "arena_bytes", host_arena_bytes(s->model));
+	json_put_int(o, "threads", host_threads(model_host(s->model)));
+	json_put_str(o, "isa", host_isa(model_host(s->model)));
+	json_put_int(o, "weights_bytes",
+	             host_weight_bytes(model_host(s->model)));
+	json_put_int(o, "retained_state_bytes",
+	             host_state_bytes(model_host(s->model)));
+	json_put_int(o, "arena_bytes", host_arena_bytes(model_host(s->model)));
 	json_put_int(o, "peak_rss_bytes", peak_rss());
 }
 
@@ -155,7 +157,7 @@ bench(Ctx *c, Arena *a, Session *s, const BenchOptions *o)
 			prefill[i] = r.prefill;
 			decode[i] = r.decode;
 		} else {
-			host_forget(s->model);
+			host_forget(model_host(s->model));
 		}
 	}
 	put_spread(a, out, "prefill_tokens_per_second", prefill, o->iterations);
@@ -163,8 +165,9 @@ bench(Ctx *c, Arena *a, Session *s, const BenchOptions *o)
 	put_package(out, s, o);
 	if (!o->roofline)
 		return out;
-	if (!host_profiles(s->model)) { /* one more round, timed by step */
-		host_profile(s->model, false);
+	if (!host_profiles(
+		    model_host(s->model))) { /* one more round, timed by step */
+		host_profile(model_host(s->model), false);
 		if (!one_round(c, s, o, prompt, logits, id, pos, &r))
 			return NULL;
 	}

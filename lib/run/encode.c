@@ -28,8 +28,8 @@ pool_by_name(const char *name)
 }
 
 typedef struct Encoder {
-	HostProgram *p;
-	HostIO *ids, *mask, *type, *out;
+	Program *p;
+	IO *ids, *mask, *type, *out;
 	int64_t batch, len, width;
 	bool whole; /* out is [batch, width], not [batch, seq, width] */
 } Encoder;
@@ -39,7 +39,7 @@ typedef bool RowFn(Ctx *, void *arg, int i, const Encoder *, const Ids *,
                    const float *row);
 
 static bool
-same_shape(const HostIO *io, const Encoder *e)
+same_shape(const IO *io, const Encoder *e)
 {
 	return !io ||
 	       (io->type == DT_I64 && io->shape.rank == 2 &&
@@ -48,16 +48,16 @@ same_shape(const HostIO *io, const Encoder *e)
 
 /* outputs: names to look for, the first that is there counts */
 static bool
-fits(HostProgram *p, const char *const *outputs, Encoder *e)
+fits(Program *p, const char *const *outputs, Encoder *e)
 {
 	const Shape *y;
 
 	*e = (Encoder){.p = p,
-	               .ids = host_io(p, "input_ids"),
-	               .mask = host_io(p, "attention_mask"),
-	               .type = host_io(p, "token_type_ids")};
+	               .ids = program_io(p, "input_ids"),
+	               .mask = program_io(p, "attention_mask"),
+	               .type = program_io(p, "token_type_ids")};
 	for (; !e->out && *outputs; outputs++)
-		e->out = host_io(p, *outputs);
+		e->out = program_io(p, *outputs);
 	if (!e->ids || e->ids->shape.rank != 2 || !e->mask || !e->out ||
 	    e->out->type != DT_F32)
 		return false;
@@ -79,8 +79,8 @@ pick(Ctx *c, Session *s, const char *const *outputs, size_t n, Encoder *best)
 	Encoder e;
 	bool any = false, better;
 
-	for (int i = 0; i < host_count(s->model); i++) {
-		if (!fits(host_program(s->model, i), outputs, &e))
+	for (int i = 0; i < model_count(s->model); i++) {
+		if (!fits(model_program(s->model, i), outputs, &e))
 			continue;
 		better = e.len >= (int64_t)n
 		                 ? best->len < (int64_t)n || e.len < best->len
@@ -164,7 +164,7 @@ each_row(Ctx *c, Arena *a, Session *s, const TextPair *t, int n,
 				shorten(&ids[i + r], e.len);
 			fill(&e, r, i + r < n ? &ids[i + r] : NULL);
 		}
-		if (!host_run(c, e.p))
+		if (!program_run(c, e.p))
 			return false;
 		for (int64_t r = 0; r < e.batch && i + r < n; r++)
 			if (!fn(c, arg, i + (int)r, &e, &ids[i + r],

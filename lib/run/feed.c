@@ -40,9 +40,9 @@ is_optional(const char *name, int64_t *value)
 static enum ValueKind
 kind_of(const Feed *f, const char *name)
 {
-	HostIO *io = host_count(f->s->model)
-	                     ? host_io(host_program(f->s->model, 0), name)
-	                     : NULL;
+	IO *io = model_count(f->s->model)
+	                 ? program_io(model_program(f->s->model, 0), name)
+	                 : NULL;
 
 	return io ? io->kind : VALUE_TENSOR;
 }
@@ -96,9 +96,9 @@ add_input(Feed *f, const char *arg)
 static bool
 add_folder(Feed *f, const char *dir)
 {
-	HostIO *io;
-	int nio = host_count(f->s->model)
-	                  ? host_ios(host_program(f->s->model, 0), &io)
+	IO *io;
+	int nio = model_count(f->s->model)
+	                  ? program_ios(model_program(f->s->model, 0), &io)
 	                  : 0;
 	int at = 0, found = 0;
 
@@ -187,7 +187,7 @@ shape_fits(const Shape *want, const Shape *s)
 
 /* The shape of an input: its own, or for what that leaves open --shapes. */
 static const Shape *
-shape_of(const Feed *f, const HostIO *io)
+shape_of(const Feed *f, const IO *io)
 {
 	const Given *g = find(f->shape, f->nshape, io->name);
 
@@ -197,7 +197,7 @@ shape_of(const Feed *f, const HostIO *io)
 
 /* Why a tensor does not fit an input, NULL if it does. */
 static const char *
-misfit_one(const Feed *f, const HostIO *to, const Given *g)
+misfit_one(const Feed *f, const IO *to, const Given *g)
 {
 	const Shape *s = shape_of(f, to);
 
@@ -216,15 +216,15 @@ misfit_one(const Feed *f, const HostIO *to, const Given *g)
 
 /* Why the tensors do not fit p, NULL if they do. */
 static const char *
-misfit(const Feed *f, HostProgram *p)
+misfit(const Feed *f, Program *p)
 {
-	HostIO *io, *to;
-	int nio = host_ios(p, &io);
+	IO *io, *to;
+	int nio = program_ios(p, &io);
 	const char *why = NULL;
 	int64_t value;
 
 	for (int i = 0; i < f->nshape; i++) {
-		to = host_io(p, f->shape[i].name);
+		to = program_io(p, f->shape[i].name);
 		if (!to || to->output)
 			return arena_str(f->a, "no input '%s'",
 			                 f->shape[i].name);
@@ -235,7 +235,7 @@ misfit(const Feed *f, HostProgram *p)
 			                 shape_text(&to->shape).s);
 	}
 	for (int i = 0; !why && i < f->ngiven; i++) {
-		to = host_io(p, f->given[i].name);
+		to = program_io(p, f->given[i].name);
 		if (!to || to->output)
 			return arena_str(f->a, "no input '%s'",
 			                 f->given[i].name);
@@ -290,7 +290,7 @@ convert(Ctx *c, const Value *v, Value *to)
 
 /* A value of the input's type whose bytes are the input's own memory. */
 static bool
-io_room(const Feed *f, HostIO *io, Value *out)
+io_room(const Feed *f, IO *io, Value *out)
 {
 	*out = (Value){.name = io->name,
 	               .type = io->type,
@@ -304,7 +304,7 @@ io_room(const Feed *f, HostIO *io, Value *out)
 
 /* An input without a planned size takes the value as it is. */
 static void
-put_late(HostIO *io, const Value *v)
+put_late(IO *io, const Value *v)
 {
 	io->late->type = v->type;
 	io->late->shape = v->shape;
@@ -314,7 +314,7 @@ put_late(HostIO *io, const Value *v)
 }
 
 static bool
-fill_late(const Feed *f, HostIO *io, const Given *g)
+fill_late(const Feed *f, IO *io, const Given *g)
 {
 	Value v = g->v;
 
@@ -336,7 +336,7 @@ fill_late(const Feed *f, HostIO *io, const Given *g)
 }
 
 static bool
-fill_given(const Feed *f, HostIO *io, const Given *g)
+fill_given(const Feed *f, IO *io, const Given *g)
 {
 	Value to;
 
@@ -352,7 +352,7 @@ fill_given(const Feed *f, HostIO *io, const Given *g)
 }
 
 static bool
-fill_one(const Feed *f, HostIO *io, uint64_t *seed)
+fill_one(const Feed *f, IO *io, uint64_t *seed)
 {
 	const Given *g = find(f->given, f->ngiven, io->name);
 	int64_t value = 0;
@@ -379,21 +379,21 @@ fill_one(const Feed *f, HostIO *io, uint64_t *seed)
 	return true;
 }
 
-HostProgram *
+Program *
 feed_program(Feed *f)
 {
 	const char *why = "the package has no program";
 	uint64_t seed = (uint64_t)f->o->seed;
-	HostProgram *p = NULL;
-	HostIO *io;
+	Program *p = NULL;
+	IO *io;
 	int nio;
 
-	for (int i = 0; !p && i < host_count(f->s->model); i++)
-		if (!(why = misfit(f, host_program(f->s->model, i))))
-			p = host_program(f->s->model, i);
+	for (int i = 0; !p && i < model_count(f->s->model); i++)
+		if (!(why = misfit(f, model_program(f->s->model, i))))
+			p = model_program(f->s->model, i);
 	if (!p)
 		return fail(f->c, QE_INPUT, "%s", why), NULL;
-	nio = host_ios(p, &io);
+	nio = program_ios(p, &io);
 	for (int i = 0; i < nio; i++)
 		if (!io[i].output && !fill_one(f, &io[i], &seed))
 			return NULL;

@@ -241,7 +241,7 @@ generate(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n,
 	for (int i = 0; i < n; i++)
 		if (!session_fits(c, s, req[i].prompt.n))
 			return false;
-	host_reset(s->model);
+	model_reset(s->model);
 	g.rules = rules_new(a, s, o);
 	if (!open_rows(&g))
 		return false;

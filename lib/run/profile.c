@@ -153,16 +153,16 @@ profile_json(Arena *a, const Session *s, const HostLimits *l)
 	Json *o = json_new(a), *list = json_new_array(a);
 	int64_t time;
 
-	for (int i = 0; i < host_count(s->model); i++) {
-		HostProgram *p = host_program(s->model, i);
+	for (int i = 0; i < host_count(model_host(s->model)); i++) {
+		HostProgram *p = host_program(model_host(s->model), i);
 
 		if (host_runs(p, &time))
 			json_push(list, program_json(a, p, l));
 	}
 	json_put(o, "programs", json_share(list));
 	json_put(o, "limits", limits_json(a, l));
-	json_put_int(o, "threads", host_threads(s->model));
-	json_put_str(o, "isa", host_isa(s->model));
+	json_put_int(o, "threads", host_threads(model_host(s->model)));
+	json_put_str(o, "isa", host_isa(model_host(s->model)));
 	return o;
 }
 
@@ -198,10 +198,13 @@ roofline_json(Arena *a, const Session *s, const HostLimits *l)
 	Json *o = json_new(a), *list = json_new_array(a);
 	int64_t time;
 
-	for (int i = 0; i < host_count(s->model); i++)
-		if (host_runs(host_program(s->model, i), &time))
+	for (int i = 0; i < host_count(model_host(s->model)); i++)
+		if (host_runs(host_program(model_host(s->model), i), &time))
 			json_push(list,
-			          bound_json(a, host_program(s->model, i), l));
+			          bound_json(a,
+			                     host_program(model_host(s->model),
+			                                  i),
+			                     l));
 	json_put(o, "programs", json_share(list));
 	json_put(o, "limits", limits_json(a, l));
 	return o;
@@ -212,7 +215,7 @@ session_limits(Ctx *c, Arena *a, Session *s)
 {
 	if (!s->limits) {
 		s->limits = NEW(a, HostLimits);
-		if (!host_limits(c, s->model, s->limits))
+		if (!host_limits(c, model_host(s->model), s->limits))
 			return NULL;
 	}
 	return s->limits;
@@ -246,7 +249,7 @@ profile_trace(Ctx *c, const Session *s, const char *path)
 {
 	Arena a = {0};
 	const HostEvent *e;
-	int64_t n = host_events(s->model, &e), zero = INT64_MAX;
+	int64_t n = host_events(model_host(s->model), &e), zero = INT64_MAX;
 	Out *out = out_open(c, &a, path);
 	Buf *b = buf_new(&a);
 	bool ok = out != NULL;

@@ -101,7 +101,7 @@ reader_feed(Ctx *c, Session *s, RowFeed *f, int n)
 			f[taken++].runner = which;
 		}
 	}
-	if (!host_run(c, r->p))
+	if (!program_run(c, r->p))
 		return false;
 	for (int i = 0; i < n; i++)
 		memcpy(f[i].logits, r->logits + f[i].slot * s->vocab,

@@ -8,14 +8,14 @@
 #ifndef RUN_H
 #define RUN_H
 
-#include "host.h"
+#include "engine.h"
 #include "json.h"
 #include "tensor_file.h"
 #include "tokenizer.h"
 
 /* A program of a decoder, and how much one run of it takes. */
 typedef struct Runner {
-	HostProgram *p;
+	Program *p;
 	const char *name;
 	int64_t rows, len;          /* rows; tokens of a row */
 	int64_t kept;               /* of these the newest so many get logits */
@@ -29,7 +29,7 @@ typedef struct Runner {
 
 typedef struct Session {
 	Qpc *qpc;
-	HostModel *model;
+	Model *model;
 	const Tokenizer *tok; /* NULL: the package has none */
 	Json *generation;     /* generation_config, or NULL */
 	/* of a decoder; NULL and 0 otherwise: */
@@ -49,9 +49,8 @@ typedef struct Session {
 	HostLimits *limits;                         /* NULL: not measured yet */
 } Session;
 
-/* Opens a package ("-": standard input).  threads 0: one per core. */
-Session *session_open(Ctx *, Arena *, const char *path, int threads,
-                      const char *isa);
+/* Opens a package ("-": standard input). */
+Session *session_open(Ctx *, Arena *, const char *path, const EngineOptions *);
 /* Text of a member of the package; p NULL if there is none. */
 Span session_member(Ctx *, const Session *, const char *name);
 

@@ -35,7 +35,7 @@ score_batch(Ctx *c, Arena *a, Session *s, const Prompt *p, int n, Score *out)
 		logits[i] = NEWV(a, float, s->vocab);
 		longest = MAX(longest, p[i].n);
 	}
-	host_reset(s->model);
+	model_reset(s->model);
 	for (size_t t = 0; t + 1 < longest; t++) {
 		for (int i = 0; i < n; i++) {
 			bool on = t + 1 < p[i].n;

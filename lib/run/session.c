@@ -23,9 +23,9 @@ session_member(Ctx *c, const Session *s, const char *name)
 }
 
 static int64_t *
-ids_of(HostProgram *p, const char *name, const Shape *want)
+ids_of(Program *p, const char *name, const Shape *want)
 {
-	HostIO *io = host_io(p, name);
+	IO *io = program_io(p, name);
 
 	return io && io->data && io->type == DT_I64 &&
 	                       shape_eq(&io->shape, want)
@@ -35,17 +35,17 @@ ids_of(HostProgram *p, const char *name, const Shape *want)
 
 /* A decoder is what takes ids at positions and gives rows of logits. */
 static bool
-read_runner(HostProgram *p, int64_t ctx, Session *s, Runner *r)
+read_runner(Program *p, int64_t ctx, Session *s, Runner *r)
 {
-	HostIO *ids = host_io(p, "input_ids"), *y = host_io(p, "logits"),
-	       *ccl = host_io(p, "comp_ctx_lengths"),
-	       *text = host_io(p, "encoder_input_ids");
+	IO *ids = program_io(p, "input_ids"), *y = program_io(p, "logits"),
+	   *ccl = program_io(p, "comp_ctx_lengths"),
+	   *text = program_io(p, "encoder_input_ids");
 
 	if (!ids || ids->shape.rank != 2 || !y || !y->data ||
 	    y->type != DT_F32 || y->shape.rank != 3)
 		return false;
 	*r = (Runner){.p = p,
-	              .name = host_name(p),
+	              .name = program_name(p),
 	              .rows = ids->shape.dim[0],
 	              .len = ids->shape.dim[1],
 	              .kept = y->shape.dim[1],
@@ -126,10 +126,10 @@ find_decoder(Ctx *c, Arena *a, Session *s)
 {
 	const Json *specs = json_get(s->qpc->manifest, "specializations");
 	const Json *sizes = json_get(json_at(specs, 0), "symbols");
-	int n = host_count(s->model);
+	int n = model_count(s->model);
 
-	if (!n || !host_io(host_program(s->model, 0), "position_ids") ||
-	    !host_io(host_program(s->model, 0), "logits"))
+	if (!n || !program_io(model_program(s->model, 0), "position_ids") ||
+	    !program_io(model_program(s->model, 0), "logits"))
 		return true;
 	s->ctx_len = json_get_int(sizes, "ctx_len",
 	                          json_get_int(sizes, "decoder_ctx_len", 0));
@@ -137,12 +137,12 @@ find_decoder(Ctx *c, Arena *a, Session *s)
 		return fail(c, QE_INPUT, "manifest.json: no ctx_len");
 	s->runner = NEWV(a, Runner, n);
 	for (; s->nrunner < n; s->nrunner++) {
-		HostProgram *p = host_program(s->model, s->nrunner);
+		Program *p = model_program(s->model, s->nrunner);
 
 		if (!read_runner(p, s->ctx_len, s, &s->runner[s->nrunner]))
 			return fail(c, QE_INPUT,
 			            "program '%s' is not a step of a decoder",
-			            host_name(p));
+			            program_name(p));
 	}
 	s->read_vocab = json_get_int(json_get(s->qpc->manifest, "model"),
 	                             "encoder_vocab", s->vocab);
@@ -161,13 +161,13 @@ open_text(Ctx *c, Arena *a, Session *s)
 }
 
 Session *
-session_open(Ctx *c, Arena *a, const char *path, int threads, const char *isa)
+session_open(Ctx *c, Arena *a, const char *path, const EngineOptions *o)
 {
 	Session *s = NEW(a, Session);
 
 	if (!(s->qpc = qpc_open(c, a, path, false)))
 		return NULL;
-	if (!(s->model = host_open(c, a, s->qpc, threads, isa)) ||
+	if (!(s->model = model_open(c, a, s->qpc, o)) ||
 	    !find_decoder(c, a, s) || !open_text(c, a, s))
 		return note(c, "%s", path), NULL;
 	return s;
@@ -240,7 +240,7 @@ run_some(Ctx *c, Session *s, int runner, RowFeed *f, int n)
 	}
 	if (r->hears)
 		reader_keep(s, r);
-	if (!taken || !host_run(c, r->p))
+	if (!taken || !program_run(c, r->p))
 		return 0;
 	for (int i = 0; i < taken; i++) {
 		take_logits(s, r, r->index ? i : f[i].slot, &f[i]);

@@ -25,7 +25,7 @@ speculate_open(Gen *g)
 		            "the draft has %lld tokens, the target %lld",
 		            (long long)d->vocab, (long long)g->s->vocab);
 	if (d)
-		host_reset(d->model);
+		model_reset(d->model);
 	return true;
 }
 

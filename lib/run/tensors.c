@@ -10,7 +10,7 @@
 /* ---- outputs ---- */
 
 static bool
-write_output(Feed *f, const HostIO *io, const char *path, enum TensorForm form)
+write_output(Feed *f, const IO *io, const char *path, enum TensorForm form)
 {
 	Value v = {.name = io->name,
 	           .type = io->type,
@@ -24,13 +24,13 @@ write_output(Feed *f, const HostIO *io, const char *path, enum TensorForm form)
 
 /* DIR/NAME for each output, or DIR/output_N. */
 static bool
-write_outputs(Feed *f, HostProgram *p, const char *dir, bool numbered)
+write_outputs(Feed *f, Program *p, const char *dir, bool numbered)
 {
 	enum TensorForm form = f->o->form != FORM_COUNT ? f->o->form
 	                       : numbered               ? FORM_PB
 	                                                : FORM_NPY;
-	HostIO *io;
-	int nio = host_ios(p, &io), at = 0;
+	IO *io;
+	int nio = program_ios(p, &io), at = 0;
 
 	if (mkdir(dir, 0777) < 0 && errno != EEXIST)
 		return fail_errno(f->c, dir);
@@ -53,13 +53,13 @@ write_outputs(Feed *f, HostProgram *p, const char *dir, bool numbered)
 /* ---- figures ---- */
 
 static bool
-run_once(Ctx *c, Session *s, HostProgram *p, double *ms)
+run_once(Ctx *c, Session *s, Program *p, double *ms)
 {
 	int64_t t;
 
-	host_reset(s->model);
+	model_reset(s->model);
 	t = clock_ns();
-	if (!host_run(c, p))
+	if (!program_run(c, p))
 		return false;
 	*ms = (double)(clock_ns() - t) / 1e6;
 	return true;
@@ -67,7 +67,7 @@ run_once(Ctx *c, Session *s, HostProgram *p, double *ms)
 
 /* At least `iterations` runs, and at least `duration` seconds of them. */
 static Json *
-measure(Feed *f, HostProgram *p)
+measure(Feed *f, Program *p)
 {
 	const TensorOptions *o = f->o;
 	Json *out = json_new(f->a);
@@ -78,14 +78,15 @@ measure(Feed *f, HostProgram *p)
 	for (int64_t i = 0; i < o->warmup; i++)
 		if (!run_once(f->c, f->s, p, &one))
 			return NULL;
-	host_forget(f->s->model);
+	if (model_host(f->s->model))
+		host_forget(model_host(f->s->model));
 	while (n < o->iterations || total < o->duration * 1e3) {
 		if (!run_once(f->c, f->s, p, &one))
 			return NULL;
 		PUSH(f->a, ms, n, cap, one);
 		total += one;
 	}
-	json_put_str(out, "program", host_name(p));
+	json_put_str(out, "program", program_name(p));
 	json_put_int(out, "iterations", n);
 	json_put_int(out, "warmup", o->warmup);
 	put_latency(f->a, out, ms, n);
@@ -98,11 +99,11 @@ run_tensors(Ctx *c, Arena *a, Session *s, const TensorOptions *o,
             Json **figures)
 {
 	Feed f = {.c = c, .a = a, .s = s, .o = o};
-	HostProgram *p;
+	Program *p;
 
 	if (!feed_open(&f) || !(p = feed_program(&f)))
 		return false;
-	if (figures ? !(*figures = measure(&f, p)) : !host_run(c, p))
+	if (figures ? !(*figures = measure(&f, p)) : !program_run(c, p))
 		return false;
 	return (!o->output || write_outputs(&f, p, o->output, false)) &&
 	       (!o->outputs || write_outputs(&f, p, o->outputs, true));

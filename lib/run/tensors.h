@@ -30,6 +30,6 @@ typedef struct Feed {
 /* Reads what the options give. */
 bool feed_open(Feed *);
 /* The program that takes it, filled; NULL with a failure. */
-HostProgram *feed_program(Feed *);
+Program *feed_program(Feed *);
 
 #endif

@@ -425,6 +425,18 @@ run_dialogue(Task *t)
 	       lines_each(t->c, t->o->file ? t->o->file : "-", turn, &d);
 }
 
+static Session *
+open_package(Task *t, const char *path)
+{
+	const EngineOptions e = {.isa = t->o->isa,
+	                         .threads = (int)t->o->threads,
+	                         .backend = t->o->backend,
+	                         .library = t->o->library,
+	                         .devices = t->o->devices};
+
+	return session_open(t->c, t->a, path, &e);
+}
+
 static bool
 open_draft(Task *t)
 {
@@ -436,7 +448,7 @@ open_draft(Task *t)
 		return fail(
 			t->c, QE_USAGE,
 			"--draft and --prompt-lookup: only one of them can guess");
-	t->draft = session_open(t->c, t->a, o->draft, (int)o->threads, o->isa);
+	t->draft = open_package(t, o->draft);
 	return t->draft && (t->draft->nrunner ||
 	                    fail(t->c, QE_INPUT, "%s: no decoder", o->draft));
 }
@@ -783,10 +795,13 @@ qe_qpc_run(qe_ctx *c, const qe_run *o)
 		return fail(
 			c, QE_USAGE,
 			"a conversation is for a model that continues text");
-	ok = (t.s = session_open(c, &a, o->package, (int)o->threads, o->isa)) !=
-	     NULL;
+	ok = (t.s = open_package(&t, o->package)) != NULL;
+	if (ok && (o->profile || o->trace || o->bench) &&
+	    !model_host(t.s->model))
+		ok = fail(c, QE_INPUT,
+		          "--bench, --profile, --trace: only of the processor");
 	if (ok && (o->profile || o->trace))
-		host_profile(t.s->model, o->trace != NULL);
+		host_profile(model_host(t.s->model), o->trace != NULL);
 	if (!ok)
 		;
 	else if (o->input || o->inputs || o->random)

@@ -288,3 +288,59 @@ rehearse() {
 	grep -q -- '-custom-IO-list-file=io.yaml' said
 	[ "$(jq -r '.specializations[0].name' dry2/qpc-*/specializations.json)" = Prefill ]
 }
+
+# A package whose card is the stand-in: what the host would run is in its
+# programqpc.bin, state left out.
+card_package() {
+	qnn-compile -q "$1" --ctx-len 64 --prompt-len 8 -o host.qpc
+	make-programqpc host.bin host.qpc
+	STANDIN_QPC=$T/host.bin
+	qnn-compile -q "${CARD[@]}" "$1" --ctx-len 64 --prompt-len 8 -o card.qpc
+	QAIC_LIB=${TOOLS:-$ROOT/build/tools}/libQAic.so
+	STANDIN_HOST=${TOOLS:-$ROOT/build/tools}/run-host
+	STANDIN_SEEN=$T/seen
+	export QAIC_LIB STANDIN_HOST STANDIN_SEEN
+}
+
+@test "a card generates the tokens of the processor" {
+	setup_card
+	artifacts .
+	card_package o.onnx
+	for p in 1,2,3 5 9,8,7,6,5,4,3,2,1,2,3,4,5; do
+		accepted qpc-run -q host.qpc --ids $p -n 12
+		want=$output
+		accepted qpc-run -q card.qpc --ids $p -n 12
+		[ "$output" = "$want" ] || complain "wanted $want"
+	done
+	# both programs were chosen, by dimensions alone
+	grep -q 'program 0' seen && grep -q 'program 1' seen
+	accepted qpc-run -q --backend qaic --device-group '[0]' card.qpc --ids 4 -n 3
+	refused 2 "qpc-run: *compiled for qaic" \
+		qpc-run --backend host card.qpc --ids 4 -n 3
+	refused 2 "*--device-group: 2 devices, the package is for 1" \
+		qpc-run --device-group 0,1 card.qpc --ids 4 -n 3
+}
+
+@test "retained state has empty buffers" {
+	setup_card
+	artifacts .
+	card_package o.onnx
+	make-programqpc -s host.bin host.qpc
+	qnn-compile -q --no-cache "${CARD[@]:0:4}" o.onnx --ctx-len 64 \
+		--prompt-len 8 -o card.qpc
+	qpc-run -q host.qpc --ids 1,2,3 -n 5 >want
+	qpc-run -q card.qpc --ids 1,2,3 -n 5 | cmp - want
+	grep -q 'stays past_key.0 .*stays past_key.0_RetainedState' seen
+}
+
+@test "without the library a card's package says what is missing" {
+	setup_card
+	artifacts .
+	card_package o.onnx
+	export QAIC_LIB=none/libQAic.so
+	refused 6 'qpc-run: *libQAic.so: not found *none/libQAic.so*' \
+		qpc-run card.qpc --ids 1
+	unset QAIC_LIB
+	refused 6 'qpc-run: *libQAic.so: not found *libQAic.so*/opt/qti-aic/dev/lib/*' \
+		qpc-run card.qpc --ids 1
+}

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * make-programqpc - a programqpc.bin, written from its description
  *
- *	make-programqpc FILE [PACKAGE]
+ *	make-programqpc [-s] FILE [PACKAGE]
  *
  * The bytes are put together here, by no code of the library's, so that its
  * reader has something to be right about.  With PACKAGE, one of the host
  * backend, the network is that package's: its inputs and outputs, and its
  * programs as allowed shapes; it goes along as the segment "host.qpc", for
- * the stand-in of libQAic.  Without, the network has one input, one output
+ * the stand-in of libQAic; -s adds a retained input and its output, of no
+ * account there.  Without, the network has one input, one output
  * and two operators. */
 
 #include <stdio.h>
@@ -158,7 +159,19 @@ operators(Bytes *net)
 
 /* What the shapes are of each io in the specialization. */
 static void
-host_network(Bytes *net, const Json *m)
+add_state(Bytes *net, Bytes *set, bool first, int k, Arena *a)
+{
+	Json *s = json_new_array(a);
+
+	json_push(s, json_object_new_int(4));
+	if (first)
+		binding(net, 4 + k,
+		        k ? "past_key.0_RetainedState" : "past_key.0", F16, s);
+	shape(set, F16, s);
+}
+
+static void
+host_network(Bytes *net, const Json *m, bool state, Arena *a)
 {
 	const Json *specs = json_get(m, "specializations");
 
@@ -180,6 +193,8 @@ host_network(Bytes *net, const Json *m)
 					        type, json_get(io, "shape"));
 				shape(&set, type, json_get(io, "shape"));
 			}
+			if (state)
+				add_state(net, &set, i == 0, k, a);
 		}
 		message(net, 18, &set);
 	}
@@ -258,7 +273,10 @@ main(int argc, char **argv)
 	Qpc *q = NULL;
 	Segment s[6];
 	int n = 0;
+	bool state = argc > 1 && strcmp(argv[1], "-s") == 0;
 
+	argc -= state;
+	argv += state;
 	if (argc > 2 && (!(q = qpc_open(&c, &a, argv[2], false)) ||
 	                 !file_map(&c, &a, argv[2], &host))) {
 		fprintf(stderr, "make-programqpc: %s\n", c.msg);
@@ -267,7 +285,7 @@ main(int argc, char **argv)
 	number(&net, 1, 9);
 	text(&net, 3, q ? "host" : "small");
 	if (q)
-		host_network(&net, q->manifest);
+		host_network(&net, q->manifest, state, &a);
 	else
 		small_network(&net, &a);
 	number(&net, 7, 16);
