@@ -149,3 +149,28 @@ settings() {
 	[ "$(jq .prompt_tokens <<<"$output")" -eq 16 ]
 	[ "$(jq '.decode_tokens_per_second > 0' <<<"$output")" = true ]
 }
+
+@test "text is read and written, in the languages asked for" {
+	make-checkpoint --family bart --vocab 1024 ck
+	cp "$ROOT"/share/models/demo/tokenizer*.json ck
+	compile ck t.qpc --seq-len 32
+	text=$(qpc-run -q t.qpc -p 'A small dog' -n 6)
+	qpc-run -q t.qpc -p 'A small dog' -n 6 --json >j
+	[ "$(jq -r .text j)" = "$text" ]
+	[ "$(qpc-run -q t.qpc -n 6 --ids "$(jq -c .prompt_ids j | tr -d '[]')")" = \
+		"$(jq -c .ids j | tr -d '[]')" ]
+	# the tokenizer begins with token 0, which here is padding: kept
+	qpc-run -q t.qpc -p 'A small dog' -n 6 --json \
+		--source-lang '<|end|>' --target-lang '<|system|>' >l
+	[ "$(jq -c '.prompt_ids[:2]' l)" = '[4,0]' ]
+	[ "$(jq '.ids[0]' l)" -eq 3 ]
+	# and here is the language: replaced
+	echo '{"decoder_start_token_id": 2}' >ck/generation_config.json
+	compile ck t.qpc --seq-len 32
+	qpc-run -q t.qpc -p 'A small dog' -n 6 --json \
+		--source-lang '<|end|>' >l
+	[ "$(jq '.prompt_ids[0]' l)" -eq 4 ]
+	[ "$(jq -c '.prompt_ids[1:]' l)" = "$(jq -c '.prompt_ids[1:]' j)" ]
+	refused 2 "qpc-run: --source-lang 'xx': no such token" \
+		qpc-run -q t.qpc -p 'A small dog' --source-lang xx
+}
