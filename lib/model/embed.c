@@ -32,7 +32,7 @@ count_real(Build *b, int64_t pad)
 static Value *
 sinusoids(Build *b, const Json *p)
 {
-	enum { MAXTABLE = 1 << 28 };
+	enum { MAXTABLE = 1 << 24 };
 	int64_t width = json_get_int(p, "width", 0),
 		rows = json_get_int(p, "rows", 0), half = width / 2;
 	double n = json_get_num(p, "sin", 0);
