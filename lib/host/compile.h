@@ -86,6 +86,23 @@ bool host_fuse(Ctx *, Graph *);
 #include "fusions.def"
 #undef FUSE
 
+/* ---- fuse_rope.c, fuse_attention.c ---- */
+
+typedef struct Rope {
+	Value *x, *cos, *sin, *pos;
+	int64_t rot, style;
+} Rope;
+
+/* Whether v [B,n,S,d] is x [B,n,S,d] turned, all of it or its first part. */
+bool match_rope(Value *v, Rope *);
+/* The x of which v is [.., from : to) on the last axis, or NULL. */
+Value *last_slice(Value *v, int64_t from, int64_t to);
+Value *skip_views(Value *);
+/* v [B,n,S,d] as [B,S,n,d]: what is done to each row on its own is done in
+ * that layout too. */
+Value *tokens_major(Graph *, Value *v);
+Value *transposed(Graph *, Value *v); /* the same by a copy, either way */
+
 /* ---- view.c: constants as other walks over the same bytes ---- */
 
 typedef struct View {

@@ -7,7 +7,6 @@
  * heads, seq, dim] in the graph and [batch, seq, heads, dim] in the kernels,
  * so that the transposes around attention go away (tokens_major).
  *
- * host rope: in x, cos table, sin table, positions; style, rot.
  * host cache_write: in cache, x, positions, rows of the cache; out the cache.
  * host attention: in q, k, v, positions, slope, sink, bias, rows of the
  * cache; scale, cap, window, reach, len.
@@ -30,107 +29,6 @@ typedef struct Scores {
 	double scale, cap, slope_scale;
 } Scores;
 
-/* ---- rotary embedding ---- */
-
-typedef struct Rope {
-	Value *x, *cos, *sin, *pos;
-	int64_t rot, style;
-} Rope;
-
-/* The table behind cos or sin [B,1,S,rot]: rows of it at the positions. */
-static Value *
-table_of(Value *v, Value **pos)
-{
-	Node *n = made_by(skip_views(v), "Gather");
-
-	if (!n || attr_int(n, "axis", 0) != 0 || n->in[0]->shape.rank != 2 ||
-	    !is_weight(n->in[0]) || n->in[1]->type != DT_I64 ||
-	    (*pos && *pos != n->in[1]))
-		return NULL;
-	*pos = n->in[1];
-	return n->in[0];
-}
-
-/* v = x[..., from : to) on the last axis */
-static Value *
-last_slice(Value *v, int64_t from, int64_t to)
-{
-	Node *n = made_by(v, "Slice");
-	int64_t axis, rank;
-
-	if (!n || n->nin < 4 || shape_count(&n->in[1]->shape) != 1)
-		return NULL;
-	rank = n->in[0]->shape.rank;
-	if (!is_const_ints(n->in[1], 1, &from) || !n->in[3]->data.mem ||
-	    n->in[3]->type != DT_I64)
-		return NULL;
-	axis = *(const int64_t *)n->in[3]->data.mem;
-	if ((axis != -1 && axis != rank - 1) || last_dim(v) != to - from ||
-	    (n->nin > 4 && n->in[4] && !const_is(n->in[4], 1)))
-		return NULL;
-	return n->in[0];
-}
-
-/* r = rotate_half(x) = concat(-x[half:], x[:half]) */
-static bool
-is_rotate_half(Value *r, const Value *x)
-{
-	Node *cat = made_by(r, "Concat"), *neg;
-	int64_t d = last_dim(r), half = d / 2;
-
-	if (!cat || cat->nin != 2 || !(neg = made_by(cat->in[0], "Neg")))
-		return false;
-	return last_slice(neg->in[0], half, d) == x &&
-	       last_slice(cat->in[1], 0, half) == x;
-}
-
-/* x * cos + rotate_half(x) * sin */
-static bool
-match_rotation(Value *v, Rope *r)
-{
-	Node *add = made_by(v, "Add"), *mul[2];
-
-	if (!add)
-		return false;
-	for (int swap = 0; swap < 2; swap++) {
-		mul[0] = made_by(add->in[swap], "Mul");
-		mul[1] = made_by(add->in[1 - swap], "Mul");
-		for (int i = 0; mul[0] && mul[1] && i < 4; i++) {
-			Value *x = mul[0]->in[i & 1],
-			      *half = mul[1]->in[i >> 1];
-
-			if (!is_rotate_half(half, x))
-				continue;
-			r->pos = NULL;
-			r->x = x;
-			r->rot = last_dim(x);
-			r->style = 0;
-			r->cos = table_of(other_input(mul[0], x), &r->pos);
-			r->sin = table_of(other_input(mul[1], half), &r->pos);
-			return r->cos && r->sin;
-		}
-	}
-	return false;
-}
-
-/* The same on the first part of the head, the rest passed on. */
-static bool
-match_rope(Value *v, Rope *r)
-{
-	Node *cat = made_by(v, "Concat");
-	Value *whole;
-
-	if (match_rotation(v, r))
-		return true;
-	if (!cat || cat->nin != 2 || !match_rotation(cat->in[0], r))
-		return false;
-	whole = last_slice(r->x, 0, r->rot);
-	if (!whole || last_slice(cat->in[1], r->rot, last_dim(v)) != whole)
-		return false;
-	r->x = whole;
-	return true;
-}
-
 /* ---- layout ---- */
 
 static Shape
@@ -150,7 +48,7 @@ host_add(Graph *g, const char *kernel, int nin, Value *const *in, DType type,
 	return node_new(g, HOST_DOMAIN, kernel, nin, in, 1, &out);
 }
 
-static Value *
+Value *
 transposed(Graph *g, Value *v)
 {
 	Shape s = swapped(v);
@@ -290,23 +188,48 @@ take_distances(Value *v, Scores *s)
 	return v;
 }
 
+/* A constant [n] behind v [B,n,S,1]: stretched by Expand, or, where that was
+ * small, already folded into numbers. */
+static Value *
+each_head(Graph *g, const Value *v, int64_t n)
+{
+	Node *wide = made_by(v, "Expand");
+	const float *x = v->data.mem;
+	const int64_t *d = v->shape.dim;
+	float *y;
+
+	if (wide)
+		return is_weight(wide->in[0]) &&
+		                       shape_count(&wide->in[0]->shape) == n
+		               ? wide->in[0]
+		               : NULL;
+	if (!value_is_const(v) || !x || v->type != DT_F32 ||
+	    v->shape.rank != 4 || d[1] != n || d[0] < 1 || d[2] < 1)
+		return NULL;
+	for (int64_t i = 0; i < shape_count(&v->shape); i++)
+		if (memcmp(&x[i], &x[i / d[2] % n * d[2]], sizeof *x) != 0)
+			return NULL;
+	y = NEWV(g->mem, float, n);
+	for (int64_t i = 0; i < n; i++)
+		y[i] = x[i * d[2]];
+	return const_bytes(g, NULL, DT_F32, &(Shape){1, {n}}, y);
+}
+
 /* Scores with one more column that every query sees: softmax, then the
  * column goes.  The scores without it. */
 static Value *
 take_sink(Node *soft, Value *p, Scores *s)
 {
-	Node *cat = made_by(soft->in[0], "Concat"), *wide;
+	Node *cat = made_by(soft->in[0], "Concat");
 
 	if (p == soft->out[0])
 		return soft->in[0];
-	if (!cat || cat->nin != 2 || !(wide = made_by(cat->in[1], "Expand")) ||
-	    last_dim(cat->in[1]) != 1 ||
-	    last_slice(p, 0, last_dim(cat->in[0])) != soft->out[0] ||
-	    !is_weight(wide->in[0]) ||
-	    shape_count(&wide->in[0]->shape) != p->shape.dim[1])
+	if (!cat || cat->nin != 2 || last_dim(cat->in[1]) != 1 ||
+	    p->shape.rank != 4 ||
+	    last_slice(p, 0, last_dim(cat->in[0])) != soft->out[0])
 		return NULL;
-	s->sink = wide->in[0];
-	return cat->in[0];
+	s->sink = each_head(soft->graph, cat->in[1], p->shape.dim[1]);
+	return s->sink ? cat->in[0] : NULL;
 }
 
 static bool

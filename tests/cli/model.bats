@@ -107,3 +107,18 @@ set_key() {
 		accepted onnx-export t.qeff -o $p.onnx
 	done
 }
+
+@test "windows, sinks, caps, experts and rotations run by kernels" {
+	[ -d "$SHARED/golden" ] || skip 'no reference checkpoints here'
+	for f in gpt_oss gemma2 qwen3_moe deepseek_v2 nomic_bert bloom; do
+		hf-load -q "$SHARED/golden/$f" | qeff-transform | onnx-export |
+			onnx-opt >m.onnx
+		run qnn-compile -vv --ctx-len 64 --prompt-len 8 --seq-len 16 \
+			m.onnx -o m.qpc
+		[ "$status" -eq 0 ]
+		for op in Neg Where Softmax MatMul CtxGather CtxScatter \
+			ExpertMatMul; do
+			[[ $output != *"($op)"* ]] || complain "$f: $op"
+		done
+	done
+}
