@@ -8,37 +8,7 @@
 
 #include <assert.h>
 
-#include "compile.h"
-
-typedef struct Home {
-	enum Space space;
-	int64_t off; /* weights, state */
-	int life;    /* arena: index of it */
-} Home;
-
-/* Where a value stands rounded, for products with a format. */
-typedef struct Round {
-	Home home;
-	WFormat format;
-} Round;
-
-struct Emit {
-	Ctx *c;
-	Arena mem;
-	Image *image;
-	Weights *weights;
-	Graph *g, *ref;
-	Home *home;   /* by value->mark */
-	Round *round; /* the same */
-	Life *life;
-	int nlife;
-	size_t caplife;
-	int step; /* the one being made */
-	StepRow *row;
-	int64_t late; /* bytes that values sized at run time may take */
-	int (*patch)[STEP_BUF]; /* life of each buffer of each step, 0: none */
-	bool ok;
-};
+#include "emit.h"
 
 static int
 new_life(Emit *e, int64_t size)
@@ -109,30 +79,35 @@ place(Emit *e, int slot, Home h)
 	return (Place){.space = h.space, .off = h.off};
 }
 
-static void
-reads(Emit *e, int slot, Value *v)
+void
+emit_reads(Emit *e, int slot, Value *v)
 {
 	if (v)
 		e->row->buf[slot] = place(e, slot, home_of(e, v));
 }
 
-static void
-writes(Emit *e, int slot, Value *v)
+void
+emit_writes(Emit *e, int slot, Value *v)
 {
 	if (v)
 		e->row->buf[slot] = place(e, slot, *make_home(e, v));
 }
 
-static WFormat
-reads_packed(Emit *e, int slot, Value *v, bool transpose)
+void
+emit_inplace(Emit *e, int slot, Value *v, const Value *alias)
+{
+	emit_reads(e, slot, v);
+	e->home[alias->mark] = home_of(e, v);
+}
+
+WFormat
+emit_packed(Emit *e, int slot, Value *v, bool transpose)
 {
 	Weight *w = weights_pack(e->c, e->weights, e->g, v, transpose);
 
 	e->row->buf[slot] = place(e, slot, weight_home(e, w));
 	return w ? w->format : WF_F32;
 }
-
-/* ---- one function for each kernel ---- */
 
 /* x rounded for a product with weights of format f, by a step of its own; one
  * for all products of x. */
@@ -150,7 +125,7 @@ rounded_home(Emit *e, Value *x, WFormat f)
 	row.dim[ROUND_K] = k;
 	row.dim[ROUND_FORMAT] = f;
 	e->row = &row;
-	reads(e, ROUND_X, x);
+	emit_reads(e, ROUND_X, x);
 	r->format = f;
 	r->home = (Home){.space = SPACE_ARENA,
 	                 .life = new_life(e, rounded_size(m, k))};
@@ -163,8 +138,8 @@ rounded_home(Emit *e, Value *x, WFormat f)
 
 /* x of a product with weights of format f: may append a step, so that places
  * in the arena are to be asked for later.  Returns whether it is rounded. */
-static bool
-reads_input(Emit *e, int slot, Value *x, WFormat f)
+bool
+emit_input(Emit *e, int slot, Value *x, WFormat f)
 {
 	bool rounds = wformat_rounds(f);
 	Home h = rounds ? rounded_home(e, x, f) : home_of(e, x);
@@ -173,410 +148,14 @@ reads_input(Emit *e, int slot, Value *x, WFormat f)
 	return rounds;
 }
 
-static KernelId
-kernel_of(const Node *n)
-{
-	const Kernel *all = kernels_for("generic");
-	int k = 0;
-
-	while (k < K_COUNT && strcmp(all[k].name, n->type) != 0)
-		k++;
-	return (KernelId)k;
-}
-
-static void
-emit_matmul(Emit *e, Node *n)
-{
-	int64_t *d = e->row->dim;
-
-	WFormat f =
-		reads_packed(e, MATMUL_W, n->in[1], !attr_int(n, "transb", 0));
-
-	d[MATMUL_FORMAT] = f;
-	d[MATMUL_ROUNDED] = reads_input(e, MATMUL_X, n->in[0], f);
-	reads(e, MATMUL_BIAS, n->in[2]);
-	reads(e, MATMUL_RES, n->in[3]);
-	writes(e, MATMUL_Y, n->out[0]);
-	d[MATMUL_M] = rows_of(n->out[0]);
-	d[MATMUL_N] = last_dim(n->out[0]);
-	d[MATMUL_K] = last_dim(n->in[0]);
-	d[MATMUL_ACT] = attr_int(n, "act", ACT_NONE);
-}
-
-static void
-same_format(Emit *e, int64_t gate, WFormat up)
-{
-	if (up != (WFormat)gate)
-		e->ok = fail(
-			e->c, QE_INPUT,
-			"gate and up projections have different formats: %s and %s",
-			wformats[gate].name, wformats[up].name);
-}
-
-static void
-emit_gated(Emit *e, Node *n)
-{
-	int64_t *d = e->row->dim;
-	WFormat f =
-		reads_packed(e, GATED_G, n->in[1], !attr_int(n, "transg", 0));
-
-	same_format(e, f,
-	            reads_packed(e, GATED_U, n->in[2],
-	                         !attr_int(n, "transu", 0)));
-	d[GATED_FORMAT] = f;
-	d[GATED_ROUNDED] = reads_input(e, GATED_X, n->in[0], f);
-	reads(e, GATED_GBIAS, n->in[3]);
-	reads(e, GATED_UBIAS, n->in[4]);
-	writes(e, GATED_Y, n->out[0]);
-	d[GATED_M] = rows_of(n->out[0]);
-	d[GATED_N] = last_dim(n->out[0]);
-	d[GATED_K] = last_dim(n->in[0]);
-	d[GATED_ACT] = attr_int(n, "act", ACT_NONE);
-}
-
-static WFormat
-reads_stack(Emit *e, int slot, Value *v)
+WFormat
+emit_stack(Emit *e, int slot, Value *v)
 {
 	Weight *w = weights_stack(e->c, e->weights, e->g, v);
 
 	e->row->buf[slot] = place(e, slot, weight_home(e, w));
 	return w ? w->format : WF_F32;
 }
-
-static void
-emit_experts(Emit *e, Node *n)
-{
-	int64_t *d = e->row->dim;
-
-	reads(e, EXPERTS_X, n->in[0]);
-	reads(e, EXPERTS_INDEX, n->in[1]);
-	d[EXPERTS_FORMAT] = reads_stack(e, EXPERTS_W, n->in[2]);
-	if (n->in[3])
-		same_format(e, d[EXPERTS_FORMAT],
-		            reads_stack(e, EXPERTS_U, n->in[3]));
-	reads(e, EXPERTS_BIAS, n->in[4]);
-	reads(e, EXPERTS_UBIAS, n->in[5]);
-	writes(e, EXPERTS_Y, n->out[0]);
-	d[EXPERTS_M] = rows_of(n->out[0]);
-	d[EXPERTS_N] = last_dim(n->out[0]);
-	d[EXPERTS_K] = last_dim(n->in[0]);
-	d[EXPERTS_COUNT] = n->in[2]->shape.dim[0];
-	d[EXPERTS_SHARE] = d[EXPERTS_M] / MAX(rows_of(n->in[0]), 1);
-	d[EXPERTS_ACT] = attr_int(n, "act", ACT_NONE);
-	e->row->num[EXPERTS_LIMIT] = (float)attr_float(n, "limit", 0);
-}
-
-static void
-emit_merge(Emit *e, Node *n)
-{
-	reads(e, MERGE_X, n->in[0]);
-	reads(e, MERGE_W, n->in[1]);
-	writes(e, MERGE_Y, n->out[0]);
-	e->row->dim[MERGE_M] = n->in[0]->shape.dim[0];
-	e->row->dim[MERGE_K] = n->in[0]->shape.dim[1];
-	e->row->dim[MERGE_N] = n->in[0]->shape.dim[2];
-}
-
-static void
-emit_embed(Emit *e, Node *n)
-{
-	int64_t *d = e->row->dim;
-
-	reads(e, EMBED_IDS, n->in[0]);
-	d[EMBED_FORMAT] = reads_packed(e, EMBED_TABLE, n->in[1], false);
-	writes(e, EMBED_Y, n->out[0]);
-	d[EMBED_ROWS] = shape_count(&n->in[0]->shape);
-	d[EMBED_WIDTH] = n->in[1]->shape.dim[1];
-	d[EMBED_VOCAB] = n->in[1]->shape.dim[0];
-	e->row->num[EMBED_MUL] = 1;
-}
-
-static void
-emit_norm(Emit *e, Node *n)
-{
-	static const int slot[] = {NORM_X, NORM_W, NORM_B, NORM_RES};
-
-	for (int i = 0; i < (int)LEN(slot); i++)
-		reads(e, slot[i], n->in[i]);
-	writes(e, NORM_Y, n->out[0]);
-	if (n->nout > 1)
-		writes(e, NORM_SUM, n->out[1]);
-	e->row->dim[NORM_ROWS] = rows_of(n->in[0]);
-	e->row->dim[NORM_WIDTH] = last_dim(n->in[0]);
-	e->row->num[NORM_EPS] = (float)attr_float(n, "eps", 0);
-}
-
-static void
-emit_rope(Emit *e, Node *n)
-{
-	static const int slot[] = {ROPE_X, ROPE_COS, ROPE_SIN, ROPE_POS};
-	const int64_t *s = n->in[0]->shape.dim;
-	int64_t *d = e->row->dim;
-
-	for (int i = 0; i < (int)LEN(slot); i++)
-		reads(e, slot[i], n->in[i]);
-	writes(e, ROPE_Y, n->out[0]);
-	d[ROPE_TOKENS] = s[0] * s[1];
-	d[ROPE_HEADS] = s[2];
-	d[ROPE_DIM] = s[3];
-	d[ROPE_LDX] = s[2] * s[3];
-	d[ROPE_ROT] = attr_int(n, "rot", 0);
-	d[ROPE_STYLE] = attr_int(n, "style", 0);
-	d[ROPE_TABLE] = n->in[1]->shape.dim[0];
-}
-
-static CFormat
-cache_format(const Emit *e)
-{
-	return e->image->cache;
-}
-
-static void
-emit_write(Emit *e, Node *n)
-{
-	const int64_t *s = n->in[1]->shape.dim, *k = n->in[0]->shape.dim;
-	int64_t *d = e->row->dim;
-
-	reads(e, WRITE_CACHE, n->in[0]);
-	e->home[n->out[0]->mark] = home_of(e, n->in[0]);
-	reads(e, WRITE_X, n->in[1]);
-	reads(e, WRITE_POS, n->in[2]);
-	reads(e, WRITE_SLOT, n->in[3]);
-	d[WRITE_BATCH] = s[0];
-	d[WRITE_SEQ] = s[1];
-	d[WRITE_HEADS] = s[2];
-	d[WRITE_DIM] = s[3];
-	d[WRITE_LDX] = s[2] * s[3];
-	d[WRITE_SLOTS] = k[0];
-	d[WRITE_CTX] = k[2];
-	d[WRITE_FORMAT] = cache_format(e);
-}
-
-static void
-emit_attention(Emit *e, Node *n)
-{
-	static const int slot[] = {ATTN_Q,     ATTN_K,    ATTN_V,    ATTN_POS,
-	                           ATTN_SLOPE, ATTN_SINK, ATTN_BIAS, ATTN_SLOT};
-	const int64_t *q = n->in[0]->shape.dim, *k = n->in[1]->shape.dim;
-	int64_t *d = e->row->dim;
-
-	for (int i = 0; i < (int)LEN(slot); i++)
-		reads(e, slot[i], n->in[i]);
-	writes(e, ATTN_Y, n->out[0]);
-	d[ATTN_BATCH] = q[0];
-	d[ATTN_SEQ] = q[1];
-	d[ATTN_HEADS] = q[2];
-	d[ATTN_DIM] = q[3];
-	d[ATTN_LDQ] = q[2] * q[3];
-	d[ATTN_SLOTS] = k[0];
-	d[ATTN_KV] = k[1];
-	d[ATTN_CTX] = k[2];
-	d[ATTN_LEN] = attr_int(n, "len", k[2]);
-	d[ATTN_VDIM] = n->in[2]->shape.dim[3];
-	d[ATTN_WINDOW] = attr_int(n, "window", 0);
-	d[ATTN_FORMAT] = cache_format(e);
-	d[ATTN_REACH] = attr_int(n, "reach", 0);
-	e->row->num[ATTN_SCALE] = (float)attr_float(n, "scale", 1);
-	e->row->num[ATTN_CAP] = (float)attr_float(n, "cap", 0);
-}
-
-/* Stride of axis i (of four) of a mask that may be stretched. */
-static int64_t
-mask_stride(const Value *m, int i)
-{
-	int lead = 4 - (m ? m->shape.rank : 0);
-	int64_t stride = 1;
-
-	if (!m || i < lead || m->shape.dim[i - lead] == 1)
-		return 0;
-	for (int k = i + 1 - lead; k < m->shape.rank; k++)
-		stride *= m->shape.dim[k];
-	return stride;
-}
-
-static void
-emit_dense(Emit *e, Node *n)
-{
-	static const int slot[] = {DENSE_Q, DENSE_K, DENSE_V, DENSE_MASK,
-	                           DENSE_BIAS};
-	const int64_t *q = n->in[0]->shape.dim, *k = n->in[1]->shape.dim,
-		      *v = n->in[2]->shape.dim;
-	int64_t *d = e->row->dim;
-
-	for (int i = 0; i < (int)LEN(slot); i++)
-		reads(e, slot[i], n->in[i]);
-	writes(e, DENSE_Y, n->out[0]);
-	d[DENSE_BATCH] = q[0];
-	d[DENSE_SEQ] = q[1];
-	d[DENSE_HEADS] = q[2];
-	d[DENSE_DIM] = q[3];
-	d[DENSE_LEN] = k[1];
-	d[DENSE_KV] = k[2];
-	d[DENSE_VDIM] = v[3];
-	d[DENSE_LDQ] = q[2] * q[3];
-	d[DENSE_LDK] = k[2] * k[3];
-	d[DENSE_LDV] = v[2] * v[3];
-	d[DENSE_MB] = mask_stride(n->in[3], 0);
-	d[DENSE_MH] = mask_stride(n->in[3], 1);
-	d[DENSE_MS] = mask_stride(n->in[3], 2);
-	d[DENSE_REACH] = attr_int(n, "reach", 0);
-	e->row->num[DENSE_SCALE] = (float)attr_float(n, "scale", 1);
-	e->row->num[DENSE_CAP] = (float)attr_float(n, "cap", 0);
-}
-
-static void
-emit_last(Emit *e, Node *n)
-{
-	reads(e, LAST_X, n->in[0]);
-	reads(e, LAST_POS, n->in[1]);
-	writes(e, LAST_Y, n->out[0]);
-	e->row->dim[LAST_BATCH] = n->in[0]->shape.dim[0];
-	e->row->dim[LAST_SEQ] = n->in[0]->shape.dim[1];
-	e->row->dim[LAST_WIDTH] = n->in[0]->shape.dim[2];
-}
-
-/* Strides of x as it is stretched to y, into d[0..5]. */
-static void
-stretch(const Value *x, const Value *y, int64_t *d)
-{
-	int64_t k = 1;
-
-	for (int i = 0; i < 6; i++)
-		d[i] = 0;
-	for (int i = 1; i <= x->shape.rank; i++) {
-		int64_t n = x->shape.dim[x->shape.rank - i];
-
-		d[6 - i] =
-			n == 1 && y->shape.dim[y->shape.rank - i] != 1 ? 0 : k;
-		k *= n;
-	}
-}
-
-static void
-sizes(const Value *y, int64_t *d)
-{
-	for (int i = 1; i <= 6; i++)
-		d[6 - i] = i <= y->shape.rank ? y->shape.dim[y->shape.rank - i]
-		                              : 1;
-}
-
-static void
-emit_binary(Emit *e, Node *n)
-{
-	reads(e, BINARY_A, n->in[0]);
-	reads(e, BINARY_B, n->in[1]);
-	writes(e, BINARY_Y, n->out[0]);
-	e->row->dim[BINARY_OP] = attr_int(n, "op", 0);
-	sizes(n->out[0], e->row->dim + BINARY_SIZE);
-	stretch(n->in[0], n->out[0], e->row->dim + BINARY_SA);
-	stretch(n->in[1], n->out[0], e->row->dim + BINARY_SB);
-}
-
-static void
-emit_unary(Emit *e, Node *n)
-{
-	reads(e, UNARY_X, n->in[0]);
-	writes(e, UNARY_Y, n->out[0]);
-	e->row->dim[UNARY_COUNT] = shape_count(&n->in[0]->shape);
-	e->row->dim[UNARY_ACT] = attr_int(n, "act", ACT_NONE);
-}
-
-static void
-emit_softmax(Emit *e, Node *n)
-{
-	reads(e, SOFTMAX_X, n->in[0]);
-	writes(e, SOFTMAX_Y, n->out[0]);
-	e->row->dim[SOFTMAX_ROWS] = rows_of(n->in[0]);
-	e->row->dim[SOFTMAX_WIDTH] = last_dim(n->in[0]);
-}
-
-static void
-emit_copy(Emit *e, Node *n)
-{
-	const int64_t *stride = NULL;
-	int rank = attr_ints(n, "strides", &stride);
-	int64_t elem = (int64_t)dtypes[n->out[0]->type].size;
-
-	reads(e, COPY_X, n->in[0]);
-	e->row->buf[COPY_X].off += attr_int(n, "offset", 0) * elem;
-	writes(e, COPY_Y, n->out[0]);
-	e->row->dim[COPY_ELEM] = elem;
-	sizes(n->out[0], e->row->dim + COPY_SIZE);
-	for (int i = 1; i <= rank; i++)
-		e->row->dim[COPY_STRIDE + 6 - i] = stride[rank - i];
-}
-
-/* Attribute `name`, a list of numbers, as the step's first sizes. */
-static void
-copy_sizes(Emit *e, const Node *n, const char *name)
-{
-	const int64_t *ints;
-	int count = attr_ints(n, name, &ints);
-
-	for (int i = 0; i < count; i++)
-		e->row->dim[i] = ints[i];
-}
-
-static void
-emit_conv(Emit *e, Node *n)
-{
-	int64_t *d = e->row->dim;
-
-	copy_sizes(e, n, "slide");
-	reads(e, CONV_X, n->in[0]);
-	if (kernel_of(n) == K_CONV)
-		d[CONV_FORMAT] = reads_packed(e, CONV_W, n->in[1], false);
-	else
-		reads(e, CONV_W, n->in[1]);
-	reads(e, CONV_BIAS, n->in[2]);
-	reads(e, CONV_RES, n->in[3]);
-	writes(e, CONV_Y, n->out[0]);
-	d[CONV_GROUPS] = attr_int(n, "groups", 1);
-	d[CONV_ACT] = attr_int(n, "act", ACT_NONE);
-	d[CONV_POST] = attr_int(n, "post", ACT_NONE);
-}
-
-static void
-emit_pool(Emit *e, Node *n)
-{
-	copy_sizes(e, n, "slide");
-	reads(e, POOL_X, n->in[0]);
-	writes(e, POOL_Y, n->out[0]);
-	e->row->dim[POOL_KIND] = attr_int(n, "kind", 0);
-}
-
-static void
-emit_bmm(Emit *e, Node *n)
-{
-	copy_sizes(e, n, "sizes");
-	reads(e, BMM_X, n->in[0]);
-	reads(e, BMM_W, n->in[1]);
-	writes(e, BMM_Y, n->out[0]);
-}
-
-static void (*const emit_kernel[K_COUNT])(Emit *, Node *) = {
-	[K_EXPERTS] = emit_experts,
-	[K_MERGE] = emit_merge,
-	/* K_ROUND is made with the products */
-	[K_MATMUL] = emit_matmul,
-	[K_GATED] = emit_gated,
-	[K_EMBED] = emit_embed,
-	[K_RMSNORM] = emit_norm,
-	[K_LAYERNORM] = emit_norm,
-	[K_ROPE] = emit_rope,
-	[K_WRITE] = emit_write,
-	[K_ATTENTION] = emit_attention,
-	[K_DENSE] = emit_dense,
-	[K_LAST] = emit_last,
-	[K_BINARY] = emit_binary,
-	[K_UNARY] = emit_unary,
-	[K_SOFTMAX] = emit_softmax,
-	[K_COPY] = emit_copy,
-	[K_CONV] = emit_conv,
-	[K_DEPTHWISE] = emit_conv,
-	[K_POOL] = emit_pool,
-	[K_BMM] = emit_bmm,
-};
 
 /* ---- reference operators ---- */
 
@@ -784,7 +363,7 @@ keep_states(Emit *e)
 			continue;
 		e->row = &row;
 		row.name = image_text(e->image, v->name);
-		reads(e, COPY_X, v);
+		emit_reads(e, COPY_X, v);
 		row.buf[COPY_Y] = (Place){.space = SPACE_STATE, .off = s->off};
 		row.dim[COPY_ELEM] = (int64_t)dtypes[v->type].size;
 		for (int k = 0; k < 6; k++)

@@ -10,10 +10,24 @@
 
 typedef struct Reach {
 	const int64_t *d;
-	int64_t *bytes;
-	unsigned *written;
+	Extent *to;
 	bool ok;
 } Reach;
+
+#define BUF(i) (1u << (i))
+
+#define KERNEL(id, name, fn, units, scratch, best)                             \
+	static void extent_##fn(Reach *);
+#include "kernel/kernels.def"
+#undef KERNEL
+
+/* Buffers that are written, and those that may not be left out. */
+static void
+needs(Reach *r, unsigned written, unsigned needed)
+{
+	r->to->written = written;
+	r->to->needed = needed;
+}
 
 /* Product of up to five sizes times bytes of an element, into buffer i. */
 static void
@@ -22,7 +36,7 @@ reach(Reach *r, int i, int64_t elem, int64_t a, int64_t b, int64_t c, int64_t d)
 	int64_t n = mul_size(mul_size(mul_size(mul_size(a, b), c), d), elem);
 
 	r->ok = r->ok && n >= 0;
-	r->bytes[i] = n;
+	r->to->bytes[i] = n;
 }
 
 static void
@@ -42,8 +56,8 @@ packed(Reach *r, int i, int64_t format, int64_t n, int64_t k)
 {
 	bool known = format >= 0 && format < WF_COUNT && n >= 0 && k >= 0;
 
-	r->bytes[i] = known ? pack_size((WFormat)format, n, k) : -1;
-	r->ok = r->ok && r->bytes[i] >= 0;
+	r->to->bytes[i] = known ? pack_size((WFormat)format, n, k) : -1;
+	r->ok = r->ok && r->to->bytes[i] >= 0;
 }
 
 static void
@@ -66,7 +80,7 @@ strided(Reach *r, int i, int64_t n, int64_t ld, int64_t w)
 	r->ok = r->ok && n >= 0 && ld >= w && w >= 0;
 	floats(r, i, n, MAX(ld, w), 1, 1);
 	if (r->ok && n)
-		r->bytes[i] -= (ld - w) * (int64_t)sizeof(float);
+		r->to->bytes[i] -= (ld - w) * (int64_t)sizeof(float);
 }
 
 static void
@@ -101,7 +115,7 @@ extent_matmul(Reach *r)
 	packed(r, MATMUL_W, d[MATMUL_FORMAT], n, k);
 	floats(r, MATMUL_BIAS, n, 1, 1, 1);
 	floats(r, MATMUL_RES, m, n, 1, 1);
-	*r->written = 1u << MATMUL_Y;
+	needs(r, BUF(MATMUL_Y), BUF(MATMUL_Y) | BUF(MATMUL_X) | BUF(MATMUL_W));
 }
 
 static void
@@ -116,7 +130,8 @@ extent_gated(Reach *r)
 	packed(r, GATED_U, d[GATED_FORMAT], n, k);
 	floats(r, GATED_GBIAS, n, 1, 1, 1);
 	floats(r, GATED_UBIAS, n, 1, 1, 1);
-	*r->written = 1u << GATED_Y;
+	needs(r, BUF(GATED_Y),
+	      BUF(GATED_Y) | BUF(GATED_X) | BUF(GATED_G) | BUF(GATED_U));
 }
 
 static void
@@ -139,11 +154,13 @@ extent_experts(Reach *r)
 	ints(r, EXPERTS_INDEX, m, 1);
 	for (int i = EXPERTS_W; i <= EXPERTS_U; i++) {
 		packed(r, i, d[EXPERTS_FORMAT], n, k);
-		reach(r, i, r->bytes[i], count, 1, 1, 1);
+		reach(r, i, r->to->bytes[i], count, 1, 1, 1);
 	}
 	floats(r, EXPERTS_BIAS, count, n, 1, 1);
 	floats(r, EXPERTS_UBIAS, count, n, 1, 1);
-	*r->written = 1u << EXPERTS_Y;
+	needs(r, BUF(EXPERTS_Y),
+	      BUF(EXPERTS_Y) | BUF(EXPERTS_X) | BUF(EXPERTS_INDEX) |
+	              BUF(EXPERTS_W));
 }
 
 static void
@@ -154,7 +171,7 @@ extent_merge(Reach *r)
 	floats(r, MERGE_Y, d[MERGE_M], d[MERGE_N], 1, 1);
 	floats(r, MERGE_X, d[MERGE_M], d[MERGE_K], d[MERGE_N], 1);
 	floats(r, MERGE_W, d[MERGE_M], d[MERGE_K], 1, 1);
-	*r->written = 1u << MERGE_Y;
+	needs(r, BUF(MERGE_Y), BUF(MERGE_Y) | BUF(MERGE_X) | BUF(MERGE_W));
 }
 
 static void
@@ -164,7 +181,7 @@ extent_round(Reach *r)
 
 	floats(r, ROUND_X, m, k, 1, 1);
 	input(r, ROUND_Y, m, k, d[ROUND_FORMAT], 1);
-	*r->written = 1u << ROUND_Y;
+	needs(r, BUF(ROUND_Y), BUF(ROUND_Y) | BUF(ROUND_X));
 }
 
 static void
@@ -175,11 +192,12 @@ extent_embed(Reach *r)
 	floats(r, EMBED_Y, d[EMBED_ROWS], d[EMBED_WIDTH], 1, 1);
 	ints(r, EMBED_IDS, d[EMBED_ROWS], 1);
 	packed(r, EMBED_TABLE, d[EMBED_FORMAT], d[EMBED_VOCAB], d[EMBED_WIDTH]);
-	*r->written = 1u << EMBED_Y;
+	needs(r, BUF(EMBED_Y),
+	      BUF(EMBED_Y) | BUF(EMBED_IDS) | BUF(EMBED_TABLE));
 }
 
 static void
-extent_norm(Reach *r)
+norm(Reach *r)
 {
 	const int64_t *d = r->d, rows = d[NORM_ROWS], width = d[NORM_WIDTH];
 
@@ -189,7 +207,19 @@ extent_norm(Reach *r)
 	floats(r, NORM_B, width, 1, 1, 1);
 	floats(r, NORM_RES, rows, width, 1, 1);
 	floats(r, NORM_SUM, rows, width, 1, 1);
-	*r->written = 1u << NORM_Y | 1u << NORM_SUM;
+	needs(r, BUF(NORM_Y) | BUF(NORM_SUM), BUF(NORM_Y) | BUF(NORM_X));
+}
+
+static void
+extent_rmsnorm(Reach *r)
+{
+	norm(r);
+}
+
+static void
+extent_layernorm(Reach *r)
+{
+	norm(r);
 }
 
 static void
@@ -207,7 +237,9 @@ extent_rope(Reach *r)
 	floats(r, ROPE_COS, d[ROPE_TABLE], d[ROPE_ROT], 1, 1);
 	floats(r, ROPE_SIN, d[ROPE_TABLE], d[ROPE_ROT], 1, 1);
 	ints(r, ROPE_POS, d[ROPE_TOKENS], 1);
-	*r->written = 1u << ROPE_Y;
+	needs(r, BUF(ROPE_Y),
+	      BUF(ROPE_Y) | BUF(ROPE_X) | BUF(ROPE_COS) | BUF(ROPE_SIN) |
+	              BUF(ROPE_POS));
 }
 
 static void
@@ -221,7 +253,8 @@ extent_write(Reach *r)
 	        d[WRITE_LDX], mul_size(d[WRITE_HEADS], d[WRITE_DIM]));
 	ints(r, WRITE_POS, d[WRITE_BATCH], d[WRITE_SEQ]);
 	ints(r, WRITE_SLOT, d[WRITE_BATCH], 1);
-	*r->written = 1u << WRITE_CACHE;
+	needs(r, BUF(WRITE_CACHE),
+	      BUF(WRITE_CACHE) | BUF(WRITE_X) | BUF(WRITE_POS));
 }
 
 static void
@@ -258,7 +291,9 @@ extent_attention(Reach *r)
 	floats(r, ATTN_SLOPE, d[ATTN_HEADS], 1, 1, 1);
 	floats(r, ATTN_SINK, d[ATTN_HEADS], 1, 1, 1);
 	biases(r, ATTN_BIAS, d[ATTN_HEADS], d[ATTN_REACH]);
-	*r->written = 1u << ATTN_Y;
+	needs(r, BUF(ATTN_Y),
+	      BUF(ATTN_Y) | BUF(ATTN_Q) | BUF(ATTN_K) | BUF(ATTN_V) |
+	              BUF(ATTN_POS));
 }
 
 static void
@@ -285,7 +320,8 @@ extent_dense(Reach *r)
 	}
 	floats(r, DENSE_MASK, MAX(last, 0), 1, 1, 1);
 	biases(r, DENSE_BIAS, d[DENSE_HEADS], d[DENSE_REACH]);
-	*r->written = 1u << DENSE_Y;
+	needs(r, BUF(DENSE_Y),
+	      BUF(DENSE_Y) | BUF(DENSE_Q) | BUF(DENSE_K) | BUF(DENSE_V));
 }
 
 static void
@@ -297,7 +333,7 @@ extent_last(Reach *r)
 	floats(r, LAST_Y, d[LAST_BATCH], d[LAST_WIDTH], 1, 1);
 	floats(r, LAST_X, d[LAST_BATCH], d[LAST_SEQ], d[LAST_WIDTH], 1);
 	ints(r, LAST_POS, d[LAST_BATCH], d[LAST_SEQ]);
-	*r->written = 1u << LAST_Y;
+	needs(r, BUF(LAST_Y), BUF(LAST_Y) | BUF(LAST_X) | BUF(LAST_POS));
 }
 
 /* Elements from the first to the last one that the strides reach. */
@@ -337,7 +373,7 @@ extent_binary(Reach *r)
 	floats(r, BINARY_Y, dense(r, size), 1, 1, 1);
 	floats(r, BINARY_A, span(r, size, r->d + BINARY_SA), 1, 1, 1);
 	floats(r, BINARY_B, span(r, size, r->d + BINARY_SB), 1, 1, 1);
-	*r->written = 1u << BINARY_Y;
+	needs(r, BUF(BINARY_Y), BUF(BINARY_Y) | BUF(BINARY_A) | BUF(BINARY_B));
 }
 
 static void
@@ -346,7 +382,7 @@ extent_unary(Reach *r)
 	in_range(r, r->d[UNARY_ACT], 0, ACT_COUNT);
 	floats(r, UNARY_Y, r->d[UNARY_COUNT], 1, 1, 1);
 	floats(r, UNARY_X, r->d[UNARY_COUNT], 1, 1, 1);
-	*r->written = 1u << UNARY_Y;
+	needs(r, BUF(UNARY_Y), BUF(UNARY_Y) | BUF(UNARY_X));
 }
 
 static void
@@ -354,7 +390,7 @@ extent_softmax(Reach *r)
 {
 	floats(r, SOFTMAX_Y, r->d[SOFTMAX_ROWS], r->d[SOFTMAX_WIDTH], 1, 1);
 	floats(r, SOFTMAX_X, r->d[SOFTMAX_ROWS], r->d[SOFTMAX_WIDTH], 1, 1);
-	*r->written = 1u << SOFTMAX_Y;
+	needs(r, BUF(SOFTMAX_Y), BUF(SOFTMAX_Y) | BUF(SOFTMAX_X));
 }
 
 static void
@@ -366,7 +402,7 @@ extent_copy(Reach *r)
 	reach(r, COPY_Y, elem, dense(r, r->d + COPY_SIZE), 1, 1, 1);
 	reach(r, COPY_X, elem, span(r, r->d + COPY_SIZE, r->d + COPY_STRIDE), 1,
 	      1, 1);
-	*r->written = 1u << COPY_Y;
+	needs(r, BUF(COPY_Y), BUF(COPY_Y) | BUF(COPY_X));
 }
 
 /* Sizes of a window, small enough for any sum of them. */
@@ -380,16 +416,17 @@ slide(Reach *r)
 	       r->d[SLIDE_C]);
 	floats(r, CONV_Y, r->d[SLIDE_BATCH], r->d[SLIDE_OH], r->d[SLIDE_OW],
 	       r->d[SLIDE_M]);
-	*r->written = 1u << CONV_Y;
+	needs(r, BUF(CONV_Y), BUF(CONV_Y) | BUF(CONV_X));
 }
 
 static void
-slide_acts(Reach *r)
+slide_weighs(Reach *r)
 {
 	in_range(r, r->d[CONV_ACT], 0, ACT_COUNT);
 	in_range(r, r->d[CONV_POST], 0, ACT_COUNT);
 	floats(r, CONV_BIAS, r->d[SLIDE_M], 1, 1, 1);
-	r->bytes[CONV_RES] = r->bytes[CONV_Y];
+	r->to->bytes[CONV_RES] = r->to->bytes[CONV_Y];
+	r->to->needed |= BUF(CONV_W);
 }
 
 static void
@@ -399,7 +436,7 @@ extent_conv(Reach *r)
 	int64_t taps = mul_size(d[SLIDE_KH], d[SLIDE_KW]), wide;
 
 	slide(r);
-	slide_acts(r);
+	slide_weighs(r);
 	in_range(r, groups, 1, INT32_MAX);
 	r->ok = r->ok && d[SLIDE_C] % groups == 0 && d[SLIDE_M] % groups == 0;
 	if (!r->ok)
@@ -415,7 +452,7 @@ extent_depthwise(Reach *r)
 	const int64_t *d = r->d;
 
 	slide(r);
-	slide_acts(r);
+	slide_weighs(r);
 	r->ok = r->ok && d[SLIDE_C] == d[SLIDE_M];
 	floats(r, CONV_W, d[SLIDE_KH], d[SLIDE_KW], d[SLIDE_C], 1);
 }
@@ -461,80 +498,24 @@ extent_bmm(Reach *r)
 	       1, 1);
 	floats(r, BMM_W, matrices(r, BMM_WB0, BMM_WB1, add_size(w, 1)), 1, 1,
 	       1);
-	*r->written = 1u << BMM_Y;
+	needs(r, BUF(BMM_Y), BUF(BMM_Y) | BUF(BMM_X) | BUF(BMM_W));
 }
 
 _Static_assert((int)POOL_Y == CONV_Y && (int)POOL_X == CONV_X,
                "slide() serves both");
 
 static void (*const extent[K_COUNT])(Reach *) = {
-	[K_EXPERTS] = extent_experts,
-	[K_MERGE] = extent_merge,
-	[K_MATMUL] = extent_matmul,
-	[K_GATED] = extent_gated,
-	[K_ROUND] = extent_round,
-	[K_EMBED] = extent_embed,
-	[K_RMSNORM] = extent_norm,
-	[K_LAYERNORM] = extent_norm,
-	[K_ROPE] = extent_rope,
-	[K_WRITE] = extent_write,
-	[K_ATTENTION] = extent_attention,
-	[K_DENSE] = extent_dense,
-	[K_LAST] = extent_last,
-	[K_BINARY] = extent_binary,
-	[K_UNARY] = extent_unary,
-	[K_SOFTMAX] = extent_softmax,
-	[K_COPY] = extent_copy,
-	[K_CONV] = extent_conv,
-	[K_DEPTHWISE] = extent_depthwise,
-	[K_POOL] = extent_pool,
-	[K_BMM] = extent_bmm,
+#define KERNEL(id, name, fn, units, scratch, best) [K_##id] = extent_##fn,
+#include "kernel/kernels.def"
+#undef KERNEL
 };
-
-#define BUF(i) (1u << (i))
-
-/* The buffers that may not be left out. */
-static const unsigned needed[K_COUNT] = {
-	[K_MATMUL] = BUF(MATMUL_Y) | BUF(MATMUL_X) | BUF(MATMUL_W),
-	[K_GATED] = BUF(GATED_Y) | BUF(GATED_X) | BUF(GATED_G) | BUF(GATED_U),
-	[K_EXPERTS] = BUF(EXPERTS_Y) | BUF(EXPERTS_X) | BUF(EXPERTS_INDEX) |
-                      BUF(EXPERTS_W),
-	[K_MERGE] = BUF(MERGE_Y) | BUF(MERGE_X) | BUF(MERGE_W),
-	[K_ROUND] = BUF(ROUND_Y) | BUF(ROUND_X),
-	[K_EMBED] = BUF(EMBED_Y) | BUF(EMBED_IDS) | BUF(EMBED_TABLE),
-	[K_RMSNORM] = BUF(NORM_Y) | BUF(NORM_X),
-	[K_LAYERNORM] = BUF(NORM_Y) | BUF(NORM_X),
-	[K_ROPE] = BUF(ROPE_Y) | BUF(ROPE_X) | BUF(ROPE_COS) | BUF(ROPE_SIN) |
-                   BUF(ROPE_POS),
-	[K_WRITE] = BUF(WRITE_CACHE) | BUF(WRITE_X) | BUF(WRITE_POS),
-	[K_ATTENTION] = BUF(ATTN_Y) | BUF(ATTN_Q) | BUF(ATTN_K) | BUF(ATTN_V) |
-                        BUF(ATTN_POS),
-	[K_DENSE] = BUF(DENSE_Y) | BUF(DENSE_Q) | BUF(DENSE_K) | BUF(DENSE_V),
-	[K_LAST] = BUF(LAST_Y) | BUF(LAST_X) | BUF(LAST_POS),
-	[K_BINARY] = BUF(BINARY_Y) | BUF(BINARY_A) | BUF(BINARY_B),
-	[K_UNARY] = BUF(UNARY_Y) | BUF(UNARY_X),
-	[K_SOFTMAX] = BUF(SOFTMAX_Y) | BUF(SOFTMAX_X),
-	[K_COPY] = BUF(COPY_Y) | BUF(COPY_X),
-	[K_CONV] = BUF(CONV_Y) | BUF(CONV_X) | BUF(CONV_W),
-	[K_DEPTHWISE] = BUF(CONV_Y) | BUF(CONV_X) | BUF(CONV_W),
-	[K_POOL] = BUF(POOL_Y) | BUF(POOL_X),
-	[K_BMM] = BUF(BMM_Y) | BUF(BMM_X) | BUF(BMM_W),
-};
-
-unsigned
-step_needs(KernelId k)
-{
-	return needed[k];
-}
 
 bool
-step_extent(KernelId k, const Step *s, int64_t bytes[STEP_BUF],
-            unsigned *written)
+step_extent(KernelId k, const Step *s, Extent *to)
 {
-	Reach r = {.d = s->dim, .bytes = bytes, .written = written, .ok = true};
+	Reach r = {.d = s->dim, .to = to, .ok = true};
 
-	memset(bytes, 0, STEP_BUF * sizeof *bytes);
-	*written = 0;
+	memset(to, 0, sizeof *to);
 	extent[k](&r);
 	return r.ok;
 }

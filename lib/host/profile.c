@@ -12,10 +12,11 @@ void
 cost_kernel(HostStep *f, const Kernel *k, KernelId id, const Step *s)
 {
 	Cost c = {0};
-	unsigned written;
+	Extent x;
 
-	if (!step_extent(id, s, c.bytes, &written))
+	if (!step_extent(id, s, &x))
 		return;
+	memcpy(c.bytes, x.bytes, sizeof c.bytes);
 	k->cost(s, &c);
 	for (int i = 0; i < STEP_BUF; i++)
 		f->bytes += s->buf[i] ? c.bytes[i] : 0;

@@ -110,12 +110,16 @@ uint32_t image_text(Image *, const char *);
 /* The finished file. */
 void image_write(Image *, Buf *out);
 
-/* extent.c: how many bytes from each buffer a kernel may touch, by the sizes
- * in the step; false if the sizes make no sense (negative, overflow, rank).
- * written: bit i set if buffer i is written to. */
-bool step_extent(KernelId, const Step *, int64_t bytes[STEP_BUF],
-                 unsigned *written);
-unsigned step_needs(KernelId); /* bit i: buffer i may not be left out */
+/* How far a step reaches. */
+typedef struct Extent {
+	int64_t bytes[STEP_BUF]; /* of each buffer, from its start */
+	unsigned written;        /* bit i: buffer i is written to */
+	unsigned needed;         /* bit i: buffer i may not be left out */
+} Extent;
+/* extent.c: what a kernel may touch, by the sizes in the step, which may be
+ * anybody's; false if they make no sense (negative, overflow, rank), and then
+ * nothing in *to holds. */
+bool step_extent(KernelId, const Step *, Extent *to);
 
 /* profile.c: adds to f what one call takes, by what the buffers hold now. */
 void cost_kernel(HostStep *f, const Kernel *, KernelId, const Step *);

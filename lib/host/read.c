@@ -151,8 +151,7 @@ resolve(Reader *r, const Place *p, int64_t bytes, bool written, void **out)
 static bool
 read_kernel_step(Reader *r, const StepRow *s, Run *run)
 {
-	int64_t bytes[STEP_BUF];
-	unsigned written, needs;
+	Extent x;
 	KernelId id;
 
 	if (s->kernel >= r->h->kernels.count ||
@@ -160,14 +159,13 @@ read_kernel_step(Reader *r, const StepRow *s, Run *run)
 		return bad(r, "a kernel that this program does not have");
 	memcpy(run->step.dim, s->dim, sizeof run->step.dim);
 	memcpy(run->step.num, s->num, sizeof run->step.num);
-	if (!step_extent(id, &run->step, bytes, &written))
+	if (!step_extent(id, &run->step, &x))
 		return bad(r, "sizes of a step out of range");
-	needs = step_needs(id);
 	for (int i = 0; i < STEP_BUF; i++) {
-		if (!resolve(r, &s->buf[i], bytes[i], written >> i & 1,
+		if (!resolve(r, &s->buf[i], x.bytes[i], x.written >> i & 1,
 		             &run->step.buf[i]))
 			return false;
-		if (needs >> i & 1 && !run->step.buf[i])
+		if (x.needed >> i & 1 && !run->step.buf[i])
 			return bad(r, "a buffer is missing");
 	}
 	run->k = &r->m->kernels[id];
