@@ -7,6 +7,7 @@
 
 #include "num.h"
 #include "sequence.h"
+#include "turn.h"
 
 static Graph *
 body_arg(Ctx *c, const Node *n, const char *name)
@@ -199,6 +200,18 @@ pile_stack(Ctx *c, Arena *a, Value *y, const Pile *p, const Value *like,
 	            : empty_pile(c, a, y, like, at);
 }
 
+static bool
+pile_copy(Ctx *c, Arena *a, Pile *p, const Value *v)
+{
+	Value *y = NEW(a, Value);
+
+	y->name = "";
+	if (!value_copy(c, a, y, v))
+		return false;
+	pile_add(a, p, y);
+	return true;
+}
+
 /* ---- Loop: trip count, condition, carried values ---- */
 
 bool
@@ -269,22 +282,37 @@ typedef struct Loop {
 	int carried;
 	int64_t trips; /* -1: until the condition says so */
 	bool go;
+	Turn turn;
 } Loop;
+
+static bool
+loop_body(Ctx *c, Arena *a, Loop *s, int64_t i)
+{
+	s->in[0] = scalar(&s->turn.now, DT_I64, i);
+	s->in[1] = scalar(&s->turn.now, DT_BOOL, s->go);
+	for (int k = 0; k < s->g->nout; k++)
+		s->out[k] = NULL;
+	if (!graph_eval(c, &s->turn.now, s->g, s->in, s->out))
+		return false;
+	for (int k = 0; k < s->carried; k++) {
+		s->in[k + 2] = s->out[k + 1];
+		if (!turn_keep(c, &s->turn, &s->in[k + 2]))
+			return false;
+	}
+	for (int k = s->carried; k < s->g->nout - 1; k++)
+		if (!pile_copy(c, a, &s->pile[k], s->out[k + 1]))
+			return false;
+	return truth(c, s->out[0], &s->go);
+}
 
 static bool
 loop_step(Ctx *c, Arena *a, Loop *s, int64_t i)
 {
-	s->in[0] = scalar(a, DT_I64, i);
-	s->in[1] = scalar(a, DT_BOOL, s->go);
-	for (int k = 0; k < s->g->nout; k++)
-		s->out[k] = NULL;
-	if (!graph_eval(c, a, s->g, s->in, s->out))
+	turn_begin(&s->turn, a);
+	if (!loop_body(c, a, s, i))
 		return note(c, "iteration %lld", (long long)i);
-	for (int k = 0; k < s->carried; k++)
-		s->in[k + 2] = s->out[k + 1];
-	for (int k = s->carried; k < s->g->nout - 1; k++)
-		pile_add(a, &s->pile[k], s->out[k + 1]);
-	return truth(c, s->out[0], &s->go);
+	turn_end(&s->turn);
+	return true;
 }
 
 static bool
@@ -314,28 +342,36 @@ open_loop(Ctx *c, Arena *a, Node *n, Loop *s)
 	return !cond || truth(c, cond, &s->go);
 }
 
+static bool
+loop_outputs(Ctx *c, Arena *a, Node *n, Loop *s)
+{
+	for (int i = 0; i < n->nout; i++) {
+		if (i < s->carried && !s->in[i + 2])
+			return fail(c, QE_INPUT, "input %d is left out", i + 2);
+		if (i >= s->carried ? !pile_stack(c, a, n->out[i], &s->pile[i],
+		                                  s->g->out[i + 1], 0, false)
+		                    : n->out[i] && !value_copy(c, a, n->out[i],
+		                                               s->in[i + 2]))
+			return false;
+	}
+	return true;
+}
+
 bool
 eval_loop(Ctx *c, Arena *a, Node *n)
 {
-	bool ignore = !node_in(n, 1);
+	bool ignore = !node_in(n, 1), ok;
 	Loop s;
 
 	if (!open_loop(c, a, n, &s))
 		return false;
-	for (int64_t i = 0; (s.trips < 0 || i < s.trips) && (s.go || ignore);
-	     i++)
-		if (!go_on(c) || !loop_step(c, a, &s, i))
-			return false;
-	for (int i = 0; i < n->nout; i++) {
-		if (i < s.carried && !s.in[i + 2])
-			return fail(c, QE_INPUT, "input %d is left out", i + 2);
-		if (i < s.carried)
-			take(n->out[i], s.in[i + 2]);
-		else if (!pile_stack(c, a, n->out[i], &s.pile[i],
-		                     s.g->out[i + 1], 0, false))
-			return false;
-	}
-	return true;
+	ok = true;
+	for (int64_t i = 0;
+	     ok && (s.trips < 0 || i < s.trips) && (s.go || ignore); i++)
+		ok = go_on(c) && loop_step(c, a, &s, i);
+	ok = ok && loop_outputs(c, a, n, &s);
+	turn_close(&s.turn);
+	return ok;
 }
 
 /* ---- Scan: state values, then inputs walked along an axis ---- */
@@ -478,16 +514,65 @@ slice(Ctx *c, Arena *a, const Value *x, int axis, int64_t at, Value **out)
 	return true;
 }
 
+typedef struct Walk {
+	Value **in;
+	const int *axis; /* of each scan input */
+	Pile *pile;
+	Turn turn;
+	int64_t t, trips;
+} Walk;
+
+static bool
+scan_body(Ctx *c, Arena *a, const Node *n, const Scan *s, Walk *w)
+{
+	const char *name = s->batched ? "directions" : "scan_input_directions";
+	Arena *now = &w->turn.now;
+	Value **in = NEWV(now, Value *, s->g->nin),
+	      **out = NEWV(now, Value *, s->g->nout);
+	int64_t reverse;
+
+	for (int i = 0; i < s->states; i++)
+		in[i] = w->in[i];
+	for (int i = 0; i < s->scans; i++)
+		if (!list_at(c, n, name, i, s->scans, &reverse) ||
+		    !slice(c, now, w->in[s->states + i], w->axis[i],
+		           reverse ? w->trips - 1 - w->t : w->t,
+		           &in[s->states + i]))
+			return false;
+	if (!go_on(c) || !graph_eval(c, now, s->g, in, out))
+		return false;
+	for (int i = 0; i < s->states; i++) {
+		w->in[i] = out[i];
+		if (!turn_keep(c, &w->turn, &w->in[i]))
+			return false;
+	}
+	for (int i = 0; i < s->outs; i++)
+		if (!pile_copy(c, a, &w->pile[i], out[s->states + i]))
+			return false;
+	return true;
+}
+
+static bool
+scan_step(Ctx *c, Arena *a, const Node *n, const Scan *s, Walk *w)
+{
+	turn_begin(&w->turn, a);
+	if (!scan_body(c, a, n, s, w))
+		return false;
+	turn_end(&w->turn);
+	return true;
+}
+
 /* One walk over inputs in[], which have no batch; states are moved on. */
 static bool
 scan_walk(Ctx *c, Arena *a, const Node *n, const Scan *s, Value **in,
           Pile *pile)
 {
 	Scan plain = *s;
-	Value **now = NEWV(a, Value *, s->g->nin);
-	Value **out = NEWV(a, Value *, s->g->nout);
+	Value *out;
 	int axis[MAXRANK * 64] = {0};
-	int64_t trips = -1, reverse;
+	Walk w = {.in = in, .axis = axis, .pile = pile};
+	int64_t trips = -1;
+	bool ok = true;
 
 	plain.batched = false;
 	if (s->scans > (int)LEN(axis))
@@ -503,28 +588,18 @@ scan_walk(Ctx *c, Arena *a, const Node *n, const Scan *s, Value **in,
 			            (long long)x->dim[axis[i]]);
 		trips = x->dim[axis[i]];
 	}
-	for (int64_t t = 0; t < trips; t++) {
-		for (int i = 0; i < s->states; i++)
-			now[i] = in[i];
-		for (int i = 0; i < s->scans; i++) {
-			const char *name = s->batched ? "directions"
-			                              : "scan_input_directions";
-
-			if (!list_at(c, n, name, i, s->scans, &reverse) ||
-			    !slice(c, a, in[s->states + i], axis[i],
-			           reverse ? trips - 1 - t : t,
-			           &now[s->states + i]))
-				return false;
-		}
-		memset(out, 0, (size_t)s->g->nout * sizeof(Value *));
-		if (!go_on(c) || !graph_eval(c, a, s->g, now, out))
-			return note(c, "iteration %lld", (long long)t);
-		for (int i = 0; i < s->states; i++)
-			in[i] = out[i];
-		for (int i = 0; i < s->outs; i++)
-			pile_add(a, &pile[i], out[s->states + i]);
+	w.trips = trips;
+	for (w.t = 0; ok && w.t < trips; w.t++)
+		ok = scan_step(c, a, n, s, &w) ||
+		     note(c, "iteration %lld", (long long)w.t);
+	for (int i = 0; ok && i < s->states && trips > 0; i++) {
+		out = NEW(a, Value);
+		out->name = in[i]->name;
+		ok = value_copy(c, a, out, in[i]);
+		in[i] = out;
 	}
-	return true;
+	turn_close(&w.turn);
+	return ok;
 }
 
 static bool

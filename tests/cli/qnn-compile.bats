@@ -215,3 +215,38 @@ n.save("0.npy", n.array(False)); n.save("1.npy", n.array(True))'
 	refused 3 'qpc-run: *Dropout*: training is not supported' \
 		qpc-run late.qpc --input x=x.npy --input t=1.npy --output none
 }
+
+# hostile NAME STATEMENTS: a model that the statements spoil.
+hostile() {
+	NAME=$1 BODY=$2 /usr/bin/python3 -c 'import os
+from onnx import TensorProto as T, helper as h
+f = lambda name, *dims: h.make_tensor_value_info(name, T.FLOAT, dims)
+x, y, n = [f("x", 2, 3)], [f("y", 2, 3)], [h.make_node("Relu", ["x"], ["y"])]
+init, data = [], lambda name, dims, raw: T(name=name, dims=dims,
+	data_type=T.FLOAT, raw_data=raw)
+exec(os.environ["BODY"])
+g = h.make_graph(n, "g", x, y, init)
+m = h.make_model(g, opset_imports=[h.make_opsetid("", 17)])
+open(os.environ["NAME"], "wb").write(m.SerializeToString())'
+}
+
+@test "hostile graphs are refused with a sentence" {
+	/usr/bin/python3 -c 'import onnx' 2>/dev/null || skip 'no onnx'
+	while IFS='|' read -r glob body; do
+		hostile h.onnx "$body"
+		refused 3 "qnn-compile: *$glob*" qnn-compile h.onnx -o h.qpc ||
+			complain "$glob"
+	done <<-'EOF'
+		cycle|n = [h.make_node("Add", ["x", "b"], ["a"]), h.make_node("Relu", ["a"], ["b"]), h.make_node("Relu", ["b"], ["y"])]
+		'gone' is not made by anything|n = [h.make_node("Relu", ["gone"], ["y"])]
+		made twice|n += n
+		too large|n = [h.make_node("Concat", ["x"] * 2, ["y"], axis=0)]; x = [f("x", 1 << 62, 3)]; y = [f("y", 1 << 62, 3)]
+		axis -7|n = [h.make_node("Softmax", ["x"], ["y"], axis=-7)]
+		bytes|init = [data("w", [4], b"123")]; n = [h.make_node("Add", ["x", "w"], ["y"])]
+		do not broadcast|init = [data("w", [5], bytes(20))]; n = [h.make_node("Add", ["x", "w"], ["y"])]
+		is no path inside|w = T(name="w", dims=[3], data_type=T.FLOAT, data_location=T.EXTERNAL); w.external_data.add(key="location", value="../" * 30 + "etc/passwd"); init = [w]; n = [h.make_node("Add", ["x", "w"], ["y"])]
+		inputs|n = [h.make_node("MatMul", ["x"], ["y"])]
+		not supported|n = [h.make_node("Frobnicate", ["x"], ["y"])]
+		nest|s = h.make_graph(n, "s", [], y); g = s; [g := h.make_graph([h.make_node("If", ["c"], ["y"], then_branch=g, else_branch=s)], "b", [], y) for i in range(200)]; n = list(g.node); x.append(h.make_tensor_value_info("c", T.BOOL, []))
+	EOF
+}
