@@ -97,6 +97,7 @@ become(Layout *l, Value *v, Value *x)
 	                   : transpose(l->g, x, (const int64_t[]){0, 3, 1, 2});
 
 	y = view(l->g, y, &v->shape);
+	y->mark = v->mark; /* how many use it */
 	stand_in(l->g, v, y);
 	dict_set(l->last, y->name, x);
 }
@@ -411,15 +412,45 @@ is_inference_norm(const Node *n, const Shape *s)
 	return true;
 }
 
-/* Batch normalisation of inference is a product and a sum by channel. */
+/* The convolution that makes x, v with channels last, for n alone; its rows
+ * of weights are its outputs one by one. */
+static Node *
+conv_before(const Value *v, const Value *x)
+{
+	Node *m = made_by_host(x, "conv");
+
+	if (m && attr_int(m, "groups", 1) > 1)
+		return NULL;
+	m = m ? m : made_by_host(x, "depthwise");
+	return m && v->mark == 1 ? m : NULL;
+}
+
+/* Weights and bias of m times mul [c], plus add [c]. */
+static void
+scale_conv(Graph *g, Node *m, Value *mul, Value *add)
+{
+	const Shape *s = &m->in[1]->shape;
+	bool deep = strcmp(m->type, "depthwise") == 0;
+	Value *by = deep ? mul : view(g, mul, &(Shape){2, {s->dim[0], 1}});
+
+	m->in[1] = binary(g, "Mul", m->in[1], by, s);
+	m->in[2] =
+		m->in[2] ? binary(g, "Add",
+	                          binary(g, "Mul", m->in[2], mul, &mul->shape),
+	                          add, &mul->shape)
+			 : add;
+}
+
+/* Batch normalisation of inference is a product and a sum by channel; behind
+ * a convolution of nobody else they are in its weights. */
 static bool
 last_batch_norm(Layout *l, Node *n)
 {
 	double eps = attr_float(n, "epsilon", 1e-5);
-	const Shape *full;
 	Graph *g = l->g;
 	Value *v, *mul, *x;
 	Shape s = {.rank = 1};
+	Node *m;
 
 	if (!any_last(l, n))
 		return true;
@@ -427,12 +458,15 @@ last_batch_norm(Layout *l, Node *n)
 	if (!is_inference_norm(n, &s))
 		return true;
 	x = to_last(l, n->in[0]);
-	full = &x->shape;
 	v = binary(g, "Add", n->in[4], const_f32(g, NULL, (float)eps), &s);
 	v = binary(g, "Sqrt", v, NULL, &s);
 	mul = binary(g, "Div", n->in[1], v, &s);
 	v = binary(g, "Sub", n->in[2], binary(g, "Mul", n->in[3], mul, &s), &s);
-	x = binary(g, "Add", binary(g, "Mul", x, mul, full), v, full);
+	if ((m = conv_before(n->in[0], x)))
+		scale_conv(g, m, mul, v);
+	else
+		x = binary(g, "Add", binary(g, "Mul", x, mul, &x->shape), v,
+		           &x->shape);
 	become(l, n->out[0], x);
 	return true;
 }
@@ -522,6 +556,7 @@ host_layout(Ctx *c, Graph *g)
 	Layout l = {c, g, dict_new(g->mem)};
 	int nnode = g->nnode;
 
+	graph_count_uses(g);
 	for (int i = 0; i < nnode; i++)
 		for (size_t k = 0; k < LEN(rules); k++)
 			if (is_op(g->node[i], "", rules[k].type)) {

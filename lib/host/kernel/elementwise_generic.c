@@ -208,21 +208,52 @@ gather(char *y, const char *x, int64_t stride, int64_t n, int64_t elem)
 		}
 }
 
+/* The places of rows one after another: at[] counts them, off is where the
+ * row begins in x. */
+typedef struct Walk {
+	const int64_t *size, *stride;
+	int64_t at[6], off;
+} Walk;
+
+static Walk
+walk_from(const Step *s, int64_t element)
+{
+	Walk w = {s->dim + COPY_SIZE, s->dim + COPY_STRIDE, {0}, 0};
+
+	for (int i = 5; i >= 0; i--) {
+		w.at[i] = element % w.size[i];
+		w.off += w.at[i] * w.stride[i];
+		element /= w.size[i];
+	}
+	return w;
+}
+
+/* To the first element of the next row. */
+static void
+walk_on(Walk *w)
+{
+	w->off -= w->at[5] * w->stride[5];
+	w->at[5] = 0;
+	for (int i = 4; i >= 0; i--) {
+		w->off += w->stride[i];
+		if (++w->at[i] < w->size[i])
+			return;
+		w->off -= w->size[i] * w->stride[i];
+		w->at[i] = 0;
+	}
+}
+
 void
 copy_generic(const Step *s, int64_t begin, int64_t end, int thread)
 {
-	const int64_t *size = s->dim + COPY_SIZE, elem = s->dim[COPY_ELEM];
-	const int64_t *stride = s->dim + COPY_STRIDE;
-	const char *x = s->buf[COPY_X];
-	char *y = s->buf[COPY_Y];
+	int64_t elem = s->dim[COPY_ELEM];
+	char *y = (char *)s->buf[COPY_Y] + begin * elem;
+	Walk w = walk_from(s, begin);
 
 	(void)thread;
-	while (begin < end) {
-		int64_t n = MIN(size[5] - begin % size[5], end - begin);
-
-		gather(y + begin * elem,
-		       x + offset6(begin, size, stride) * elem,
-		       stride[5] * elem, n, elem);
-		begin += n;
+	for (int64_t n; begin < end; begin += n, y += n * elem, walk_on(&w)) {
+		n = MIN(w.size[5] - w.at[5], end - begin);
+		gather(y, (const char *)s->buf[COPY_X] + w.off * elem,
+		       w.stride[5] * elem, n, elem);
 	}
 }

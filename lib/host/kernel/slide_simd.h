@@ -35,6 +35,86 @@ dot_channels(const int64_t *d, const float *x, const float *w, const Taps *v,
 	return sum;
 }
 
+/* A row of outputs at y, VL channels of it. */
+typedef struct Lane {
+	const int64_t *d;
+	const float *x, *w; /* the image, the weights [kh, kw, c] */
+	float *y;           /* [ow, c] */
+	Taps v;
+	int64_t c;
+	V bias;
+} Lane;
+
+/* Outputs [j, end), whose windows of K by K pixels are all inside; the
+ * weights stay in registers.  The order of sums is dot_channels'. */
+INLINE void
+inner_lane(const int K, const Lane *l, int64_t j, int64_t end)
+{
+	const int64_t *d = l->d, nc = d[SLIDE_C];
+	int64_t down = d[SLIDE_DH] * d[SLIDE_W] * nc, right = d[SLIDE_DW] * nc;
+	Taps u = column_taps(d, j);
+	const float *p = pixel(d, l->x, &l->v, &u, 0, 0) + l->c;
+	V w[25];
+
+	UNROLL
+	for (int i = 0; i < K * K; i++)
+		w[i] = v_load(l->w + i * nc + l->c);
+	for (; j < end; j++, p += d[SLIDE_SW] * nc) {
+		V sum = l->bias;
+
+		UNROLL
+		for (int i = 0; i < K * K; i++)
+			sum = v_fma(v_load(p + i / K * down + i % K * right),
+			            w[i], sum);
+		v_store(l->y + j * nc + l->c, sum);
+	}
+}
+
+static void
+outer_lane(const Lane *l, int64_t j, int64_t end)
+{
+	const int64_t *d = l->d, nc = d[SLIDE_C];
+
+	for (; j < end; j++) {
+		Taps u = column_taps(d, j);
+
+		v_store_n(l->y + j * nc + l->c,
+		          dot_channels(d, l->x, l->w, &l->v, &u, l->c, l->bias),
+		          nc - l->c);
+	}
+}
+
+/* Which outputs of a row have all columns inside: [*lo, *hi). */
+static void
+inside(const int64_t *d, int64_t *lo, int64_t *hi)
+{
+	int64_t reach = (d[SLIDE_KW] - 1) * d[SLIDE_DW];
+	int64_t room = d[SLIDE_W] - 1 - reach + d[SLIDE_PL];
+
+	*lo = (d[SLIDE_PL] + d[SLIDE_SW] - 1) / d[SLIDE_SW];
+	*hi = room < 0 ? 0 : MIN(room / d[SLIDE_SW] + 1, d[SLIDE_OW]);
+	*hi = MAX(*hi, *lo = MIN(*lo, d[SLIDE_OW]));
+}
+
+static void
+deep_lane(const Lane *l)
+{
+	const int64_t *d = l->d;
+	int64_t lo, hi;
+	bool whole = l->v.hi - l->v.lo == d[SLIDE_KH] &&
+	             d[SLIDE_KH] == d[SLIDE_KW] && l->c + VL <= d[SLIDE_C];
+
+	inside(d, &lo, &hi);
+	if (!whole || (d[SLIDE_KW] != 3 && d[SLIDE_KW] != 5))
+		lo = hi = d[SLIDE_OW];
+	outer_lane(l, 0, lo);
+	if (lo < hi && d[SLIDE_KW] == 3)
+		inner_lane(3, l, lo, hi);
+	else if (lo < hi)
+		inner_lane(5, l, lo, hi);
+	outer_lane(l, hi, d[SLIDE_OW]);
+}
+
 void
 ISA(depthwise)(const Step *s, int64_t begin, int64_t end, int thread)
 {
@@ -43,22 +123,16 @@ ISA(depthwise)(const Step *s, int64_t begin, int64_t end, int thread)
 
 	(void)thread;
 	for (int64_t r = begin; r < end; r++) {
-		const float *x = (const float *)s->buf[CONV_X] +
-		                 r / d[SLIDE_OH] * d[SLIDE_H] * d[SLIDE_W] * nc;
 		float *y = (float *)s->buf[CONV_Y] + r * row;
-		Taps v = row_taps(d, r % d[SLIDE_OH]);
+		Lane l = {.d = d, .w = s->buf[CONV_W], .y = y};
 
-		for (int64_t j = 0; j < d[SLIDE_OW]; j++) {
-			Taps u = column_taps(d, j);
-
-			for (int64_t c = 0; c < nc; c += VL) {
-				V b = bias ? v_load_n(bias + c, nc - c, 0)
-				           : v_set(0);
-
-				b = dot_channels(d, x, s->buf[CONV_W], &v, &u,
-				                 c, b);
-				v_store_n(y + j * nc + c, b, nc - c);
-			}
+		l.x = (const float *)s->buf[CONV_X] +
+		      r / d[SLIDE_OH] * d[SLIDE_H] * d[SLIDE_W] * nc;
+		l.v = row_taps(d, r % d[SLIDE_OH]);
+		for (l.c = 0; l.c < nc; l.c += VL) {
+			l.bias = bias ? v_load_n(bias + l.c, nc - l.c, 0)
+			              : v_set(0);
+			deep_lane(&l);
 		}
 		act_vec((Act)d[CONV_ACT], y, row);
 		for (int64_t i = 0; res && i < row; i++)
