@@ -229,6 +229,8 @@ typedef struct Build {
 
 Build *build_new(Ctx *, Arena *);
 Ref build_text(Build *, Span); /* adds a string */
+/* The same of what stands around pieces; key names it in a failure. */
+bool build_affix(Build *, const char *text, const char *key, Ref *);
 size_t build_count(const Build *, enum section);
 Span build_span(const Build *, Ref);
 Vocab build_vocab(const Build *);

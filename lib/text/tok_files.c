@@ -2,38 +2,28 @@
  * tok_files.c - checkpoints without a tokenizer.json.
  *
  * The vocabulary comes from one of four kinds of files; everything else, from
- * the tokenizer class that tokenizer_config.json names, by the rows of
- * classes.def.  A class that is not there is refused: its pipeline would be a
- * guess. */
+ * the tokenizer class that tokenizer_config.json names, by its file in
+ * share/tokenizers.  A class that is not there is refused: its pipeline would
+ * be a guess. */
 
 #include <stdlib.h>
 
 #include "tok_files.h"
 
-enum kind { BYTES, WORDS, PIECES, PAIR, RANKS, KINDS };
-enum { BOS = 1, MASK = 2 };
+enum kind { PAIR, PIECES, RANKS, BYTES, WORDS, KINDS };
 
 static ReadFilesFn read_bytes, read_words;
 
-typedef struct Class {
-	const char *name;
-	enum kind kind;
-	RecipeFn *recipe;
-	const char *one, *two;
-	unsigned flag;
-	const char *layout;
-} Class;
-
-/* the first of a kind is the one for checkpoints that name none */
-static const Class classes[] = {
-#define CLASS(name, kind, recipe, one, two, flag, layout)                      \
-	{#name, kind, recipe, one, two, flag, layout},
-#include "classes.def"
-};
-
-static ReadFilesFn *const reader[KINDS] = {
-	[BYTES] = read_bytes, [WORDS] = read_words, [PIECES] = read_pieces,
-	[PAIR] = read_pair,   [RANKS] = read_ranks,
+/* in the order in which they are looked for */
+static const struct {
+	const char *name, *files;
+	ReadFilesFn *read;
+} kinds[KINDS] = {
+	[PAIR] = {"pair", "vocab.json and a SentencePiece model", read_pair},
+	[PIECES] = {"pieces", "a SentencePiece model", read_pieces},
+	[RANKS] = {"ranks", "a tiktoken file", read_ranks},
+	[BYTES] = {"bytes", "vocab.json and merges.txt", read_bytes},
+	[WORDS] = {"words", "vocab.txt", read_words},
 };
 
 void
@@ -58,6 +48,9 @@ read_bytes(Build *b, Source *s)
 		return note(b->c, "vocab.json");
 	for (size_t i = 0; i < rest.n; i++)
 		n += rest.p[i] == '\n';
+	if (!build_affix(b, json_str(recipe_get(b->a, s, "suffix"), ""),
+	                 "suffix", &b->meta.suffix))
+		return false;
 	build_merges_begin(b, n + 1);
 	while (rest.n > 0) {
 		const char *end = memchr(rest.p, '\n', rest.n);
@@ -74,7 +67,6 @@ read_bytes(Build *b, Source *s)
 			return note(b->c, "merges.txt");
 	}
 	model_bpe_end(b);
-	s->unk = "<|endoftext|>";
 	return true;
 }
 
@@ -108,41 +100,10 @@ read_words(Build *b, Source *s)
 			return note(b->c, "vocab.txt");
 	}
 	build_index(b);
-	s->unk = json_get_str(s->config, "unk_token", "[UNK]");
-	return wordpiece_words(b, s->unk, "##", 100);
-}
-
-/* A special token by its role, as a string or as {"content": ..}. */
-static const char *
-role(const Source *s, const char *key)
-{
-	const Json *v = json_get(s->config, key);
-
-	if (!v)
-		v = json_get(s->specials, key);
-	return json_str(v, json_get_str(v, "content", NULL));
-}
-
-static const char *
-role_or_default(const Source *s, const char *word)
-{
-	const char *const roles[][3] = {
-		{"bos", "bos_token", "<s>"},
-		{"eos", "eos_token", "</s>"},
-		{"cls", "cls_token", s->layout[0] ? "<s>" : "[CLS]"},
-		{"sep", "sep_token", s->layout[0] ? "</s>" : "[SEP]"},
-	};
-	const char *name;
-
-	for (size_t i = 0; i < LEN(roles); i++)
-		if (strcmp(roles[i][0], word) == 0) {
-			if ((name = role(s, roles[i][1])))
-				return name;
-			if (i == 0 && s->bos)
-				return s->bos;
-			return i == 1 && s->eos ? s->eos : roles[i][2];
-		}
-	return word;
+	return wordpiece_words(b,
+	                       json_str(recipe_setting(s, "unk_token"),
+	                                "[UNK]"),
+	                       "##", 100);
 }
 
 static int32_t
@@ -160,49 +121,73 @@ find(const Build *b, Span name)
 	return vocab_find(&v, name);
 }
 
-/* Writes the slices of one template. */
+/* A and B are the texts, a number the type of what follows. */
 static bool
-put_template(Build *b, const Source *s, const char *words, Ref *out)
+put_slice(Build *b, const Source *s, const Json *word, Slice *k)
+{
+	const char *name = recipe_text(b->a, s, json_str(word, ""));
+
+	if (json_is(word, json_type_int)) {
+		k->type = (uint32_t)json_int(word, 0);
+		return true;
+	}
+	k->id = strcmp(name, "A") == 0   ? SLICE_A
+	        : strcmp(name, "B") == 0 ? SLICE_B
+	                                 : find(b, SPAN(name));
+	if (k->id == -1 && strcmp(name, "A") != 0)
+		return fail(b->c, QE_INPUT,
+		            "special token '%s' is not in the vocabulary",
+		            name);
+	buf_add(b->sec[SEC_SLICE], k, sizeof *k);
+	return true;
+}
+
+static bool
+put_template(Build *b, const Source *s, const Json *words, Ref *out)
 {
 	Slice k = {0};
 
 	out->off = (uint32_t)build_count(b, SEC_SLICE);
-	for (char **w = str_split(b->a, words, ' '); *w; w++) {
-		const char *name = role_or_default(s, *w);
-
-		if (**w == ':') {
-			k.type = (uint32_t)atol(*w + 1);
-			continue;
-		}
-		k.id = strcmp(*w, "A") == 0   ? SLICE_A
-		       : strcmp(*w, "B") == 0 ? SLICE_B
-		                              : find(b, SPAN(name));
-		if (k.id == -1 && strcmp(*w, "A") != 0)
-			return fail(
-				b->c, QE_INPUT,
-				"special token '%s' is not in the vocabulary",
-				name);
-		buf_add(b->sec[SEC_SLICE], &k, sizeof k);
-	}
+	for (size_t i = 0; i < json_len(words); i++)
+		if (!put_slice(b, s, json_at(words, i), &k))
+			return false;
 	out->n = (uint32_t)build_count(b, SEC_SLICE) - out->off;
 	return true;
 }
 
+/* Of a recipe without templates: what add_bos_token and add_eos_token say. */
+static const Json *
+plain_template(Build *b, const Source *s, bool two)
+{
+	bool begin = json_true(recipe_get(b->a, s, "begin"), false);
+	bool bos = json_get_bool(s->config, "add_bos_token", begin);
+	bool eos = json_get_bool(s->config, "add_eos_token", false);
+	Json *out = json_new_array(b->a);
+
+	for (int i = 0; i < 1 + two; i++) {
+		if (i)
+			json_push(out, json_object_new_int(1));
+		if (bos)
+			json_push(out, json_object_new_string("{bos_token}"));
+		json_push(out, json_object_new_string(i ? "B" : "A"));
+		if (eos)
+			json_push(out, json_object_new_string("{eos_token}"));
+	}
+	return out;
+}
+
 /* The step is there already, empty; ids are known only now. */
 static bool
-fill_template(Build *b, const Source *s, const Class *k)
+fill_template(Build *b, const Source *s)
 {
-	bool bos = json_get_bool(s->config, "add_bos_token", k->flag & BOS);
-	bool eos = json_get_bool(s->config, "add_eos_token", false);
-	const char *one = k->one, *two = k->two;
+	const Json *one = recipe_get(b->a, s, "one"),
+		   *two = recipe_get(b->a, s, "two");
 	Step *step =
 		(Step *)(void *)b->sec[SEC_STEP]->p + b->meta.phase[PHASE_POST];
 
-	if (!*one) {
-		one = arena_str(b->a, "%s A %s", bos ? "bos" : "",
-		                eos ? "eos" : "");
-		two = arena_str(b->a, "%s :1 %s B %s", one, bos ? "bos" : "",
-		                eos ? "eos" : "");
+	if (!one) {
+		one = plain_template(b, s, false);
+		two = plain_template(b, s, true);
 	}
 	return put_template(b, s, one, &step->a) &&
 	       put_template(b, s, two, &step->b);
@@ -283,15 +268,13 @@ add_role(Source *s, const char *key, const char *name, bool mask)
 }
 
 static bool
-add_all(Build *b, Source *s, bool words, bool mask)
+add_all(Build *b, Source *s)
 {
-	/* the second: what it is for words (vocab.txt) that say nothing */
-	static const char *const keys[][2] = {
-		{"bos_token", NULL},      {"eos_token", NULL},
-		{"unk_token", "[UNK]"},   {"sep_token", "[SEP]"},
-		{"pad_token", "[PAD]"},   {"cls_token", "[CLS]"},
-		{"mask_token", "[MASK]"},
+	static const char *const keys[] = {
+		"bos_token", "eos_token", "unk_token",  "sep_token",
+		"pad_token", "cls_token", "mask_token",
 	};
+	bool mask = json_true(recipe_get(b->a, s, "mask_takes_blanks"), false);
 	const Json *map = json_get(s->config, "added_tokens_decoder");
 	const char *name;
 
@@ -299,54 +282,80 @@ add_all(Build *b, Source *s, bool words, bool mask)
 		add_decoder(b, s, map);
 	else if (!add_plain(b, s))
 		return false;
-	for (size_t i = 0; i < LEN(keys) && !map; i++) {
-		name = role(s, keys[i][0]);
-		if (!name && words && keys[i][1] &&
-		    find(b, SPAN(keys[i][1])) >= 0)
-			name = keys[i][1];
-		if (name)
-			add_role(s, keys[i][0], name, mask);
-	}
+	for (size_t i = 0; i < LEN(keys) && !map; i++)
+		if ((name = json_str(recipe_setting(s, keys[i]), NULL)))
+			add_role(s, keys[i], name, mask);
 	return parse_added(b, s->added);
 }
 
-static const Class *
-class_of(Ctx *c, const Json *config, enum kind kind)
+static bool
+has(const TokenizerFiles *f, enum kind kind)
 {
-	const char *name = json_get_str(config, "tokenizer_class", NULL);
-	size_t n = name ? strlen(name) : 0;
-
-	if (n > 4 && strcmp(name + n - 4, "Fast") == 0)
-		n -= 4;
-	for (size_t i = 0; i < LEN(classes); i++)
-		if (classes[i].kind == kind &&
-		    (!name || (strlen(classes[i].name) == n &&
-		               memcmp(classes[i].name, name, n) == 0)))
-			return &classes[i];
-	fail(c, QE_INPUT,
-	     "tokenizer_config.json: class '%s' without a tokenizer.json is not supported",
-	     name);
-	return NULL;
+	switch (kind) {
+	case PAIR:
+		return (f->source_spm.n || f->sentencepiece.n) &&
+		       f->vocab_json.n;
+	case PIECES:
+		return f->sentencepiece.n;
+	case RANKS:
+		return f->tiktoken.n;
+	case BYTES:
+		return f->vocab_json.n && f->merges_txt.n;
+	case WORDS:
+		return f->vocab_txt.n;
+	default:
+		return false;
+	}
 }
 
-static bool
-kind_of(Ctx *c, const TokenizerFiles *f, enum kind *kind)
+/* vocab.json beside a SentencePiece model makes a pair only by the class. */
+static enum kind
+kind_of(const TokenizerFiles *f)
 {
-	if (f->source_spm.n && f->vocab_json.n)
-		*kind = PAIR;
-	else if (f->sentencepiece.n)
-		*kind = PIECES;
-	else if (f->tiktoken.n)
-		*kind = RANKS;
-	else if (f->vocab_json.n && f->merges_txt.n)
-		*kind = BYTES;
-	else if (f->vocab_txt.n)
-		*kind = WORDS;
-	else
+	enum kind k = f->source_spm.n ? PAIR : PIECES;
+
+	while (k < KINDS && !has(f, k))
+		k++;
+	return k;
+}
+
+static enum kind
+kind_named(const char *name)
+{
+	enum kind k = 0;
+
+	while (k < KINDS && strcmp(kinds[k].name, name) != 0)
+		k++;
+	return k;
+}
+
+/* The recipe of the class that the checkpoint names, or of one that fits its
+ * files. */
+static bool
+find_recipe(Build *b, Source *s, enum kind *kind)
+{
+	const char *name = json_get_str(s->config, "tokenizer_class", NULL);
+	size_t n = name ? strlen(name) : 0;
+
+	*kind = kind_of(s->file);
+	if (*kind == KINDS)
 		return fail(
-			c, QE_INPUT,
+			b->c, QE_INPUT,
 			"no tokenizer.json, tokenizer.model, vocab.json with merges.txt, or vocab.txt");
-	return true;
+	if (n > 4 && strcmp(name + n - 4, "Fast") == 0)
+		name = arena_span(b->a, (Span){name, n - 4});
+	if (!name && !(name = recipe_default(b->c, b->a, kinds[*kind].name)))
+		return false;
+	if (!(s->recipe = recipe_open(b->c, b->a, name)))
+		return false;
+	*kind = kind_named(json_get_str(s->recipe, "files", ""));
+	if (*kind == KINDS)
+		return fail(b->c, QE_INPUT, "share/tokenizers/%s.json: 'files'",
+		            name);
+	return has(s->file, *kind) ||
+	       fail(b->c, QE_INPUT,
+	            "tokenizer_config.json: class '%s' needs %s or a tokenizer.json",
+	            name, kinds[*kind].files);
 }
 
 static bool
@@ -361,30 +370,24 @@ bool
 compile_files(Build *b, const TokenizerFiles *files)
 {
 	TokenizerFiles sorted = *files, *f = &sorted;
-	Source s = {.file = f, .added = json_new_array(b->a)};
+	Source s = {.file = f,
+	            .added = json_new_array(b->a),
+	            .facts = json_new(b->a)};
 	Step step = {.kind = POST_TemplateProcessing};
-	const Class *k;
-	enum kind kind = BYTES;
-	Json *root;
+	enum kind kind;
 
 	tokenizer_sort(f);
-	if (!kind_of(b->c, f, &kind) ||
-	    !read_side(b, f->tokenizer_config, "tokenizer_config.json",
+	if (!read_side(b, f->tokenizer_config, "tokenizer_config.json",
 	               &s.config) ||
 	    !read_side(b, f->special_tokens_map, "special_tokens_map.json",
 	               &s.specials) ||
-	    !(k = class_of(b->c, s.config, kind)))
-		return false;
-	s.layout = k->layout;
-	if (!reader[kind](b, &s))
-		return false;
-	root = k->recipe(b, &s);
-	if (!parse_phase(b, PHASE_NORM, json_get(root, "normalizer")) ||
-	    !parse_phase(b, PHASE_SPLIT, json_get(root, "pre_tokenizer")))
+	    !find_recipe(b, &s, &kind) || !kinds[kind].read(b, &s) ||
+	    !parse_phase(b, PHASE_NORM, recipe_part(b->a, &s, "normalizer")) ||
+	    !parse_phase(b, PHASE_SPLIT,
+	                 recipe_part(b->a, &s, "pre_tokenizer")))
 		return false;
 	buf_add(b->sec[SEC_STEP], &step, sizeof step);
 	b->meta.phase[PHASE_DECODE] = b->meta.phase[PHASE_POST] + 1;
-	return parse_phase(b, PHASE_DECODE, json_get(root, "decoder")) &&
-	       add_all(b, &s, kind == WORDS, k->flag & MASK) &&
-	       fill_template(b, &s, k);
+	return parse_phase(b, PHASE_DECODE, recipe_part(b->a, &s, "decoder")) &&
+	       add_all(b, &s) && fill_template(b, &s);
 }

@@ -14,23 +14,9 @@ static const struct {
 	size_t member;
 	bool side;
 } names[] = {
-#define MEMBER(m) offsetof(TokenizerFiles, m)
-	{"tokenizer.json", MEMBER(tokenizer_json), false},
-	{"vocab.json", MEMBER(vocab_json), false},
-	{"merges.txt", MEMBER(merges_txt), false},
-	{"vocab.txt", MEMBER(vocab_txt), false},
-	{"tokenizer.model", MEMBER(sentencepiece), false},
-	{"spiece.model", MEMBER(sentencepiece), false},
-	{"spm.model", MEMBER(sentencepiece), false},
-	{"sentencepiece.model", MEMBER(sentencepiece), false},
-	{"sentencepiece.bpe.model", MEMBER(sentencepiece), false},
-	{"source.spm", MEMBER(source_spm), false},
-	{"tiktoken.model", MEMBER(tiktoken), false},
-	{"tokenizer.tiktoken", MEMBER(tiktoken), false},
-	{"qwen.tiktoken", MEMBER(tiktoken), false},
-	{"tokenizer_config.json", MEMBER(tokenizer_config), true},
-	{"special_tokens_map.json", MEMBER(special_tokens_map), true},
-	{"added_tokens.json", MEMBER(added_tokens), true},
+#define FILE_NAME(name, member, side)                                          \
+	{name, offsetof(TokenizerFiles, member), side},
+#include "names.def"
 };
 
 const char *

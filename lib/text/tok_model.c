@@ -44,17 +44,23 @@ find_unk(Build *b, const char *unk)
 	b->meta.unk = vocab_find(&v, SPAN(unk));
 }
 
+bool
+build_affix(Build *b, const char *text, const char *key, Ref *out)
+{
+	size_t n = strlen(text);
+
+	if (n > AFFIX_MAX)
+		return fail(b->c, QE_INPUT, "'%s' of %zu bytes, limit %d", key,
+		            n, AFFIX_MAX);
+	*out = build_text(b, SPAN(text));
+	return true;
+}
+
 static bool
 get_affix(Build *b, const Json *model, const char *key, const char *none,
           Ref *out)
 {
-	Span s = SPAN(json_get_str(model, key, none));
-
-	if (s.n > AFFIX_MAX)
-		return fail(b->c, QE_INPUT, "'%s' of %zu bytes, limit %d", key,
-		            s.n, AFFIX_MAX);
-	*out = build_text(b, s);
-	return true;
+	return build_affix(b, json_get_str(model, key, none), key, out);
 }
 
 /* "left right": one blank */

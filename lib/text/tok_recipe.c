@@ -1,274 +1,209 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * tok_recipe.c - pipelines that files without a tokenizer.json imply.
+ * tok_recipe.c - what a tokenizer class implies, from share/tokenizers.
  *
- * Each recipe makes the JSON that the conversion of the reference library
- * would write for its class. */
+ * A recipe is the JSON that the reference library's conversion would write for
+ * the class, with settings in it: of the checkpoint's configuration, else of
+ * the vocabulary, else the class's defaults.  The format: qeff-recipe(5). */
 
 #include "tok_files.h"
 
-#define QWEN2_SPLIT                                                            \
-	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"   \
-	" ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define LLAMA3_SPLIT                                                           \
-	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"          \
-	"\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"            \
-	"\\s+(?!\\S)|\\s+"
-#define CLIP_SPLIT                                                             \
-	"<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|"       \
-	"[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"
-#define MARK "\xe2\x96\x81"
+enum { RECIPE_MAX = 1 << 20, LIKE_MAX = 4 };
 
-static Json *
-part(const char *type)
+/* What the file below says, and what this one says instead. */
+static const Json *
+laid_over(Arena *a, const Json *base, const Json *over)
 {
-	Json *o = json_object_new_object();
+	Json *all = json_new(a);
+	const Json *const from[] = {base, over};
 
-	json_put_str(o, "type", type);
-	return o;
-}
-
-/* A Sequence under its key, and the list to push parts to. */
-static Json *
-list(Json *root, const char *key, const char *items)
-{
-	Json *o = part("Sequence"), *l = json_object_new_array();
-
-	json_put(o, items, l);
-	json_put(root, key, o);
-	return l;
-}
-
-static Json *
-norms(Json *root)
-{
-	return list(root, "normalizer", "normalizers");
-}
-
-static Json *
-splits(Json *root)
-{
-	return list(root, "pre_tokenizer", "pretokenizers");
-}
-
-static Json *
-decoders(Json *root)
-{
-	return list(root, "decoder", "decoders");
-}
-
-static Json *
-replace(const char *kind, const char *what, const char *with)
-{
-	Json *o = part("Replace"), *p = json_object_new_object();
-
-	json_put_str(p, kind, what);
-	json_put(o, "pattern", p);
-	json_put_str(o, "content", with);
-	return o;
-}
-
-static Json *
-split(const char *kind, const char *what, const char *how, bool invert)
-{
-	Json *o = part("Split"), *p = json_object_new_object();
-
-	json_put_str(p, kind, what);
-	json_put(o, "pattern", p);
-	json_put_str(o, "behavior", how);
-	json_put_bool(o, "invert", invert);
-	return o;
-}
-
-static Json *
-bytes(bool prefix, bool regex)
-{
-	Json *o = part("ByteLevel");
-
-	json_put_bool(o, "add_prefix_space", prefix);
-	json_put_bool(o, "use_regex", regex);
-	return o;
-}
-
-Json *
-recipe_gpt2(Build *b, const Source *s)
-{
-	Json *root = json_new(b->a);
-
-	json_push(splits(root),
-	          bytes(json_get_bool(s->config, "add_prefix_space", false),
-	                true));
-	json_put(root, "decoder", part("ByteLevel"));
-	return root;
-}
-
-static Json *
-split_bytes(Build *b, const char *pattern)
-{
-	Json *root = json_new(b->a), *l = splits(root);
-
-	json_push(l, split("Regex", pattern, "Isolated", false));
-	json_push(l, bytes(false, false));
-	json_put(root, "decoder", part("ByteLevel"));
-	return root;
-}
-
-Json *
-recipe_qwen2(Build *b, const Source *s)
-{
-	Json *root = split_bytes(b, QWEN2_SPLIT);
-
-	(void)s;
-	json_put(root, "normalizer", part("NFC"));
-	return root;
-}
-
-Json *
-recipe_llama3(Build *b, const Source *s)
-{
-	(void)s;
-	return split_bytes(b, LLAMA3_SPLIT);
-}
-
-Json *
-recipe_clip(Build *b, const Source *s)
-{
-	Json *root = json_new(b->a), *n = norms(root), *l = splits(root);
-
-	(void)s;
-	json_push(n, part("NFC"));
-	json_push(n, replace("Regex", "\\s+", " "));
-	json_push(n, part("Lowercase"));
-	json_push(l, split("Regex", CLIP_SPLIT, "Removed", true));
-	json_push(l, bytes(false, true));
-	json_put(root, "decoder", part("ByteLevel"));
-	return root;
-}
-
-Json *
-recipe_bert(Build *b, const Source *s)
-{
-	Json *root = json_new(b->a), *n = part("BertNormalizer");
-	const Json *strip = json_get(s->config, "strip_accents");
-
-	json_put_bool(n, "clean_text", true);
-	json_put_bool(n, "handle_chinese_chars",
-	              json_get_bool(s->config, "tokenize_chinese_chars", true));
-	if (strip)
-		json_put_bool(n, "strip_accents", json_true(strip, true));
-	json_put_bool(n, "lowercase",
-	              json_get_bool(s->config, "do_lower_case", true));
-	json_put(root, "normalizer", n);
-	json_put(root, "pre_tokenizer", part("BertPreTokenizer"));
-	json_put(root, "decoder", part("WordPiece"));
-	return root;
-}
-
-/* Blanks are U+2581 before anything else, and one stands in front. */
-Json *
-recipe_llama(Build *b, const Source *s)
-{
-	Json *root = json_new(b->a), *n = norms(root), *d = decoders(root);
-	Json *o = part("Prepend");
-
-	json_put_str(o, "prepend", MARK);
-	if (!s->bpe || s->charsmap.n) {
-		json_object_put(o);
-		return recipe_pieces(b, s);
+	for (size_t i = 0; i < LEN(from); i++) {
+		json_object_object_foreach((Json *)(uintptr_t)from[i], key, v)
+		{
+			json_put(all, key, json_share(v));
+		}
 	}
-	if (s->dummy_prefix)
-		json_push(n, o);
-	else
-		json_object_put(o);
-	json_push(n, replace("String", " ", MARK));
-	json_push(d, replace("String", MARK, " "));
-	json_push(d, part("ByteFallback"));
-	json_push(d, part("Fuse"));
-	if (s->dummy_prefix) {
-		o = part("Strip");
-		json_put_str(o, "content", " ");
-		json_put_int(o, "start", 1);
-		json_put_int(o, "stop", 0);
-		json_push(d, o);
+	return all;
+}
+
+static const Json *
+open_file(Ctx *c, Arena *a, const char *path, int depth)
+{
+	const Json *own = json_read(c, a, path, RECIPE_MAX), *base;
+	const char *like = json_get_str(own, "like", NULL);
+
+	if (!own || !like)
+		return own;
+	if (depth >= LIKE_MAX)
+		return fail(c, QE_INPUT, "%s: too many bases", path), NULL;
+	path = path_join(a, path_join(a, c->share, "tokenizers"),
+	                 arena_str(a, "%s.json", like));
+	base = open_file(c, a, path, depth + 1);
+	return base ? laid_over(a, base, own) : NULL;
+}
+
+/* A class comes from outside and becomes part of a path. */
+static bool
+is_plain(const char *s)
+{
+	return *s && strspn(s, "abcdefghijklmnopqrstuvwxyz"
+	                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                       "0123456789_") == strlen(s);
+}
+
+const Json *
+recipe_open(Ctx *c, Arena *a, const char *name)
+{
+	const char *path;
+
+	if (!c->share)
+		return fail(c, QE_MISSING, "no share directory"), NULL;
+	path = path_join(a, path_join(a, c->share, "tokenizers"),
+	                 arena_str(a, "%s.json", name));
+	if (!is_plain(name) || !file_exists(path))
+		return fail(c, QE_INPUT,
+		            "tokenizer_config.json: class '%s' without a tokenizer.json is not supported",
+		            name),
+		       NULL;
+	return open_file(c, a, path, 0);
+}
+
+const char *
+recipe_default(Ctx *c, Arena *a, const char *files)
+{
+	const Json *all;
+
+	if (!c->share)
+		return fail(c, QE_MISSING, "no share directory"), NULL;
+	all = json_read(c, a,
+	                path_join(a, c->share, "tokenizers/base/default.json"),
+	                RECIPE_MAX);
+	return all ? json_get_str(all, files, files) : NULL;
+}
+
+const Json *
+recipe_setting(const Source *s, const char *name)
+{
+	const Json *const from[] = {s->config, s->specials, s->facts,
+	                            json_get(s->recipe, "defaults")};
+
+	for (size_t i = 0; i < LEN(from); i++) {
+		const Json *v = json_get(from[i], name);
+
+		if (v)
+			return json_is(v, json_type_object)
+			               ? json_get(v, "content")
+			               : v;
 	}
-	return root;
+	return NULL;
+}
+
+/* "name", "!name" or "name=text" */
+static bool
+holds_one(Arena *a, const Source *s, const char *word)
+{
+	bool not = *word == '!';
+	const char *is = strchr(word, '=');
+	const Json *v;
+
+	word += not ;
+	if (!is) {
+		v = recipe_setting(s, word);
+		return not != (v && json_true(v, true));
+	}
+	v = recipe_setting(s, arena_span(a, (Span){word, (size_t)(is - word)}));
+	return not != (strcmp(json_str(v, ""), is + 1) == 0);
+}
+
+static bool
+holds(Arena *a, const Source *s, const Json *part)
+{
+	char **w = str_split(a, json_get_str(part, "if", ""), ' ');
+
+	while (*w && holds_one(a, s, *w))
+		w++;
+	return !*w;
+}
+
+const Json *
+recipe_get(Arena *a, const Source *s, const char *key)
+{
+	const Json *when = json_get(s->recipe, "when");
+
+	for (size_t i = 0; i < json_len(when); i++)
+		if (json_has(json_at(when, i), key) &&
+		    holds(a, s, json_at(when, i)))
+			return json_get(json_at(when, i), key);
+	return json_get(s->recipe, key);
+}
+
+static Json *filled(Arena *, const Source *, const Json *);
+
+static Json *
+filled_object(Arena *a, const Source *s, const Json *part)
+{
+	Json *out, *one;
+
+	if (!holds(a, s, part))
+		return NULL;
+	out = json_new(a);
+	json_object_object_foreach((Json *)(uintptr_t)part, key, v)
+	{
+		if (strcmp(key, "if") != 0 && (one = filled(a, s, v)))
+			json_put(out, key, json_share(one));
+	}
+	return out;
 }
 
 static Json *
-meta(const Source *s)
+filled_list(Arena *a, const Source *s, const Json *part)
 {
-	Json *o = part("Metaspace");
+	Json *out = json_new_array(a), *one;
 
-	json_put_str(o, "replacement", MARK);
-	json_put_str(o, "prepend_scheme", s->dummy_prefix ? "always" : "never");
-	return o;
+	for (size_t i = 0; i < json_len(part); i++)
+		if ((one = filled(a, s, json_at(part, i))))
+			json_push(out, json_share(one));
+	return out;
 }
 
-/* The charsmap, as the base64 that the parser expects. */
+/* The part with its settings put in; NULL where its condition fails or the
+ * setting is not made. */
 static Json *
-charsmap(Build *b, Span map)
+filled(Arena *a, const Source *s, const Json *part)
 {
-	Json *o = part("Precompiled");
-	Buf *t = buf_new(b->a);
+	const char *text = json_str(part, "");
 
-	base64_encode(map, t);
-	json_put_str(o, "precompiled_charsmap", t->p);
-	return o;
+	if (json_is(part, json_type_object))
+		return filled_object(a, s, part);
+	if (json_is(part, json_type_array))
+		return filled_list(a, s, part);
+	if (*text == '$')
+		part = recipe_setting(s, text + 1);
+	return (Json *)(uintptr_t)part;
 }
 
-Json *
-recipe_pieces(Build *b, const Source *s)
+const Json *
+recipe_part(Arena *a, const Source *s, const char *key)
 {
-	Json *root = json_new(b->a), *n = norms(root), *d = decoders(root);
-	Json *strip = part("Strip");
-
-	if (s->charsmap.n)
-		json_push(n, charsmap(b, s->charsmap));
-	json_put_bool(strip, "strip_left", false);
-	json_put_bool(strip, "strip_right", true);
-	json_push(n, strip);
-	json_push(n, replace("Regex", " {2,}", MARK));
-	json_push(splits(root), meta(s));
-	json_push(d, part("ByteFallback"));
-	json_push(d, meta(s));
-	return root;
+	return filled(a, s, recipe_get(a, s, key));
 }
 
-/* Quotes as `` and '' become ", then accents and capitals go. */
-Json *
-recipe_albert(Build *b, const Source *s)
+const char *
+recipe_text(Arena *a, const Source *s, const char *text)
 {
-	Json *root = json_new(b->a), *n = norms(root);
+	Buf *out = buf_new(a);
 
-	json_push(n, replace("String", "``", "\""));
-	json_push(n, replace("String", "''", "\""));
-	if (!json_get_bool(s->config, "keep_accents", false)) {
-		json_push(n, part("NFKD"));
-		json_push(n, part("StripAccents"));
+	while (*text) {
+		const char *end = *text == '{' ? strchr(text, '}') : NULL;
+		Span name;
+
+		if (!end) {
+			buf_char(out, *text++);
+			continue;
+		}
+		name = (Span){text + 1, (size_t)(end - text - 1)};
+		buf_str(out,
+		        json_str(recipe_setting(s, arena_span(a, name)), ""));
+		text = end + 1;
 	}
-	if (json_get_bool(s->config, "do_lower_case", true))
-		json_push(n, part("Lowercase"));
-	if (s->charsmap.n)
-		json_push(n, charsmap(b, s->charsmap));
-	json_push(n, replace("Regex", " {2,}", " "));
-	json_push(splits(root), meta(s));
-	json_put(root, "decoder", meta(s));
-	return root;
-}
-
-/* SentencePiece itself, as there is no other: blanks at the ends go, those
- * between become one. */
-Json *
-recipe_marian(Build *b, const Source *s)
-{
-	Json *root = json_new(b->a), *n = norms(root), *strip = part("Strip");
-
-	if (s->charsmap.n)
-		json_push(n, charsmap(b, s->charsmap));
-	json_put_bool(strip, "strip_left", true);
-	json_put_bool(strip, "strip_right", true);
-	json_push(n, strip);
-	json_push(n, replace("Regex", " {2,}", " "));
-	json_push(splits(root), meta(s));
-	json_put(root, "decoder", meta(s));
-	return root;
+	return out->p;
 }

@@ -88,12 +88,15 @@ typedef struct Model {
 	Build *b;
 	Source *s;
 	uint64_t type;
-	bool bytes;
+	bool bytes, dummy_prefix;
+	Span charsmap;
 	int64_t unk, id;
 	int64_t pieces, drop; /* read so far; of which this many are not kept */
 	const Json *ids;      /* vocab.json, or NULL: ids count up */
 	double *score;        /* by id, with ids */
 	double least;
+	const char *stranger; /* a piece that ids does not name */
+	double digit_comma;   /* added to the score of pieces like "7," */
 } Model;
 
 static bool
@@ -108,7 +111,7 @@ static const double NEVER = -1e9;
 
 /* A piece that vocab.json names gets its score there. */
 static bool
-score_piece(Model *m, Span text, double score)
+score_piece(Model *m, Span text, double score, bool normal)
 {
 	const Json *id = json_get(m->ids, arena_span(m->b->a, text));
 	int64_t i = json_int(id, -1);
@@ -119,27 +122,18 @@ score_piece(Model *m, Span text, double score)
 	m->least = MIN(m->least, score);
 	if (i >= 0 && (size_t)i < json_len(m->ids))
 		m->score[i] = score;
+	else if (normal && !m->stranger)
+		m->stranger = arena_span(m->b->a, text);
 	return true;
 }
 
-/* All of vocab.json, with the scores that came. */
+/* The reference library's conversion holds pieces like "7," down, as the
+ * class cuts them. */
 static bool
-pair_tokens(Model *m)
+ends_in_digit_comma(Span s)
 {
-	Build *b = m->b;
-	size_t n = json_len(m->ids);
-
-	if (!read_vocab(b, m->ids))
-		return false;
-	if (build_count(b, SEC_TOKEN) != n)
-		return fail(b->c, QE_INPUT,
-		            "vocab.json: %zu tokens, and ids below %zu", n,
-		            build_count(b, SEC_TOKEN));
-	for (size_t i = 0; i < n; i++)
-		if (!build_score(b, m->score[i]))
-			return false;
-	b->meta.min_score = m->least;
-	return model_unigram_end(b, json_get_int(m->ids, "<unk>", -1));
+	return s.n >= 2 && s.p[s.n - 1] == ',' && s.p[s.n - 2] >= '0' &&
+	       s.p[s.n - 2] <= '9';
 }
 
 static bool
@@ -165,7 +159,7 @@ read_piece(Model *m, Span msg)
 		            (long long)m->pieces);
 	m->pieces++;
 	if (m->ids)
-		return score_piece(m, text, (double)score);
+		return score_piece(m, text, (double)score, type == TYPE_NORMAL);
 	if (m->pieces <= m->drop)
 		return true;
 	if (type == TYPE_UNKNOWN)
@@ -174,7 +168,15 @@ read_piece(Model *m, Span msg)
 		source_add(m->s, arena_span(m->b->a, text), type != TYPE_USER,
 		           false);
 	return build_token(m->b, text, m->id++) &&
-	       build_score(m->b, (double)score);
+	       build_score(m->b, (double)score + (ends_in_digit_comma(text)
+	                                                  ? m->digit_comma
+	                                                  : 0));
+}
+
+static void
+put_name(Model *m, const char *setting, Span name)
+{
+	json_put_str(m->s->facts, setting, arena_span(m->b->a, name));
 }
 
 static bool
@@ -192,10 +194,10 @@ read_trainer(Model *m, Span msg)
 			m->bytes = f.value;
 			break;
 		case 46:
-			m->s->bos = arena_span(m->b->a, f.bytes);
+			put_name(m, "bos_token", f.bytes);
 			break;
 		case 47:
-			m->s->eos = arena_span(m->b->a, f.bytes);
+			put_name(m, "eos_token", f.bytes);
 			break;
 		default:
 			break;
@@ -211,9 +213,9 @@ read_normalizer(Model *m, Span msg)
 
 	while ((rc = field(&msg, &f)) > 0)
 		if (f.number == 2)
-			m->s->charsmap = f.bytes;
+			m->charsmap = f.bytes;
 		else if (f.number == 3)
-			m->s->dummy_prefix = f.value;
+			m->dummy_prefix = f.value;
 	return rc == 0 || broken(m->b);
 }
 
@@ -257,6 +259,9 @@ find_pairs(Build *b, size_t *count)
 		for (size_t k = 0; k < s.n && s.n <= SPLIT_MAX;) {
 			Pair p = {.score = score[v.entry[i].id]};
 
+			if (p.score <= NEVER)
+				break;
+
 			k += utf8_get(s.p + k, &ch);
 			if (k == s.n)
 				break;
@@ -264,7 +269,8 @@ find_pairs(Build *b, size_t *count)
 			p.right = (Span){s.p + k, s.n - k};
 			p.l = vocab_find(&v, p.left);
 			p.r = vocab_find(&v, p.right);
-			if (p.l >= 0 && p.r >= 0)
+			if (p.l >= 0 && p.r >= 0 && score[p.l] > NEVER &&
+			    score[p.r] > NEVER)
 				PUSH(b->a, pair, n, cap, p);
 		}
 	}
@@ -287,58 +293,80 @@ make_merges(Build *b)
 	return true;
 }
 
-/* A token that the layout of the class puts among the pieces. */
+/* A token that the class puts among the pieces. */
 static bool
-lay_one(Model *m, const char *name)
+lay_one(Model *m, const char *name, double score)
 {
 	if (strcmp(name, "<unk>") == 0)
 		m->unk = m->id;
 	source_add(m->s, name, true, false);
 	return build_token(m->b, SPAN(name), m->id++) &&
-	       build_score(m->b, str_ends(name, "<unk>NOTUSED") ? -100 : 0);
+	       build_score(m->b, score);
 }
 
+/* "text" with numbers from "first" up to "end" in place of its star. */
 static bool
-lay_extra(Model *m)
+lay_row(Model *m, const Json *row)
 {
-	int64_t n = json_get_int(m->s->config, "extra_ids", 100);
-	bool ok = n >= 0 && n <= EXTRA_MAX;
-
-	while (ok && n-- > 0)
-		ok = lay_one(m, arena_str(m->b->a, "<extra_id_%lld>",
-		                          (long long)n));
-	return ok ||
-	       fail(m->b->c, QE_INPUT, "tokenizer_config.json: extra_ids");
-}
-
-static bool
-lay_unks(Model *m)
-{
+	Arena *a = m->b->a;
+	const char *text = json_get_str(row, "text", ""),
+		   *star = strchr(text, '*'),
+		   *end = json_get_str(row, "end", "");
+	int64_t first = json_get_int(row, "first", 0),
+		n = json_int(recipe_setting(m->s, end), first) - first;
+	double score = json_get_num(row, "score", 0);
 	bool ok = true;
 
-	for (int i = 2; ok && i <= 102; i++)
-		ok = lay_one(m, arena_str(m->b->a, "<unk_%d>", i));
+	if (!star)
+		return lay_one(m, text, score);
+	if (n < 0 || n > EXTRA_MAX)
+		return fail(m->b->c, QE_INPUT, "tokenizer_config.json: %s",
+		            end);
+	for (int64_t i = 0; i < n && ok; i++) {
+		int64_t k = json_get_bool(row, "down", false) ? n - 1 - i : i;
+
+		ok = lay_one(m,
+		             arena_str(a, "%.*s%lld%s", (int)(star - text),
+		                       text, (long long)(first + k), star + 1),
+		             score);
+	}
 	return ok;
 }
 
-/* The words of the layout in front of the bar, or behind it. */
+/* The tokens of "front" or "back". */
 static bool
-lay(Model *m, bool behind)
+lay(Model *m, const char *where)
 {
-	char **w = str_split(m->b->a, m->s->layout, ' ');
-	bool bar = false, ok = true;
+	const Json *list = recipe_get(m->b->a, m->s, where);
+	bool ok = true;
 
-	if (*w)
-		str_int(*w++, &m->drop);
-	for (; *w && ok; w++) {
-		if (strcmp(*w, "|") == 0)
-			bar = true;
-		else if (bar == behind)
-			ok = strcmp(*w, "extra") == 0  ? lay_extra(m)
-			     : strcmp(*w, "unks") == 0 ? lay_unks(m)
-			                               : lay_one(m, *w);
+	for (size_t i = 0; i < json_len(list) && ok; i++) {
+		const Json *v = json_at(list, i);
+
+		ok = json_is(v, json_type_object)
+		             ? lay_row(m, v)
+		             : lay_one(m,
+		                       recipe_text(m->b->a, m->s,
+		                                   json_str(v, "")),
+		                       0);
 	}
 	return ok;
+}
+
+/* What the file says, as settings. */
+static void
+put_facts(Model *m)
+{
+	Json *facts = m->s->facts;
+	Buf *t = buf_new(m->b->a);
+
+	json_put_bool(facts, "model.bpe", m->type == MODEL_PAIRS);
+	json_put_bool(facts, "model.dummy_prefix", m->dummy_prefix);
+	json_put_str(facts, "model.prepend_scheme",
+	             m->dummy_prefix ? "always" : "never");
+	base64_encode(m->charsmap, t);
+	if (m->charsmap.n)
+		json_put_str(facts, "model.charsmap", t->p);
 }
 
 static bool
@@ -349,7 +377,7 @@ read_model(Model *m, Span rest)
 	int rc;
 
 	m->type = MODEL_UNIGRAM;
-	m->s->dummy_prefix = true;
+	m->dummy_prefix = true;
 	while (ok && (rc = field(&rest, &f)) > 0)
 		ok = f.number == 1   ? read_piece(m, f.bytes)
 		     : f.number == 2 ? read_trainer(m, f.bytes)
@@ -357,33 +385,25 @@ read_model(Model *m, Span rest)
 		                     : true;
 	if (!ok)
 		return note(m->b->c, "SentencePiece model");
-	return (rc == 0 && m->pieces > 0) || broken(m->b);
+	if (rc != 0 || m->pieces == 0)
+		return broken(m->b);
+	put_facts(m);
+	if (m->type == MODEL_UNIGRAM || m->type == MODEL_PAIRS)
+		return true;
+	return fail(m->b->c, QE_INPUT,
+	            "SentencePiece model type %llu is not supported",
+	            (unsigned long long)m->type);
 }
 
-bool
-read_pieces(Build *b, Source *s)
+/* Pairs of pieces, from scores that nobody needs then. */
+static bool
+end_pairs(Model *m)
 {
-	Model m = {.b = b, .s = s, .unk = -1};
-	int64_t unk;
+	Build *b = m->b;
 
-	if (!lay(&m, false))
-		return false;
-	unk = m.unk;
-	if (!read_model(&m, s->file->sentencepiece) || !lay(&m, true))
-		return false;
-	if (unk >= 0)
-		m.unk = unk;
-	s->bpe = m.type == MODEL_PAIRS;
-	b->meta.flag |= m.bytes ? MODEL_BYTES : 0;
-	if (m.type == MODEL_UNIGRAM)
-		return model_unigram_end(b, m.unk);
-	if (!s->bpe)
-		return fail(b->c, QE_INPUT,
-		            "SentencePiece model type %llu is not supported",
-		            (unsigned long long)m.type);
 	build_index(b);
-	b->meta.unk = (int32_t)m.unk;
-	b->meta.flag |= MODEL_FUSE_UNK | (m.unk >= 0 ? MODEL_UNK : 0);
+	b->meta.unk = (int32_t)m->unk;
+	b->meta.flag |= MODEL_FUSE_UNK | (m->unk >= 0 ? MODEL_UNK : 0);
 	if (!make_merges(b))
 		return false;
 	buf_clear(b->sec[SEC_SCORE]);
@@ -391,11 +411,65 @@ read_pieces(Build *b, Source *s)
 	return true;
 }
 
+static bool
+end_model(Model *m)
+{
+	m->b->meta.flag |= m->bytes ? MODEL_BYTES : 0;
+	return m->type == MODEL_UNIGRAM ? model_unigram_end(m->b, m->unk)
+	                                : end_pairs(m);
+}
+
+bool
+read_pieces(Build *b, Source *s)
+{
+	Model m = {.b = b,
+	           .s = s,
+	           .unk = -1,
+	           .drop = json_int(recipe_get(b->a, s, "drop"), 0),
+	           .digit_comma =
+	                   json_num(recipe_get(b->a, s, "digit_comma"), 0)};
+	int64_t unk;
+
+	if (!lay(&m, "front"))
+		return false;
+	unk = m.unk;
+	if (!read_model(&m, s->file->sentencepiece) || !lay(&m, "back"))
+		return false;
+	if (unk >= 0)
+		m.unk = unk;
+	return end_model(&m);
+}
+
+/* All of vocab.json, with the scores that came, and what follows it. */
+static bool
+pair_tokens(Model *m)
+{
+	Build *b = m->b;
+	size_t n = json_len(m->ids);
+
+	if (!read_vocab(b, m->ids))
+		return false;
+	if (build_count(b, SEC_TOKEN) != n)
+		return fail(b->c, QE_INPUT,
+		            "vocab.json: %zu tokens, and ids below %zu", n,
+		            build_count(b, SEC_TOKEN));
+	for (size_t i = 0; i < n; i++)
+		if (!build_score(b, m->score[i]))
+			return false;
+	m->id = (int64_t)n;
+	if (!lay(m, "back"))
+		return false;
+	b->meta.min_score = m->least;
+	m->unk = json_get_int(m->ids, "<unk>", -1);
+	return end_model(m);
+}
+
 /* Pieces and scores are the model's, ids those of vocab.json; what only that
  * knows is decoded and never found. */
 bool
 read_pair(Build *b, Source *s)
 {
+	bool own = s->file->source_spm.n > 0;
 	Model m = {.b = b, .s = s};
 	Json *vocab = json_parse(b->c, b->a, s->file->vocab_json);
 
@@ -407,11 +481,14 @@ read_pair(Build *b, Source *s)
 	m.score = NEWV(b->a, double, json_len(vocab));
 	for (size_t i = 0; i < json_len(vocab); i++)
 		m.score[i] = NEVER;
-	if (!read_model(&m, s->file->source_spm))
-		return note(b->c, "source.spm");
-	if (m.type != MODEL_UNIGRAM)
-		return fail(b->c, QE_INPUT,
-		            "source.spm: model type %llu is not supported",
-		            (unsigned long long)m.type);
+	if (!read_model(&m, own ? s->file->source_spm : s->file->sentencepiece))
+		return note(b->c, "%s",
+		            own ? "source.spm" : "SentencePiece model");
+	/* a merge on the way to others cannot be left out */
+	if (m.type == MODEL_PAIRS && m.stranger)
+		return fail(
+			b->c, QE_INPUT,
+			"vocab.json lacks piece '%s' of the SentencePiece model",
+			m.stranger);
 	return pair_tokens(&m);
 }

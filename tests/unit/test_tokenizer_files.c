@@ -22,6 +22,7 @@ kit_open(Kit *k, const TokenizerFiles *f)
 	Buf *b;
 
 	*k = (Kit){.c = qe_open("test")};
+	qe_set_share(k->c, "share");
 	b = buf_new(&k->a);
 	if (tokenizer_compile(k->c, f, b))
 		k->t = tokenizer_open(k->c, &k->a, (Span){b->p, b->n});
@@ -130,9 +131,20 @@ layouts_of_classes(void)
 	          "5=<s> 7=" MARK "a 6=</s>");
 	CHECK_STR(by_class("T5Tokenizer", "a<extra_id_0>", NULL),
 	          "3=" MARK "a 105=<extra_id_0> 2=</s>");
+	CHECK_STR(by_class("MBartTokenizer", "a", NULL),
+	          "4=" MARK "a 2=</s> 10=en_XX");
+	CHECK_STR(by_class("MBart50Tokenizer", "ab", "b"),
+	          "10=en_XX 4=" MARK "a 5=b 6=" MARK " 5=b 2=</s>");
+	CHECK_STR(by_class("NllbTokenizer", "a fra_Latn", NULL),
+	          "53=eng_Latn 4=" MARK "a 63=fra_Latn 2=</s>");
+	CHECK_STR(by_class("XLNetTokenizer", "a", "b"),
+	          "3=" MARK "a 6=<sep> 5=" MARK " 4=b 6=<sep> 8=<cls>");
 	CHECK_STR(
-		by_class("NllbTokenizer", "a", NULL),
-		"tokenizer_config.json: class 'NllbTokenizer' without a tokenizer.json is not supported");
+		by_class("BertTokenizer", "a", NULL),
+		"tokenizer_config.json: class 'BertTokenizer' needs vocab.txt or a tokenizer.json");
+	CHECK_STR(
+		by_class("NoSuchTokenizer", "a", NULL),
+		"tokenizer_config.json: class 'NoSuchTokenizer' without a tokenizer.json is not supported");
 }
 
 static void
@@ -156,6 +168,89 @@ ids_of_a_pair_are_the_vocabulary_s(void)
 	CHECK_STR(names(&k, "azy", NULL), "3=" MARK "a 6=z 1=<unk> 0=</s>");
 	kit_close(&k);
 	arena_free(&a);
+}
+
+/* 103 tokens stand in front, of which one is spelled "<unk_2>". */
+static void
+tokens_stand_in_front(void)
+{
+	Arena a = {0};
+	Buf *b = buf_new(&a);
+	TokenizerFiles f = {
+		.tokenizer_config =
+			SPAN("{\"tokenizer_class\":\"PegasusTokenizer\"}")};
+	Kit k;
+
+	piece(b, "<pad>", 0, 3);
+	piece(b, "</s>", 0, 3);
+	piece(b, "<unk>", 0, 2);
+	piece(b, MARK "a", -1, 1);
+	f.sentencepiece = (Span){b->p, b->n};
+	kit_open(&k, &f);
+	CHECK_STR(names(&k, "a\na<mask_2>x", NULL),
+	          "106=" MARK "a 106=" MARK "a 3=<mask_2> 105=<unk> 1=</s>");
+	CHECK(tokenizer_id(k.t, "<unk_2>") == 4);
+	CHECK(tokenizer_id(k.t, "<unk_102>") == 104);
+	kit_close(&k);
+	arena_free(&a);
+}
+
+/* The languages follow the vocabulary; the model's file has another name. */
+static void
+languages_follow_the_vocabulary(void)
+{
+	Arena a = {0};
+	TokenizerFiles f = {
+		.sentencepiece = pieces(&a, false),
+		.vocab_json = SPAN("{\"<s>\":0,\"<pad>\":1,\"</s>\":2,"
+	                           "\"<unk>\":3,\"b\":4,\"" MARK "a\":5}"),
+	};
+	Kit k;
+
+	f.tokenizer_config = SPAN("{\"tokenizer_class\":\"M2M100Tokenizer\"}");
+	kit_open(&k, &f);
+	CHECK_STR(names(&k, "ab", NULL), "24=__en__ 5=" MARK "a 4=b 2=</s>");
+	CHECK(tokenizer_id(k.t, "__zu__") == 105);
+	kit_close(&k);
+	f.tokenizer_config = SPAN("{\"tokenizer_class\":\"M2M100Tokenizer\","
+	                          "\"language_codes\":\"wmt21\","
+	                          "\"src_lang\":\"de\"}");
+	kit_open(&k, &f);
+	CHECK_STR(names(&k, "a", NULL), "13=__de__ 5=" MARK "a 2=</s>");
+	kit_close(&k);
+	arena_free(&a);
+}
+
+/* A blank stands in front of every part, or of a text's first only. */
+static void
+legacy_is_a_setting(void)
+{
+	static const char *const config[] = {
+		"{\"tokenizer_class\":\"LlamaTokenizer\"}",
+		"{\"tokenizer_class\":\"LlamaTokenizer\",\"legacy\":false}",
+	};
+	static const char *const want[] = {
+		"1=<s> 3=" MARK "a 2=</s> 5=" MARK " 4=b",
+		"1=<s> 3=" MARK "a 2=</s> 4=b",
+	};
+
+	for (size_t i = 0; i < LEN(config); i++) {
+		Arena a = {0};
+		Buf *b = buf_new(&a);
+		TokenizerFiles f = {.tokenizer_config = SPAN(config[i])};
+		Span s = pieces(&a, false);
+		Kit k;
+
+		buf_add(b, s.p, s.n);
+		/* a score for "a", and a model of pairs */
+		piece(b, "a", -9, 1);
+		field(b, 2, SPAN("\x18\x02"));
+		f.sentencepiece = (Span){b->p, b->n};
+		kit_open(&k, &f);
+		CHECK_STR(names(&k, "a</s>b", NULL), want[i]);
+		kit_close(&k);
+		arena_free(&a);
+	}
 }
 
 static void
@@ -313,6 +408,9 @@ main(void)
 	normal_forms_are_of_unicode_9();
 	layouts_of_classes();
 	ids_of_a_pair_are_the_vocabulary_s();
+	languages_follow_the_vocabulary();
+	legacy_is_a_setting();
+	tokens_stand_in_front();
 	broken_models_are_refused();
 	what_goes_in_comes_out();
 	return check_done("tokenizer files");
