@@ -122,3 +122,20 @@ set_key() {
 		done
 	done
 }
+
+@test "an activation, a head and a tensor that are not there" {
+	make-checkpoint ck
+	cp -r ck plain
+	set_key ck/config.json hidden_act '"softsign"'
+	hf-load -q ck -o m.qeff
+	refused 3 "onnx-export: *activation 'softsign' is not known" \
+		onnx-export m.qeff
+	cp plain/config.json ck
+	set_key ck/config.json architectures '["LlamaForMaskedLM"]'
+	refused 3 "hf-load: *task 'masked-lm' is not known to architecture 'llama'" \
+		hf-load ck
+	cp plain/config.json ck
+	reheader ck 's/model.layers.1.mlp.up_proj.weight/model.layers.1.mlp.up_porj.weight/'
+	refused 3 "hf-load: ck: layer 1: mlp: tensor 'model.layers.1.mlp.up_proj.weight' is missing" \
+		hf-load ck
+}
