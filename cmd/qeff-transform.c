@@ -20,6 +20,8 @@ main(int argc, char **argv)
 		{0,   "continuous-batching", FLAG, &o.continuous_batching, NULL, "rows of the cache by batch_index"},
 		{0,   "ccl-enabled", FLAG,  &o.ccl,        NULL,   "read as much of the cache as comp_ctx_lengths is long", "ccl"},
 		{0,   "speculative-model-type", ENUM, &o.speculative, "target", "logits of several tokens, to check a draft", "spec"},
+		{0,   "replicate-kv-heads", INT, &o.kv_devices, "N",  "repeat key heads, so that they divide among N devices", NULL, 1, 4096},
+		{0,   "num-replicate-kv-heads", INT, &o.kv_repeat, "R", "repeat each key head R times", NULL, 1, 64},
 		{.help = "Tables"},
 		{'l', "list",       TABLE,  NULL,          NULL,   "list the transforms", "list-transforms", QE_TRANSFORMS},
 		{0}

@@ -101,6 +101,8 @@ typedef struct qe_transform {
 	bool continuous_batching; /* batch_index picks rows of the cache */
 	bool ccl; /* comp_ctx_lengths says how much of it is read */
 	const char *speculative; /* "target": num_logits_to_keep */
+	int64_t kv_devices; /* key heads repeated to divide among so many, */
+	int64_t kv_repeat;  /* or so often; 0: not */
 } qe_transform;
 #define QE_TRANSFORM_INIT ((qe_transform){.in = "-", .out = "-"})
 bool qe_model_transform(qe_ctx *, const qe_transform *);

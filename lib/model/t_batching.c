@@ -20,9 +20,9 @@ bool
 apply_continuous_batching(Ctx *c, Arena *a, Json *doc,
                           const TransformArgs *args, Json *record)
 {
-	const Json *m = transform_block(doc, rolling_blocks);
+	const Json *m = transform_rolling(a, doc);
 
-	(void)a, (void)args, (void)record;
+	(void)args, (void)record;
 	if (!transform_cached(c, doc))
 		return false;
 	if (m)

@@ -19,10 +19,9 @@ want_spd(const Json *doc, const TransformArgs *args)
 bool
 apply_spd(Ctx *c, Arena *a, Json *doc, const TransformArgs *args, Json *record)
 {
-	const Json *m = transform_block(doc, rolling_blocks);
+	const Json *m = transform_rolling(a, doc);
 	const char *type = args->speculative ? args->speculative : "target";
 
-	(void)a;
 	if (!transform_cached(c, doc))
 		return false;
 	if (strcmp(type, "target") != 0)

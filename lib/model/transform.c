@@ -157,8 +157,6 @@ apply_custom_ops(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
 
 /* ---- what the transforms of a decoder ask ---- */
 
-const char *const rolling_blocks[] = {"conv", "delta", NULL};
-
 bool
 transform_cached(Ctx *c, const Json *doc)
 {
@@ -172,31 +170,40 @@ transform_cached(Ctx *c, const Json *doc)
 	       fail(c, QE_INPUT, "needs kv_cache, which was not applied");
 }
 
-static const Json *
-block_of_layer(const Json *layer, const char *const *kinds)
+/* The branches of a layer's steps that are blocks of one of the kinds. */
+static void
+blocks_of(const Json *layer, const char *const *kinds, Json *out)
 {
-	const Json *steps = json_get(layer, "steps"), *list, *m;
+	const Json *steps = json_get(layer, "steps"), *list;
 
 	for (size_t s = 0; s < json_len(steps); s++) {
 		list = json_get(json_at(steps, s), "branches");
 		for (size_t i = 0; i < json_len(list); i++) {
-			m = json_get(json_at(list, i), "block");
+			Json *m = json_get(json_at(list, i), "block");
+
 			if (str_in(json_get_str(m, "kind", ""), kinds))
-				return m;
+				json_push(out, json_share(m));
 		}
 	}
-	return NULL;
+}
+
+Json *
+transform_blocks(Arena *a, const Json *doc, const char *const *kinds)
+{
+	const Json *layers = json_get(json_get(doc, "modules"), "layers");
+	Json *out = json_new_array(a);
+
+	for (size_t i = 0; i < json_len(layers); i++)
+		blocks_of(json_at(layers, i), kinds, out);
+	return out;
 }
 
 const Json *
-transform_block(const Json *doc, const char *const *kinds)
+transform_rolling(Arena *a, const Json *doc)
 {
-	const Json *layers = json_get(json_get(doc, "modules"), "layers"), *m;
+	static const char *const kinds[] = {"conv", "delta", NULL};
 
-	for (size_t i = 0; i < json_len(layers); i++)
-		if ((m = block_of_layer(json_at(layers, i), kinds)))
-			return m;
-	return NULL;
+	return json_at(transform_blocks(a, doc, kinds), 0);
 }
 
 /* ---- kv_cache ---- */

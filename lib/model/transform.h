@@ -27,10 +27,10 @@ extern const int ntransform;
 
 /* For the transforms: the document's decoder has its cache, or why not. */
 bool transform_cached(Ctx *, const Json *doc);
-/* The first block of one of these kinds in any layer, or NULL. */
-const Json *transform_block(const Json *doc, const char *const *kinds);
-/* The kinds whose state is not rows by position. */
-extern const char *const rolling_blocks[];
+/* The blocks of these kinds in all layers. */
+Json *transform_blocks(Arena *, const Json *doc, const char *const *kinds);
+/* A block whose state is not rows by position, or NULL. */
+const Json *transform_rolling(Arena *, const Json *doc);
 
 /* Applies the list (NULL: all that are wanted), in its order. */
 bool transforms_apply(Ctx *, Arena *, Json *doc, const char *list,

@@ -8,7 +8,7 @@
 
 #include "build.h"
 
-enum { MAXARGS = 9, MAXFROM = 4096, MAXNESTED = 3 };
+enum { MAXARGS = 9, MAXREPEAT = 64, MAXFROM = 4096, MAXNESTED = 3 };
 
 Shape
 weight_shape(const Build *b, const char *name)
@@ -107,14 +107,31 @@ step_add(Build *b, Value *x, int n, const int64_t *arg)
 	return EMIT(b, "Add", x, scalar_f32(b, (double)arg[0]));
 }
 
+/* each of the rows of an axis n times, along a new axis behind it */
+static Value *
+step_repeat(Build *b, Value *x, int n, const int64_t *arg)
+{
+	Value *copy[MAXREPEAT];
+
+	(void)n;
+	if (arg[0] < 0 || arg[0] >= MAXRANK || arg[1] < 1 || arg[1] > MAXREPEAT)
+		return fail(b->c, QE_INPUT, "repeat %lld of axis %lld",
+		            (long long)arg[1], (long long)arg[0]),
+		       NULL;
+	x = unsqueeze(b, x, arg[0] + 1);
+	for (int64_t i = 0; i < arg[1]; i++)
+		copy[i] = x;
+	return concat(b, (int)arg[1], copy, arg[0] + 1);
+}
+
 static const struct Step {
 	const char *name;
 	int narg; /* -1: any number */
 	StepFn *fn;
 } steps[] = {
-	{"add", 1, step_add},         {"float", 0, step_float},
-	{"reshape", -1, reshape},     {"slice", 3, step_slice},
-	{"transpose", -1, transpose},
+	{"add", 1, step_add},       {"float", 0, step_float},
+	{"repeat", 2, step_repeat}, {"reshape", -1, reshape},
+	{"slice", 3, step_slice},   {"transpose", -1, transpose},
 };
 
 static Value *
