@@ -41,6 +41,8 @@ main(int argc, char **argv)
 		{0,   "template-name",  TEXT,   &o.template_name, "NAME",      "which of the model's templates: default, tool_use, rag"},
 		{0,   "template-arg",   LIST,   &o.template_args, "KEY=VALUE", "a variable of the template, as JSON or text; may be given again", "chat-template-kwarg"},
 		{0,   "no-template",    FLAG,   &o.no_template,   NULL,        "no template: what the messages say, as it is"},
+		{0,   "lora",           TEXT,   &o.lora,          "DIR",       "the adapter, for a package that takes its weights", "adapter"},
+		{0,   "lora-ids",       TEXT,   &o.lora_ids,      "N,...",     "which adapter each prompt takes, 0: none; one for all", "prompt-to-lora-id-mapping"},
 		{.help = "How tokens are chosen"},
 		{'n', "n-predict",      INT,    &o.n,             "N",         "tokens to generate at most; -1: until the cache is full", "generation-len predict max-tokens", -1, 1 << 26},
 		{0,   "temp",           FLOAT,  &o.temp,          "X",         "temperature; 0: the likeliest token", "temperature", 0, 100},

@@ -100,6 +100,9 @@ typedef struct qe_transform {
 	bool kv_cache;            /* an error if it cannot have one */
 	bool continuous_batching; /* batch_index picks rows of the cache */
 	bool ccl; /* comp_ctx_lengths says how much of it is read */
+	const char *const *lora; /* directories of adapters, or NAME=DIR */
+	bool merge;              /* them into the weights */
+	bool finite; /* pick one by lora_ids, even if there is only one */
 	const char *speculative; /* "target": num_logits_to_keep */
 	int64_t kv_devices; /* key heads repeated to divide among so many, */
 	int64_t kv_repeat;  /* or so often; 0: not */
@@ -246,9 +249,11 @@ typedef struct qe_run {
 	const char *const *stop; /* strings that end the text, not printed */
 	bool ignore_eos;
 	bool prefix_cache; /* keep what the cache has of a prompt's beginning */
-	const char *draft; /* package of a smaller model, whose guesses */
-	bool lookup;       /* or guesses by lookup in the text */
-	int64_t guesses;   /* are checked, at most so many at once; -1: all */
+	const char *lora;  /* directory of an adapter that is given */
+	const char *lora_ids; /* adapter of each prompt: "0,1,..."; or of all */
+	const char *draft;    /* package of a smaller model, whose guesses */
+	bool lookup;          /* or guesses by lookup in the text */
+	int64_t guesses;    /* are checked, at most so many at once; -1: all */
 	const char *logits; /* .npy file: float32 [n, vocabulary] */
 
 	bool perplexity; /* of the prompts, instead of continuing them */

@@ -344,6 +344,13 @@ begin_inputs(Emit *e)
 	return true;
 }
 
+/* A state that is set from outside: weights of an adapter. */
+static bool
+is_given(const Value *state)
+{
+	return str_ends(state->name, ".weight");
+}
+
 /* What no cache_write has put in its place is copied there at the end. */
 static bool
 keep_states(Emit *e)
@@ -455,7 +462,7 @@ emit_all(Emit *e, const Spec *spec)
 	if (!keep_states(e))
 		return false;
 	for (int i = 0; i < e->g->nin; i++)
-		if (!is_state(e->g, e->g->in[i]))
+		if (!is_state(e->g, e->g->in[i]) || is_given(e->g->in[i]))
 			add_io(e, e->g->in[i], false, &nio);
 	for (int i = 0; i < e->g->nout; i++)
 		if (!str_ends(e->g->out[i]->name, RETAINED))

@@ -43,7 +43,11 @@ typedef struct Build {
 	Value *batch_index; /* [B,1] int64: the rows of the cache */
 	Value *ccl;         /* [C]: C slots are read */
 	Value *keep;        /* [K,1]: K logits a row */
+	Value *lora_ids;    /* [B,1] int64: which adapter a row takes */
 	int more, nmore;    /* where these stand among the inputs */
+	Value **late;       /* outputs behind all others */
+	int nlate;
+	size_t caplate;
 } Build;
 
 /* ---- build.c: nodes and constants ---- */
@@ -92,6 +96,10 @@ Value *param(Build *, const char *name);
 Value *dequantise(Build *, const Json *tensor, int n, Value **in);
 Value *linear(Build *, const Json *module, Value *x); /* [..., out] */
 Shape weight_shape(const Build *, const char *name);
+/* lora.c: a module's weight with adapters merged in; what adapters beside it
+ * add to what it makes of x, or NULL */
+Value *lora_merged(Build *, const Json *module, Value *weight);
+Value *lora_beside(Build *, const Json *module, Value *x);
 
 /* ---- inputs.c ---- */
 
@@ -144,7 +152,7 @@ Value *pool_last_token(Build *, Value *h);
 Value *pool_mean_tokens(Build *, Value *h);
 
 /* functions.c: adds local functions to the graph, once */
-void function_ctx(Build *);
+Value *call_ctx(Build *, const char *name, int n, Value **in);
 Value *call_norm(Build *, Value *x, Value *w, double eps);
 /* x [T,k or 1,in] by the matrices index [T,k] of w [E,in,out]: [T,k,out] */
 Value *call_experts(Build *, Value *x, Value *w, Value *index);

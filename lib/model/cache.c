@@ -15,18 +15,6 @@
 
 #include "build.h"
 
-static Value *
-call(Build *b, const char *name, int n, Value *const *in)
-{
-	Value *out =
-		value_new(b->g, arena_str(b->a, "layers.%d/%s", b->layer, name),
-	                  DT_NONE, NULL);
-
-	node_new(b->g, "com.qualcomm.cloud", name, n, in, 1, &out)->name =
-		out->name;
-	return out;
-}
-
 /* A state comes in under its name and the layer's number. */
 Value *
 state_input(Build *b, const char *name, Shape shape)
@@ -162,9 +150,10 @@ read_back(Build *b, Value *now)
 	Value *index = once(b, kind(b)->index, make_index);
 
 	if (b->batch_index)
-		return call(b, "CtxGatherCB", 4,
-		            (Value *[]){now, b->batch_index, index, slots(b)});
-	return call(b, "CtxGather", 3, (Value *[]){now, index, slots(b)});
+		return call_ctx(b, "CtxGatherCB", 4,
+		                (Value *[]){now, b->batch_index, index,
+		                            slots(b)});
+	return call_ctx(b, "CtxGather", 3, (Value *[]){now, index, slots(b)});
 }
 
 /* Positions with padding out of range, which a scatter drops. */
@@ -180,11 +169,12 @@ static Value *
 scatter(Build *b, Value *past, Value *x)
 {
 	if (b->batch_index)
-		return call(b, "CtxScatterCB", 4,
-		            (Value *[]){past, b->batch_index,
-		                        once(b, "droppable", make_droppable),
-		                        x});
-	return call(b, "CtxScatter", 3, (Value *[]){past, places(b), x});
+		return call_ctx(b, "CtxScatterCB", 4,
+		                (Value *[]){past, b->batch_index,
+		                            once(b, "droppable",
+		                                 make_droppable),
+		                            x});
+	return call_ctx(b, "CtxScatter", 3, (Value *[]){past, places(b), x});
 }
 
 /* What stands in the cache after this call. */
@@ -207,7 +197,6 @@ cache_update(Build *b, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
 
 	if (!*k || !*v)
 		return false;
-	function_ctx(b);
 	past[0] = slots_input(b, kind(b)->key, heads, kdim);
 	past[1] = slots_input(b, kind(b)->value, heads, vdim);
 	now[0] = written(b, past[0], *k);

@@ -7,14 +7,6 @@
 static const char own[] = "qeff";
 static const char cloud[] = "com.qualcomm.cloud", qti[] = "com.qti.aisw.onnx";
 
-void
-function_ctx(Build *b)
-{
-	function_add(b->g, cloud,
-	             b->batch_index ? "CtxScatterCB" : "CtxScatter");
-	function_add(b->g, cloud, b->batch_index ? "CtxGatherCB" : "CtxGather");
-}
-
 static Node *
 call(Build *b, const char *domain, const char *name, int n, Value **in)
 {
@@ -33,6 +25,14 @@ call(Build *b, const char *domain, const char *name, int n, Value **in)
 	node = node_new(b->g, domain, name, n, in, 1, &out);
 	node->name = out->name;
 	return node;
+}
+
+Value *
+call_ctx(Build *b, const char *name, int n, Value **in)
+{
+	Node *node = call(b, cloud, name, n, in);
+
+	return node ? node->out[0] : NULL;
 }
 
 Value *

@@ -33,7 +33,26 @@ inputs_more(Build *b)
 		b->keep =
 			input(b, "num_logits_to_keep", DT_I64,
 		              &(Shape){2, {-1, 1}}, "num_logits_to_keep", NULL);
+	if (strcmp(json_get_str(json_get(b->root, "lora"), "mode", ""),
+	           "finite") == 0)
+		b->lora_ids = input(b, "lora_ids", DT_I64, &(Shape){2, {-1, 1}},
+		                    "batch_size", NULL);
 	b->nmore = b->g->nin - b->more;
+}
+
+/* Weights of an adapter that come in go behind all others. */
+static void
+weights_last(Graph *g)
+{
+	Value **moved = NEWV(g->mem, Value *, g->nin + 1);
+	int n = 0, kept = 0;
+
+	for (int i = 0; i < g->nin; i++)
+		if (str_ends(g->in[i]->name, ".weight"))
+			moved[n++] = g->in[i];
+		else
+			g->in[kept++] = g->in[i];
+	memcpy(g->in + kept, moved, (size_t)n * sizeof *moved);
 }
 
 void
@@ -43,6 +62,7 @@ inputs_last(Build *b)
 	size_t n = (size_t)b->nmore, after;
 	Value **at = g->in + b->more, **waiting;
 
+	weights_last(g);
 	if (!n)
 		return;
 	after = (size_t)(g->nin - b->more) - n;

@@ -181,6 +181,8 @@ lower(Build *b)
 		return b->c->status ? note(b->c, "head") : false;
 	logits_first(b->g, states);
 	inputs_last(b);
+	for (int i = 0; i < b->nlate; i++)
+		graph_output(b->g, b->late[i]);
 	graph_prune(b->g);
 	return true;
 }

@@ -245,25 +245,31 @@ param(Build *b, const char *name)
 	return dict_get(b->made, key);
 }
 
+/* The matrix of a module as it is multiplied by, [in, out]. */
 static Value *
-turned(Build *b, const char *name)
+matrix(Build *b, const Json *m)
 {
-	char *key = arena_str(b->a, "turn %s", name);
+	const char *name = json_get_str(m, "weight", "");
+	Value *w = param(b, name), *whole = lora_merged(b, m, w);
+	char *key = arena_str(b->a, "turn %s", whole ? whole->name : name);
 
+	if (json_get_bool(m, "in_out", false) || !whole)
+		return whole;
 	if (!dict_has(b->made, key))
-		dict_set(b->made, key, TRANSPOSE(b, param(b, name), 1, 0));
+		dict_set(b->made, key, TRANSPOSE(b, whole, 1, 0));
 	return dict_get(b->made, key);
 }
 
 Value *
 linear(Build *b, const Json *m, Value *x)
 {
-	const char *w = json_get_str(m, "weight", ""),
-		   *bias = json_get_str(m, "bias", NULL);
-	bool in_out = json_get_bool(m, "in_out", false);
+	const char *bias = json_get_str(m, "bias", NULL);
+	Value *more = lora_beside(b, m, x);
 
 	if (!x)
 		return NULL;
-	x = EMIT(b, "MatMul", x, in_out ? param(b, w) : turned(b, w));
+	x = EMIT(b, "MatMul", x, matrix(b, m));
+	if (more)
+		x = EMIT(b, "Add", x, more);
 	return bias ? EMIT(b, "Add", x, param(b, bias)) : x;
 }

@@ -76,7 +76,8 @@ static bool
 one_round(Ctx *c, Session *s, const BenchOptions *o, Prompt *prompt,
           float **logits, int32_t *id, int64_t *pos, Round *r)
 {
-	model_reset(s->model);
+	if (!session_reset(c, s))
+		return false;
 	s->prefill_time = s->decode_time = s->decoded = 0;
 	if (o->prompt && !session_prefill(c, s, prompt, (int)s->batch, logits))
 		return false;

@@ -98,6 +98,7 @@ feed(Gen *g, int n, int64_t *time)
 		                       .id = r->seq + r->fed,
 		                       .n = MIN(all, g->s->prompt_len),
 		                       .pos = r->fed,
+		                       .lora = r->req->lora,
 		                       .logits = r->logits,
 		                       .want = all <= g->s->prompt_len
 		                                       ? r->nguess + 1
@@ -241,9 +242,8 @@ generate(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n,
 	for (int i = 0; i < n; i++)
 		if (!session_fits(c, s, req[i].prompt.n))
 			return false;
-	model_reset(s->model);
 	g.rules = rules_new(a, s, o);
-	if (!open_rows(&g))
+	if (!session_reset(c, s) || !open_rows(&g))
 		return false;
 	for (;;) {
 		at = admit(&g, req, out, at, n);

@@ -10,6 +10,7 @@
 
 #include "engine.h"
 #include "json.h"
+#include "safetensors.h"
 #include "tensor_file.h"
 #include "tokenizer.h"
 
@@ -25,6 +26,7 @@ typedef struct Runner {
 	int64_t hears; /* tokens of a text for the encoder, 1: a step after it;
 	                * 0: there is no encoder */
 	int64_t *text, *text_pos; /* [rows, hears] */
+	int64_t *lora;            /* [rows] adapters; NULL: none to pick */
 } Runner;
 
 typedef struct Session {
@@ -40,6 +42,8 @@ typedef struct Session {
 	int64_t prompt_len, ctx_len, vocab;
 	int64_t read_vocab; /* of prompts; an encoder may have its own */
 	int64_t most_kept;  /* logits of a row that one run can give */
+	int64_t adapters;   /* to pick from; 0: none */
+	SafeFile *adapter;  /* weights that are given, or NULL */
 	bool rewinds; /* the state is rows by position, and nothing else */
 	/* of a decoder beside an encoder; NULL and 0 otherwise: */
 	int64_t longest_text; /* that it reads */
@@ -61,6 +65,11 @@ typedef struct Prompt {
 	size_t n;
 } Prompt;
 
+/* Forgets what is kept, and gives adapters their weights again. */
+bool session_reset(Ctx *, Session *);
+/* The adapter of a directory, for a package that takes one's weights. */
+bool session_adapter(Ctx *, Arena *, Session *, const char *dir);
+
 /* What one row is given: n tokens, of which the first stands at pos. */
 typedef struct RowFeed {
 	int slot;
@@ -68,7 +77,8 @@ typedef struct RowFeed {
 	int64_t n, pos;
 	float *logits; /* gets those of the newest `want` tokens */
 	int64_t want;
-	int runner; /* becomes the program that took it */
+	int64_t lora; /* adapter, 0: none */
+	int runner;   /* becomes the program that took it */
 } RowFeed;
 
 /* Runs every row, side by side where a program takes several, each through
@@ -123,6 +133,7 @@ int32_t argmax(const float *x, int64_t n);
 typedef struct GenRequest {
 	Prompt prompt;
 	const char *text; /* the prompt as given, or NULL */
+	int64_t lora;     /* number of its adapter, 0: none */
 } GenRequest;
 
 typedef struct GenOptions {

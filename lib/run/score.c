@@ -35,7 +35,8 @@ score_batch(Ctx *c, Arena *a, Session *s, const Prompt *p, int n, Score *out)
 		logits[i] = NEWV(a, float, s->vocab);
 		longest = MAX(longest, p[i].n);
 	}
-	model_reset(s->model);
+	if (!session_reset(c, s))
+		return false;
 	for (size_t t = 0; t + 1 < longest; t++) {
 		for (int i = 0; i < n; i++) {
 			bool on = t + 1 < p[i].n;

@@ -54,6 +54,8 @@ read_runner(Program *p, int64_t ctx, Session *s, Runner *r)
 	              .pos = ids_of(p, "position_ids", &ids->shape),
 	              .index = ids_of(p, "batch_index",
 	                              &(Shape){2, {ids->shape.dim[0], 1}}),
+	              .lora = ids_of(p, "lora_ids",
+	                             &(Shape){2, {ids->shape.dim[0], 1}}),
 	              .logits = y->data};
 	if (!r->ids || !r->pos || y->shape.dim[0] != r->rows || r->rows < 1 ||
 	    r->rows > INT32_MAX || r->len < 1 || r->kept < 1 ||
@@ -89,6 +91,18 @@ can_rewind(const Session *s)
 	return json_len(list) > 0;
 }
 
+/* How many adapters rows can pick, as the model's transforms say. */
+static int64_t
+count_adapters(const Session *s)
+{
+	const Json *list = json_get(s->qpc->manifest, "transforms"), *o;
+
+	for (size_t i = 0; i < json_len(list); i++)
+		if ((o = json_get(json_at(list, i), "adapters")))
+			return (int64_t)json_len(o);
+	return 0;
+}
+
 /* Sizes of the whole from those of its programs. */
 static bool
 sizes_of(Ctx *c, Session *s)
@@ -110,6 +124,7 @@ sizes_of(Ctx *c, Session *s)
 				s->runner[0].name, r->name);
 	}
 	s->rewinds = can_rewind(s);
+	s->adapters = s->runner[0].lora ? count_adapters(s) : 0;
 	s->slots = s->runner[0].index
 	                   ? json_get_int(sym, "full_batch_size", s->batch)
 	                   : s->batch;
@@ -211,6 +226,8 @@ session_fill_row(Runner *r, int64_t row, const RowFeed *f)
 	}
 	if (r->index)
 		r->index[row] = f ? f->slot : 0;
+	if (r->lora)
+		r->lora[row] = f ? f->lora : 0;
 }
 
 /* Logits row j is of token j, or of the newest `kept` where there are more. */

@@ -24,9 +24,7 @@ speculate_open(Gen *g)
 		return fail(g->c, QE_INPUT,
 		            "the draft has %lld tokens, the target %lld",
 		            (long long)d->vocab, (long long)g->s->vocab);
-	if (d)
-		model_reset(d->model);
-	return true;
+	return !d || session_reset(g->c, g->o->draft);
 }
 
 /* How many guesses a row can use: the text and the cache may end before. */

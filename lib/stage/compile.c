@@ -95,6 +95,7 @@ take_metadata(Job *j)
 	keep(j, "model", meta(j, "qeff.model"));
 	keep(j, "generation_config", meta(j, "qeff.generation_config"));
 	keep(j, "sentence", meta(j, "qeff.sentence"));
+	keep(j, "transforms", meta(j, "qeff.transforms"));
 	keep(j, "provenance", made ? made : json_new_array(j->a));
 	if (j->o->weights)
 		json_put_str(options, "weights", j->o->weights);

@@ -203,7 +203,7 @@ ids_json(Arena *a, Json *o, const char *key, const int32_t *id, size_t n)
 
 /* How it was made: in which row, by which programs, what was spared. */
 static void
-put_course(Task *t, Json *o, const Generated *g)
+put_course(Task *t, Json *o, int64_t lora, const Generated *g)
 {
 	Json *runs = json_new(t->a), *draft = json_new(t->a);
 
@@ -212,6 +212,8 @@ put_course(Task *t, Json *o, const Generated *g)
 		if (g->runs[i])
 			json_put_int(runs, t->s->runner[i].name, g->runs[i]);
 	json_put(o, "runs", json_share(runs));
+	if (t->o->lora_ids)
+		json_put_int(o, "lora_id", lora);
 	if (t->o->prefix_cache)
 		json_put_int(o, "cached_tokens", g->cached);
 	if (!t->o->draft && !t->o->lookup)
@@ -236,7 +238,7 @@ result_json(Task *t, Buf *b, const GenRequest *req, const Generated *g)
 				 g->text->p,
 				 (int)MIN(g->text->n, (size_t)INT32_MAX)));
 	json_put_str(o, "finish_reason", g->finish);
-	put_course(t, o, g);
+	put_course(t, o, req->lora, g);
 	json_print(b, o, 0);
 }
 
@@ -437,6 +439,37 @@ open_package(Task *t, const char *path)
 	return session_open(t->c, t->a, path, &e);
 }
 
+/* --lora-ids: one for each prompt, or one for all. */
+static bool
+pick_adapters(Task *t)
+{
+	char **word =
+		str_split(t->a, t->o->lora_ids ? t->o->lora_ids : "", ',');
+	int n = 0;
+
+	while (word[n])
+		n++;
+	if (!n)
+		return true;
+	if (!t->s->adapters)
+		return fail(t->c, QE_INPUT,
+		            "--lora-ids: the package has no adapters to pick");
+	if (n != 1 && n != t->nreq)
+		return fail(t->c, QE_USAGE, "--lora-ids: %d for %d prompts", n,
+		            t->nreq);
+	for (int i = 0; i < t->nreq; i++) {
+		const char *w = word[n == 1 ? 0 : i];
+		int64_t *id = &t->req[i].lora;
+
+		if (!str_int(w, id) || *id < 0 || *id > t->s->adapters)
+			return fail(
+				t->c, QE_USAGE,
+				"--lora-ids '%s': not a number of 0 to %lld", w,
+				(long long)t->s->adapters);
+	}
+	return true;
+}
+
 static bool
 open_draft(Task *t)
 {
@@ -468,7 +501,7 @@ run_text(Task *t)
 		return false;
 	if (t->o->interactive)
 		return run_dialogue(t);
-	if (!gather(t))
+	if (!gather(t) || !pick_adapters(t))
 		return false;
 	if (t->o->logits && t->nreq != 1)
 		return fail(t->c, QE_USAGE, "--logits takes one prompt, not %d",
@@ -802,6 +835,7 @@ qe_qpc_run(qe_ctx *c, const qe_run *o)
 		          "--bench, --profile, --trace: only of the processor");
 	if (ok && (o->profile || o->trace))
 		host_profile(model_host(t.s->model), o->trace != NULL);
+	ok = ok && (!o->lora || session_adapter(c, &a, t.s, o->lora));
 	if (!ok)
 		;
 	else if (o->input || o->inputs || o->random)

@@ -162,6 +162,84 @@ same() {
 	accepted qpc-run -q "$D/cb.qpc" --bench -n 4 --iterations 1
 }
 
+# each PACKAGE OPTIONS...: the ids of every prompt, alone
+each() {
+	while read -r p; do
+		qpc-run -q "$D/$1.qpc" --json -n 30 -p "$p" "${@:2}" |
+			jq -c .ids
+	done <"$D/prompts"
+}
+
+@test "adapters: merged, given, picked for each prompt" {
+	demo=$ROOT/share/models/demo
+	for n in 1 2; do
+		"$ROOT/tests/tools/make-adapter.py" "$demo" "a$n" 4 $((n * 8)) \
+			$n q_proj v_proj
+		package merged$n "--lora a$n --merge"
+		package given$n "--lora a$n"
+		each merged$n >merged$n
+		each given$n --lora a$n | diff merged$n -
+	done
+	each plain >merged0
+	! cmp -s merged0 merged1
+	package picked '--lora a1 --lora other=a2' -b 2
+	package pickedcb '--lora a1 --lora other=a2 --continuous-batching' \
+		--full-batch-size 4
+	for p in picked pickedcb; do
+		qpc-run -q "$D/$p.qpc" --json -n 30 --lines -f "$D/prompts" \
+			--lora-ids 0,1,2,2,1,0 | jq -c .ids >got
+		for k in 1 2 3 4 5 6; do
+			n=$(cut -d, -f$k <<<0,1,2,2,1,0)
+			sed -n ${k}p merged$n
+		done | diff got -
+	done
+	refused 2 "qpc-run: --lora-ids '3': not a number of 0 to 2" \
+		qpc-run "$D/picked.qpc" --lora-ids 3 -p x
+	refused 2 'qpc-run: --lora-ids: 2 for 1 prompts' \
+		qpc-run "$D/picked.qpc" --lora-ids 1,2 -p x
+	refused 2 'qpc-run: the package takes an adapter: give --lora' \
+		qpc-run "$D/given1.qpc" -p x
+	refused 3 'qpc-run: *lora_alpha 16, the package was made for 8' \
+		qpc-run "$D/given1.qpc" --lora a2 -p x
+	refused 2 "qpc-run: --lora: the package takes no adapter's weights" \
+		qpc-run "$D/plain.qpc" --lora a1 -p x
+}
+
+@test "adapters that do not fit are refused" {
+	demo=$ROOT/share/models/demo
+	make="$ROOT/tests/tools/make-adapter.py"
+	"$make" "$demo" a 4 8 1 q_proj
+	"$make" "$demo" b 2 8 1 q_proj
+	"$make" "$demo" v 4 8 1 v_proj
+	refused 3 "qeff-transform: *b: rank 2, another adapter has 4*" \
+		qeff-transform --lora a --lora b "$D/m.qeff"
+	refused 3 "qeff-transform: *v: '*v_proj': not in every adapter*" \
+		qeff-transform --lora a --lora v "$D/m.qeff"
+	refused 4 'qeff-transform: *adapter_config.json*' \
+		qeff-transform --lora none "$D/m.qeff"
+	sed -i 's/"r": 4/"use_dora": true, "r": 4/' a/adapter_config.json
+	refused 3 'qeff-transform: *use_dora is not supported' \
+		qeff-transform --lora a "$D/m.qeff"
+	make-checkpoint --vocab 1024 other
+	hf-load -q other -o other.qeff
+	refused 3 'qeff-transform: *b: A * and B * for *' \
+		qeff-transform --lora b other.qeff
+}
+
+@test "repeated key heads change no token" {
+	package repeated '--num-replicate-kv-heads 2'
+	same repeated
+	package devices '--replicate-kv-heads 4 --continuous-batching' \
+		--full-batch-size 4
+	same devices
+	[ "$(tar xOf "$D/devices.qpc" manifest.json |
+		jq -c '.retained[0].shape')" = '[4,4,256,32]' ]
+	refused 3 'qeff-transform: *cannot be repeated to divide among 5*' \
+		qeff-transform --replicate-kv-heads 5 "$D/m.qeff"
+	refused 3 'qeff-transform: *4 heads cannot share 2 key heads, each 3*' \
+		qeff-transform --num-replicate-kv-heads 3 "$D/m.qeff"
+}
+
 @test "what does not go together is refused" {
 	onnx-export -q "$D/m.qeff" -o none.onnx
 	qeff-transform -q "$D/m.qeff" | onnx-export -q -o plain.onnx
