@@ -34,7 +34,8 @@ cut_of(const Step *s)
 	t.parts = MIN((UNITS + t.runs - 1) / t.runs, t.panels);
 	if (groups > 1)
 		t.parts = groups;
-	t.direct = t.k == d[SLIDE_C] && d[SLIDE_SH] == 1 && d[SLIDE_SW] == 1 &&
+	t.direct = d[SLIDE_KH] == 1 && d[SLIDE_KW] == 1 && groups == 1 &&
+	           d[SLIDE_SH] == 1 && d[SLIDE_SW] == 1 &&
 	           d[SLIDE_OH] == d[SLIDE_H] && d[SLIDE_OW] == d[SLIDE_W] &&
 	           d[SLIDE_PT] == 0 && d[SLIDE_PL] == 0;
 	return t;
