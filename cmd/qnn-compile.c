@@ -43,6 +43,8 @@ main(int argc, char **argv)
 		{0,   "report",         OUTPUT, &o.report,         "FILE", "write each weight's format, size and relative error to FILE"},
 		{0,   "list-ops",       TABLE,  NULL,              NULL,   "list the operators that the host compiles", .lo = QE_OPS},
 		{0,   "list-kernels",   TABLE,  NULL,              NULL,   "list the kernels they are compiled to", .lo = QE_KERNELS},
+		{0,   "estimate",       FLAG,   &o.estimate,       NULL,   "say what memory it needs, by formats, contexts and stages; takes a config.json too"},
+		{0,   "memory",         TEXT,   &o.memory,         "BYTES", "what a device has, such as 16G: does it fit?"},
 		{.help = "Sizes"},
 		{'b', "batch-size",     INT,    &o.batch_size,     "N",    "rows that run at once", "bs", 1, 65536},
 		{0,   "prompt-len",     INT,    &o.prompt_len,     "N",    "tokens that one step takes of a prompt", "prefill-len prefill-seq-len", 1, 1 << 20},
@@ -110,7 +112,7 @@ main(int argc, char **argv)
 	o.cache = cache_folder();
 	o.search = getenv("PATH");
 	c = cli_open(&cmd, argv);
-	if (!o.dry_run)
+	if (!o.dry_run && !o.estimate)
 		cli_binary(o.out);
 	if (no_cache)
 		o.cache = NULL;

@@ -194,6 +194,9 @@ typedef struct qe_compile {
 	const char *layout;       /* qefficient: a folder, not a package */
 	bool dry_run;       /* write the files, say the commands, run nothing */
 	const char *report; /* file: format, size and error of each weight */
+
+	bool estimate;      /* only say what memory it needs; QE_NO: too much */
+	const char *memory; /* that a device has, "16G" */
 } qe_compile;
 #define QE_COMPILE_INIT                                                        \
 	((qe_compile){.in = "-",                                               \

@@ -97,6 +97,7 @@ struct Card {
 	QMappings *io;
 	QBuffer *buffer;
 	QDims *dims;
+	uint32_t none; /* the 0 of an empty buffer */
 	union {
 		QProperties known;
 		char room[PROPERTIES]; /* the library may have more */
@@ -341,7 +342,6 @@ card_buffer(const Card *k, const char *name)
 bool
 card_run(Ctx *c, Card *k, CardBuffer *b)
 {
-	static uint32_t zero = 0;
 	uint32_t n = k->io->n;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -349,7 +349,7 @@ card_run(Ctx *c, Card *k, CardBuffer *b)
 			(QBuffer){.size = (size_t)b[i].bytes, .buf = b[i].data};
 		k->dims[i] =
 			b[i].data ? (QDims){b[i].rank, b[i].element, b[i].dim}
-				  : (QDims){1, b[i].element, &zero};
+				  : (QDims){1, b[i].element, &k->none};
 	}
 	return done(c, k->api.ExecObjSetDataExt(k->exec, n, k->buffer, k->dims),
 	            "buffers of a run") &&

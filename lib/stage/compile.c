@@ -7,6 +7,7 @@
 
 #include "contract.h"
 #include "document.h"
+#include "estimate.h"
 #include "host.h"
 #include "onnx.h"
 #include "op.h"
@@ -227,9 +228,13 @@ qe_qnn_compile(qe_ctx *c, const qe_compile *o)
 
 	while (i < LEN(backends) && strcmp(backends[i].name, name) != 0)
 		i++;
-	ok = i < LEN(backends)
-	             ? compile(&j, &backends[i])
-	             : fail(c, QE_USAGE, "--backend %s: there is none", name);
+	if (o->estimate || o->memory)
+		ok = estimate(c, &a, o);
+	else
+		ok = i < LEN(backends)
+		             ? compile(&j, &backends[i])
+		             : fail(c, QE_USAGE, "--backend %s: there is none",
+		                    name);
 	arena_free(&a);
 	return ok;
 }

@@ -250,3 +250,27 @@ open(os.environ["NAME"], "wb").write(m.SerializeToString())'
 		nest|s = h.make_graph(n, "s", [], y); g = s; [g := h.make_graph([h.make_node("If", ["c"], ["y"], then_branch=g, else_branch=s)], "b", [], y) for i in range(200)]; n = list(g.node); x.append(h.make_tensor_value_info("c", T.BOOL, []))
 	EOF
 }
+
+@test "--estimate: by format and device, and what would make it fit" {
+	cat >config.json <<-'X'
+		{"model_type": "llama", "hidden_size": 4096, "vocab_size": 32000,
+		"num_hidden_layers": 32, "num_attention_heads": 32,
+		"num_key_value_heads": 8, "intermediate_size": 14336,
+		"torch_dtype": "float16", "tie_word_embeddings": false}
+	X
+	accepted qnn-compile --estimate --ctx-len 4096 config.json
+	# 2*32000*4096 + 32*(2*4096*4096 + 2*4096*1024 + 3*4096*14336)
+	[[ $output == *'parameters: 7241465856'* ]]
+	# 32 layers, keys and values of 8 heads of 128, 2 bytes
+	[[ $output == *'bytes_per_device: 15019802624'* ]]
+	accepted qnn-compile --memory 16G --ctx-len 4096 config.json
+	[[ $output == *'fits: true'* ]]
+	run --separate-stderr qnn-compile --memory 8G --ctx-len 4096 config.json
+	[ "$status" -eq 1 ] || complain status
+	[[ $output == *'--mxfp6-matmul'* && $output == *'--num-devices 2'* ]]
+	[[ $stderr == 'qnn-compile: does not fit: 15019802624 bytes a device, there are 8589934592' ]]
+	refused 2 "qnn-compile: --memory 'lots': *" \
+		qnn-compile --memory lots config.json
+	accepted qnn-compile --estimate --num-devices 2 "$D/o.onnx"
+	[[ $output == *'devices: 2'* ]]
+}

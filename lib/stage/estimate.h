@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * estimate.h - what a model needs of memory, by its sizes. */
+
+#ifndef ESTIMATE_H
+#define ESTIMATE_H
+
+#include "base.h"
+
+/* Writes a report of o->in, ONNX or a config.json, to o->out; QE_NO if it
+ * does not fit in o->memory. */
+bool estimate(Ctx *, Arena *, const qe_compile *o);
+
+#endif
