@@ -19,7 +19,7 @@ enum {
 	KC = 512, /* a multiple of CHAINS and of every format's block */
 	CHAINS = 4,
 	BAND = 192,            /* rows of x at a time, at most */
-	BANDBYTES = 512 << 10, /* and their size */
+	BANDBYTES = 576 << 10, /* and their size */
 };
 
 /* VL elements of a panel of format f, from element i on */
@@ -199,16 +199,6 @@ float_sums(WFormat f, const char *const *w, int n, const float *x, int64_t rows,
 	}
 }
 
-/* Rows of x that fit the second-level cache, in whole tiles. */
-static int64_t
-band_rows(WFormat f, int64_t k)
-{
-	int64_t row = MAX(k, 1) * (wformat_rounds(f) ? 1 : (int)sizeof(float));
-	int64_t tile = wformat_rounds(f) ? ROUNDED_ROWS : TILE;
-
-	return MIN(BAND, MAX(BANDBYTES / row / tile, 4) * tile);
-}
-
 _Static_assert(BAND % TILE == 0 && BAND >= 4 * TILE, "whole tiles");
 _Static_assert(BAND % ROUNDED_ROWS == 0 && ROUNDED_ROWS % ITILE == 0,
                "whole tiles");
@@ -276,6 +266,20 @@ input(const Step *s, int thread)
 	return in;
 }
 
+/* Rows of x that meet a panel at a time: in whole tiles, what fits the
+ * second-level cache, in bands of about equal height. */
+static int64_t
+band_rows(WFormat f, int64_t m, int64_t k)
+{
+	bool ints = wformat_rounds(f);
+	int64_t row = MAX(k, 1) * (ints ? 1 : (int)sizeof(float));
+	int64_t tile = ints ? ROUNDED_ROWS : TILE;
+	int64_t most = MIN(BAND, MAX(BANDBYTES / row / tile, 4) * tile);
+	int64_t bands = MAX((m + most - 1) / most, 1);
+
+	return MAX((m + bands - 1) / bands + tile - 1, tile) / tile * tile;
+}
+
 /* acc [n][rows][PANEL] = rows r0.. of the input . panels */
 static void
 panel_sums(const Input *in, const char *const *w, int n, int64_t r0,
@@ -294,7 +298,7 @@ ISA(matmul)(const Step *s, int64_t begin, int64_t end, int thread)
 	const float *bias = s->buf[MATMUL_BIAS], *res = s->buf[MATMUL_RES];
 	const char *w = s->buf[MATMUL_W];
 	Input in = input(s, thread);
-	int64_t band = band_rows(in.f, in.k), pair = in.m > 1 ? PAIR : 1, some;
+	int64_t band = band_rows(in.f, in.m, in.k), pair = in.m > 1 ? PAIR : 1, some;
 	float acc[PAIR * BAND * PANEL];
 
 	for (int64_t r = 0; r < in.m; r += band)
@@ -339,7 +343,7 @@ ISA(gated)(const Step *s, int64_t begin, int64_t end, int thread)
 	const int64_t *d = s->dim, n = d[GATED_N];
 	const float *gb = s->buf[GATED_GBIAS], *ub = s->buf[GATED_UBIAS];
 	Input in = input(s, thread);
-	int64_t band = band_rows(in.f, in.k);
+	int64_t band = band_rows(in.f, in.m, in.k);
 	float g[2 * BAND * PANEL];
 
 	for (int64_t r = 0; r < in.m; r += band)

@@ -202,7 +202,7 @@ void
 ISA(bmm)(const Step *s, int64_t begin, int64_t end, int thread)
 {
 	const int64_t *d = s->dim, n = d[BMM_N], k = d[BMM_K];
-	int64_t band = band_rows(WF_F32, k);
+	int64_t band = band_rows(WF_F32, d[BMM_M], k);
 	float *panel = (float *)(void *)step_scratch(s, thread);
 	float acc[BAND * PANEL];
 
