@@ -298,7 +298,8 @@ ISA(matmul)(const Step *s, int64_t begin, int64_t end, int thread)
 	const float *bias = s->buf[MATMUL_BIAS], *res = s->buf[MATMUL_RES];
 	const char *w = s->buf[MATMUL_W];
 	Input in = input(s, thread);
-	int64_t band = band_rows(in.f, in.m, in.k), pair = in.m > 1 ? PAIR : 1, some;
+	int64_t band = band_rows(in.f, in.m, in.k), pair = in.m > 1 ? PAIR : 1,
+		some;
 	float acc[PAIR * BAND * PANEL];
 
 	for (int64_t r = 0; r < in.m; r += band)
