@@ -11,6 +11,7 @@
 #include "build.h"
 #include "document.h"
 #include "onnx.h"
+#include "pass.h"
 
 enum { OPSET = 17, IR_VERSION = 8 };
 
@@ -69,6 +70,19 @@ build_graph(Export *e)
 	return lower(&b) && graph_verify(e->c, e->g);
 }
 
+/* One function for each kind of layer, called by every layer of it. */
+static bool
+share_layers(Export *e)
+{
+	const Pass **outline;
+	Edit edit = {0};
+
+	if (!e->opt->use_onnx_subfunctions)
+		return true;
+	outline = pass_list(e->c, e->a, "outline");
+	return outline && pass_run(e->c, e->g, *outline, &edit);
+}
+
 static void
 put_meta(Export *e, const char *key, const Json *value)
 {
@@ -109,6 +123,8 @@ options(Export *e)
 		json_put_str(o, "dtype", e->opt->dtype);
 	if (e->opt->materialize)
 		json_put_bool(o, "materialize", true);
+	if (e->opt->use_onnx_subfunctions)
+		json_put_bool(o, "use_onnx_subfunctions", true);
 	return o;
 }
 
@@ -145,7 +161,8 @@ qe_onnx_export(qe_ctx *c, const qe_export *opt)
 	OnnxWrite to = {.path = opt->out, .materialize = opt->materialize};
 	bool ok = check_options(&e) &&
 	          (e.doc = document_read(c, &a, opt->in)) != NULL &&
-	          build_graph(&e) && metadata(&e) && onnx_write(c, e.g, &to);
+	          build_graph(&e) && share_layers(&e) && metadata(&e) &&
+	          onnx_write(c, e.g, &to);
 
 	arena_free(&a);
 	return ok;

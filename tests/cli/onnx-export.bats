@@ -78,3 +78,19 @@ setup_file() {
 @test "damaged documents never crash it" {
 	damaged onnx-export "$D/t.qeff"
 }
+
+@test "layers that repeat are calls of one function" {
+	make-checkpoint --layers 4 four
+	hf-load -q four | qeff-transform -q -o four.qeff
+	onnx-export -q four.qeff -o plain.onnx
+	onnx-export -q --use-onnx-subfunctions four.qeff -o calls.onnx
+	qeff-inspect --json calls.onnx | jq -e '[.functions[] |
+		select(.domain == "qeff.functions")] | length == 1'
+	for m in plain calls; do
+		qeff-inspect --json $m.onnx | jq -c '.inputs, .outputs' >$m.io
+		qnn-compile -q $m.onnx -o $m.qpc 2>/dev/null
+		qpc-run -q $m.qpc --ids 1,2,3 -n 20 --ignore-eos >$m.ids
+	done
+	cmp plain.io calls.io
+	cmp plain.ids calls.ids
+}
