@@ -22,6 +22,22 @@ put_ref(Ctx *c, Arena *a, const char *dir, const char *name, Json *o)
 	return true;
 }
 
+/* Chat templates with names. */
+static bool
+put_templates(Ctx *c, Arena *a, const char *dir, Json *o)
+{
+	static const char folder[] = "additional_chat_templates";
+	char **file;
+	size_t n = dir_list(a, path_join(a, dir, folder), &file);
+
+	for (size_t i = 0; i < n; i++)
+		if (str_ends(file[i], ".jinja") &&
+		    !put_ref(c, a, dir, arena_str(a, "%s/%s", folder, file[i]),
+		             o))
+			return false;
+	return true;
+}
+
 Json *
 checkpoint_tokenizer(Ctx *c, Arena *a, const char *dir)
 {
@@ -31,7 +47,8 @@ checkpoint_tokenizer(Ctx *c, Arena *a, const char *dir)
 	for (size_t i = 0; (name = tokenizer_file(i)); i++)
 		if (!put_ref(c, a, dir, name, o))
 			return NULL;
-	return put_ref(c, a, dir, "chat_template.jinja", o) && json_len(o)
+	return put_ref(c, a, dir, "chat_template.jinja", o) &&
+	                       put_templates(c, a, dir, o) && json_len(o)
 	               ? o
 	               : NULL;
 }

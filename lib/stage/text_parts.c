@@ -16,6 +16,8 @@
 
 enum { FILE_MAX = 1 << 30, JINJA_MAX = 1 << 20 };
 #define JINJA "chat_template.jinja"
+#define TEMPLATES "additional_chat_templates/"
+#define ENDING ".jinja"
 
 static bool
 take(Ctx *c, Arena *a, const Json *files, const char *name, const char *dir,
@@ -35,6 +37,75 @@ take(Ctx *c, Arena *a, const Json *files, const char *name, const char *dir,
 	       fail(c, QE_INPUT, "%s: has changed since hf-load read it", path);
 }
 
+/* "default" of "additional_chat_templates/default.jinja"; NULL for others. */
+static const char *
+template_name(Arena *a, const char *file)
+{
+	size_t n = strlen(file), dir = strlen(TEMPLATES), end = strlen(ENDING);
+
+	if (!str_starts(file, TEMPLATES) || !str_ends(file, ENDING) ||
+	    n <= dir + end)
+		return NULL;
+	return arena_span(a, (Span){file + dir, n - dir - end});
+}
+
+static void
+add_template(Json *list, const char *name, Span text)
+{
+	Json *o = json_object_new_object();
+
+	json_put_str(o, "name", name);
+	json_put(o, "template",
+	         json_object_new_string_len(text.p, (int)text.n));
+	json_push(list, o);
+}
+
+/* Files of templates count instead of what the configuration has: they become
+ * its list, the one in chat_template.jinja as `default`. */
+static bool
+put_templates(Ctx *c, Arena *a, TextParts *t, Json *list)
+{
+	Span *text = &t->files.tokenizer_config;
+	Buf *b = buf_new(a);
+	Json *config;
+
+	if (!json_len(list))
+		return true;
+	if (t->jinja.n)
+		add_template(list, "default", t->jinja);
+	config = text->n ? json_parse(c, a, *text) : json_new(a);
+	if (!json_is(config, json_type_object))
+		return fail(c, QE_INPUT,
+		            "tokenizer_config.json is not an object");
+	json_put(config, "chat_template", json_share(list));
+	json_print_as(b, config, 0, JSON_AS_PUT);
+	*text = (Span){b->p, b->n};
+	t->jinja = (Span){NULL, 0};
+	return true;
+}
+
+static bool
+take_templates(Ctx *c, Arena *a, const Json *files, const char *dir,
+               TextParts *t)
+{
+	Json *list = json_new_array(a);
+	const char *name;
+	Span text;
+
+	if (!json_is(files, json_type_object))
+		return true;
+	json_object_object_foreach((Json *)(uintptr_t)files, key, v)
+	{
+		(void)v;
+		if (!(name = template_name(a, key)))
+			continue;
+		if (!take(c, a, files, key, dir, &text))
+			return false;
+		add_template(list, name, text);
+	}
+	return put_templates(c, a, t, list);
+}
+
 bool
 text_refs(Ctx *c, Arena *a, const Json *files, const char *dir, TextParts *t)
 {
@@ -47,7 +118,8 @@ text_refs(Ctx *c, Arena *a, const Json *files, const char *dir, TextParts *t)
 			return false;
 		tokenizer_put(&t->files, name, text);
 	}
-	return take(c, a, files, JINJA, dir, &t->jinja);
+	return take(c, a, files, JINJA, dir, &t->jinja) &&
+	       take_templates(c, a, files, dir, t);
 }
 
 static bool
@@ -77,11 +149,27 @@ text_compile(Ctx *c, Arena *a, TextParts *t)
 static bool
 of_folder(Ctx *c, Arena *a, const char *path, TextParts *t)
 {
-	const char *jinja = path_join(a, path, JINJA);
+	const char *jinja = path_join(a, path, JINJA), *name;
+	Json *list = json_new_array(a);
+	Span text;
+	char **file;
+	size_t n = dir_list(a, path_join(a, path, TEMPLATES), &file);
 
-	return tokenizer_gather(c, a, path, &t->files) &&
-	       (file_size(jinja) < 0 ||
-	        file_read(c, a, jinja, JINJA_MAX, &t->jinja));
+	if (!tokenizer_gather(c, a, path, &t->files) ||
+	    (file_size(jinja) >= 0 &&
+	     !file_read(c, a, jinja, JINJA_MAX, &t->jinja)))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const char *part = arena_str(a, TEMPLATES "%s", file[i]);
+
+		if (!(name = template_name(a, part)))
+			continue;
+		if (!file_read(c, a, path_join(a, path, part), JINJA_MAX,
+		               &text))
+			return false;
+		add_template(list, name, text);
+	}
+	return put_templates(c, a, t, list);
 }
 
 static bool

@@ -168,3 +168,23 @@ What is two plus five?<|end|>
 	refused 2 'qpc-run: a conversation is for *' \
 		qpc-run -q "$D/demo.qpc" --embed --chat -p hi
 }
+
+@test "named templates in files of their own" {
+	cp -r "$D/named" files
+	chmod -R u+w files
+	mkdir files/additional_chat_templates
+	printf 'main:{{ messages[0].content }}' >files/chat_template.jinja
+	printf 'short:{{ messages[0].content }}' \
+		>files/additional_chat_templates/short.jinja
+	package files >files.qpc
+	prompt files.qpc --chat -p x
+	[ "$output" = main:x ] || complain default
+	prompt files.qpc --template-name short -p x
+	[ "$output" = short:x ] || complain short
+	echo '[{"role": "user", "content": "y"}]' >m.json
+	run qeff-tokenize render -m files --name short -i m.json
+	[ "$output" = short:y ] || complain render
+	run qpc-run -q files.qpc --template-name rag -p x
+	[ "$status" -ne 0 ] && [[ $output == *"there are: 'short', 'default'"* ]] ||
+		complain "the configuration's list"
+}
