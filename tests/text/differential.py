@@ -89,7 +89,7 @@ def grid():
         "tojson(ensure_ascii=true)", "tojson(separators=(',', ':'))", "trim", "trim('a ')", "truncate(5)", "truncate(5, true)",
         "truncate(3, leeway=0)", "unique|list", "upper", "urlencode", "wordcount", "indent", "indent(2, true)", "indent(first=true)",
         "indent('> ', blank=true)", "batch(2)|list", "batch(2, 'f')|list", "slice(2)|list", "slice(2, 'f')|list", "format(1)",
-        "attr('upper')", "forceescape", "groupby(0)|list", "nofilter",
+        "attr('upper')", "filesizeformat", "filesizeformat(true)", "striptags", "xmlattr", "xmlattr(false)", "forceescape", "groupby(0)|list", "nofilter",
     ]
     tests = [
         "defined", "undefined", "none", "boolean", "true", "false", "integer", "float", "number", "string", "mapping", "sequence",

@@ -567,6 +567,22 @@ Ab c|ab|.a..|2|True|a   b|2-1|1|xa-by|a--|ab|a |('a', '=', 'b=c')|c|a|bba|3|2|  
 {{ 'a1'.isalnum() }}{{ 'a1'.isalpha() }}{{ 'é'.isascii() }}{{ '٣'.isdecimal() }}{{ '²'.isdigit() }}{{ 'ab'.islower() }}{{ '½'.isnumeric() }}{{ 'a\n'.isprintable() }}{{ ' \t'.isspace() }}{{ 'Ab Cd'.istitle() }}{{ 'AB1'.isupper() }}{{ ''.isalpha() }}{{ ''.isascii() }}
 --- gives
 TrueFalseFalseTrueTrueTrueTrueFalseTrueTrueTrueFalseTrue
+=== markup comes off
+{{ ' <a href="x">y</a>  <!-- <b> -->z &lt;&#38;&#x27; <'|striptags }}|{{ '<<b>!-- c -->&a &'|striptags }}|{{ 'a<'|e|striptags }}
+--- gives
+y z <&' <|!-- c -->&a &|a<
+=== attributes
+<p{{ {'a': 1, 'b': none, 'c': x, 'd': '"<'}|xmlattr }} {{ {'e': 'f'|safe}|xmlattr(false) }}>
+--- gives
+<p a="1" d="&#34;&lt;" e="f">
+=== an attribute's name is one word
+{{ {'a b': 1}|xmlattr }}
+--- fails
+line 1: invalid character in attribute name
+=== sizes
+{{ 1|filesizeformat }} {{ 999.9|filesizeformat }} {{ 1000|filesizeformat }} {{ 1024|filesizeformat(true) }} {{ '2e6'|filesizeformat }} {{ 1e24|filesizeformat }} {{ 1e30|filesizeformat }} {{ -5|filesizeformat }}
+--- gives
+1 Byte 999 Bytes 1.0 kB 1.0 KiB 2.0 MB 1000.0 ZB 1000000.0 YB -5 Bytes
 === methods of dicts and lists
 {{ {'a': 1}.copy() }}{{ {'a': 1}.get('a') }}{{ {}.get('a') }}{{ {}.get('a', 2) }}{{ {'a': 1}.items() }}{{ {'a': 1}.keys()|list }}{{ {'a': 1}.values()|list }}{% set l = [1, 2] %}{{ l.clear() }}{{ l }}
 --- gives
