@@ -63,7 +63,7 @@ field(Span *s, Field *f)
 		return 0;
 	if (!varint(s, &key))
 		return -1;
-	*f = (Field){.number = key >> 3};
+	*f = (Field){.number = key >> 3, .bytes = {"", 0}};
 	switch (key & 7) {
 	case VARINT:
 		ok = varint(s, &f->value);
