@@ -274,3 +274,18 @@ open(os.environ["NAME"], "wb").write(m.SerializeToString())'
 	accepted qnn-compile --estimate --num-devices 2 "$D/o.onnx"
 	[[ $output == *'devices: 2'* ]]
 }
+
+@test "a window with as many inputs as there are channels is no pixel" {
+	late <<-'EOF'
+		graph main
+		opset ai.onnx:17
+		in %x : float32[1,2,3]
+		const %w : float32[2,1,2] = {1, 10, 100, 1000}
+		%y = Conv(%x, %w) {group=2, pads=[0,1]} : float32[1,2,3]
+		out %y
+	EOF
+	/usr/bin/python3 -c 'import numpy as n
+n.save("x.npy", n.arange(1, 7, dtype="f4").reshape(1, 2, 3))'
+	accepted qpc-run late.qpc --input x=x.npy --output out --format raw
+	[ "$(od -An -tf4 -w24 out/y.raw | tr -s ' ')" = ' 21 32 3 5400 6500 600' ]
+}
