@@ -55,13 +55,17 @@ struct Span {
 /* arena.c - memory with one owner.  Zeroed, aligned for any type, never
  * NULL: exhaustion calls qe_nomem. */
 void *arena_alloc(Arena *, size_t size);
+/* n elements of a size; a product that overflows is exhaustion. */
 void *arena_array(Arena *, size_t n, size_t size);
 void *arena_copy(Arena *, const void *, size_t size);
 char *arena_str(Arena *, const char *fmt, ...) PRINTF(2, 3);
 char *arena_dup(Arena *, const char *);
 char *arena_span(Arena *, Span); /* a terminated copy */
 size_t arena_room(const Arena *);
+/* fn(arg) when the arena is freed, the newest first, before any memory of it
+ * goes: files, maps, threads and foreign libraries close here. */
 void arena_defer(Arena *, void (*fn)(void *), void *arg);
+/* The arena is empty afterwards and may be used again. */
 void arena_free(Arena *);
 
 #define NEW(a, T) ((T *)arena_alloc((a), sizeof(T)))
@@ -79,6 +83,8 @@ bool fail(Ctx *, enum qe_status, const char *fmt, ...) PRINTF(3, 4);
 bool note(Ctx *, const char *fmt, ...) PRINTF(2, 3);
 /* fail(QE_IO) with the sentence of errno */
 bool fail_errno(Ctx *, const char *what);
+/* A line for the log if the level asks for it: 0 warnings, above it details.
+ * Never part of the result. */
 void say(Ctx *, int level, const char *fmt, ...) PRINTF(3, 4);
 /* done of total steps of `what`; free to call often.  total 0: it is not
  * known, and `what` says all. */
@@ -108,6 +114,7 @@ const char *str_nearest(const char *s, const char *const *list);
 size_t utf8_valid(Span s);
 /* A whole decimal number, sign allowed, nothing around it. */
 bool str_int(const char *s, int64_t *out);
+/* The same for what strtod() takes: inf and nan too. */
 bool str_float(const char *s, double *out);
 /* Words of a comma-separated list, blanks trimmed, empty ones dropped;
  * NULL-terminated. */
@@ -129,6 +136,7 @@ struct Dict {
 	size_t nslot;
 };
 Dict *dict_new(Arena *);
+/* NULL for an absent key and for one whose value is NULL: see dict_has(). */
 void *dict_get(const Dict *, const char *key);
 bool dict_has(const Dict *, const char *key);
 /* Adds or replaces; the key is not copied. */
@@ -152,6 +160,7 @@ const char *path_base(const char *path);
 char *path_join(Arena *, const char *dir, const char *name);
 /* The path of `to` as seen from directory `dir`; both must exist. */
 char *path_relative(Ctx *, Arena *, const char *dir, const char *to);
+/* With links followed; NULL with a failure if path does not exist. */
 char *path_absolute(Ctx *, Arena *, const char *path);
 
 /* An output appears whole or not at all: bytes go to a file without a name
@@ -186,6 +195,7 @@ bool hash_head(Ctx *, const char *path, int64_t n, Digest *out);
 /* Bytes that come in pieces. */
 typedef struct Hash Hash;
 Hash *hash_new(Arena *);
+/* In order: pieces of any size give the digest of all of them together. */
 void hash_add(Hash *, const void *, size_t);
 Digest hash_end(Hash *); /* and begins anew */
 

@@ -36,6 +36,7 @@ blanks(Gate *g)
 		g->p++;
 }
 
+/* Halves of surrogate pairs are put together by the caller. */
 static bool
 hex4(Gate *g, unsigned *out)
 {
@@ -149,6 +150,8 @@ finite(Gate *g, const char *from)
 	return isfinite(strtod(s, NULL)) || bad(g, "number too large");
 }
 
+/* The grammar of RFC 8259: no leading zeros, no "+", digits on both sides of
+ * the point; what would become infinite is refused. */
 static bool
 number(Gate *g)
 {
@@ -187,6 +190,8 @@ word(Gate *g, const char *w)
 
 static bool value(Gate *g);
 
+/* Duplicate keys are refused: parsers differ in which of them counts, and a
+ * checked value could differ from the one used. */
 static bool
 member(Gate *g, Dict *seen)
 {
@@ -446,6 +451,7 @@ json_span(const Json *o)
 	return (Span){json_str(o, ""), (size_t)json_object_get_string_len(o)};
 }
 
+/* A float that is whole counts: other writers have 1.0 for 1. */
 int64_t
 json_int(const Json *o, int64_t none)
 {
@@ -592,6 +598,8 @@ print_string(Buf *b, Span s, const Style *y)
 	buf_char(b, '"');
 }
 
+/* The fewest digits that read back the same; never as a whole number, so that
+ * it stays a float for who reads it. */
 static void
 print_double(Buf *b, double d)
 {
@@ -625,6 +633,8 @@ by_name(const void *a, const void *b)
 
 static void print(Buf *b, const Json *o, const Style *y, int depth);
 
+/* Sorted keys: the same object is the same bytes, and so has the same digest.
+ */
 static void
 print_object(Buf *b, const Json *o, const Style *y, int depth)
 {

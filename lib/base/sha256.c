@@ -28,6 +28,7 @@ rot(uint32_t x, int n)
 	return x >> n | x << (32 - n);
 }
 
+/* FIPS 180-4, 6.2.2, step 1: the 64 words of a block, big endian. */
 static void
 schedule(uint32_t *w, const unsigned char *p)
 {
@@ -42,6 +43,7 @@ schedule(uint32_t *w, const unsigned char *p)
 	}
 }
 
+/* FIPS 180-4, 6.2.2, steps 2 to 4. */
 static void
 block(uint32_t h[8], const unsigned char *p)
 {

@@ -24,6 +24,7 @@ buf_new(Arena *a)
 	return b;
 }
 
+/* Doubles, so adding bytes one by one costs their number. */
 static void
 reserve(Buf *b, size_t more)
 {
@@ -64,6 +65,7 @@ buf_char(Buf *b, char ch)
 	buf_add(b, &ch, 1);
 }
 
+/* Formats twice: once for the length. */
 void
 buf_fmt(Buf *b, const char *fmt, ...)
 {
@@ -169,6 +171,7 @@ edits(const char *a, const char *b)
 	return row[n];
 }
 
+/* Near: at most a third of the letters differ, or two. */
 const char *
 str_nearest(const char *s, const char *const *list)
 {
@@ -228,6 +231,7 @@ utf8_valid(Span s)
 	return i;
 }
 
+/* strtoll() alone would skip blanks in front and stop at what follows. */
 bool
 str_int(const char *s, int64_t *out)
 {

@@ -132,6 +132,9 @@ work(Pool *p, int id, uint32_t gen)
 	}
 }
 
+/* An odd generation is open for work, an even one is closed.  A worker counts
+ * itself in before it looks again, so the caller, who closes and then waits
+ * for nobody to be inside, cannot take the job away under it. */
 static void *
 worker(void *arg)
 {
@@ -153,6 +156,7 @@ worker(void *arg)
 	}
 }
 
+/* Wakes all with a generation that is checked only after `quit`. */
 static void
 pool_close(void *arg)
 {
@@ -227,6 +231,7 @@ pool_threads(const Pool *p)
 	return p->n;
 }
 
+/* One piece is not worth waking anybody for. */
 void
 pool_run(Pool *p, PoolFn *fn, void *arg, int64_t count, int64_t grain)
 {

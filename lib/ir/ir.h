@@ -204,6 +204,7 @@ Function *graph_function(const Graph *, const char *domain, const char *name);
 
 /* A new value; a name already in use gets a suffix, NULL makes one up. */
 Value *value_new(Graph *, const char *name, DType, const Shape *);
+/* A new value that is an input of the graph: appended to in[]. */
 Value *value_input(Graph *, const char *name, DType, const Shape *);
 void graph_output(Graph *, Value *);
 Value *value_find(const Graph *, const char *name); /* parents too */
@@ -224,12 +225,16 @@ Node *node_new(Graph *, const char *domain, const char *type, int nin,
  * fresh output named `name` (NULL: made up) of unknown type and shape. */
 Value *node_add(Graph *, const char *type, const char *name, Value *a, Value *b,
                 Value *c);
+/* Attributes: the one of this name, or what `none` says where there is none or
+ * it is of another type. */
 const Attr *attr_find(const Node *, const char *name);
 int64_t attr_int(const Node *, const char *name, int64_t none);
 double attr_float(const Node *, const char *name, double none);
 const char *attr_str(const Node *, const char *name, const char *none);
 /* Number of ints and the ints; -1 if there is no such attribute. */
 int attr_ints(const Node *, const char *name, const int64_t **ints);
+/* Adds an attribute, or makes one of this name anew; it is for the caller to
+ * fill. The setters copy what they are given to the arena of the graph. */
 Attr *attr_add(Graph *, Node *, const char *name, enum AttrType);
 void attr_set_int(Graph *, Node *, const char *name, int64_t);
 void attr_set_float(Graph *, Node *, const char *name, double);

@@ -214,6 +214,7 @@ typedef struct Attend {
 	int mode;
 } Attend;
 
+/* The two caches are one thing in two inputs: one alone is refused. */
 static bool
 attend_args(Ctx *c, const Node *n, int64_t *qh, int64_t *kh)
 {
@@ -229,6 +230,10 @@ attend_args(Ctx *c, const Node *n, int64_t *qh, int64_t *kh)
 	return true;
 }
 
+/* Attention 23: q, k, v, mask, past_key, past_value, and (24)
+ * nonpad_kv_seqlen. Gives y as q is laid out, present_key and present_value
+ * [N, heads, past + len, width], and one stage of the scores [N, heads, len,
+ * past + len]. */
 bool
 infer_attention(Ctx *c, Node *n)
 {
@@ -264,6 +269,8 @@ infer_attention(Ctx *c, Node *n)
 	                 &(Shape){4, {qs.dim[0], qs.dim[1], qs.dim[2], total}});
 }
 
+/* Query i stands behind the past; with nonpad_kv_seqlen and no past, so that
+ * the last query stands at the last key that counts. */
 static bool
 visible(const Attend *t, int64_t b, int64_t i, int64_t j)
 {
@@ -317,6 +324,7 @@ attend_row(const Attend *t, int64_t b, int64_t h, int64_t i, double *s,
 	mix(&t->v, b, h / t->group, s, t->k.len, y);
 }
 
+/* Query heads are a multiple of the key heads (grouped-query attention). */
 static bool
 heads_match(Ctx *c, const Node *n, const Attend *t)
 {

@@ -7,6 +7,9 @@
 
 /* ---- BatchNormalization: x, scale, bias, mean, variance ---- */
 
+/* By channel, axis 1: (x - mean) / sqrt(variance + epsilon) scale + bias.
+ * Training (14) takes both from the batch, the variance as that of a
+ * population, and gives running ones: old momentum + new (1 - momentum). */
 bool
 infer_batch_norm(Ctx *c, Node *n)
 {
@@ -95,6 +98,7 @@ eval_batch_norm(Ctx *c, Arena *a, Node *n)
 
 /* ---- InstanceNormalization, GroupNormalization: x, scale, bias ---- */
 
+/* x [N, C, ...].  InstanceNormalization is the case of one group a channel. */
 bool
 infer_group_norm(Ctx *c, Node *n)
 {
@@ -152,6 +156,9 @@ eval_group_norm(Ctx *c, Arena *a, Node *n)
 
 /* ---- LRN, LpNormalization ---- */
 
+/* LRN: x / (bias + alpha / size sum)^beta, over squares of `size` channels
+ * around (Krizhevsky 2012, section 3.3); an even size reaches one further up
+ * than down. */
 bool
 eval_lrn(Ctx *c, Arena *a, Node *n)
 {
@@ -181,6 +188,8 @@ eval_lrn(Ctx *c, Arena *a, Node *n)
 	return true;
 }
 
+/* LpNormalization: x / (sum |x|^p)^(1/p) along an axis, p 1 or 2; a line of
+ * zeros stays zeros, where the formula has 0 / 0. */
 bool
 eval_lp_norm(Ctx *c, Arena *a, Node *n)
 {
@@ -213,6 +222,8 @@ eval_lp_norm(Ctx *c, Arena *a, Node *n)
 
 /* ---- MeanVarianceNormalization: (x - mean) / deviation over axes ---- */
 
+/* The 1e-9 is added to the deviation and not to the variance, as the body that
+ * ONNX gives for this function does. */
 bool
 eval_mean_variance_norm(Ctx *c, Arena *a, Node *n)
 {
@@ -264,6 +275,8 @@ eval_mean_variance_norm(Ctx *c, Arena *a, Node *n)
 
 /* ---- Dropout: nothing happens outside training ---- */
 
+/* False only where training is certain: a training_mode that is not known yet
+ * is seen again by eval. */
 static bool
 no_training(Ctx *c, const Node *n)
 {

@@ -18,6 +18,8 @@ typedef struct Packed {
 	int64_t blocks, row, zrow; /* elements a row, padding included */
 } Packed;
 
+/* Fails where a count of elements is not what rows, cols, block and bits ask
+ * for. */
 bool packed_open(Ctx *, const Value *w, const Value *scale, const Value *zero,
                  Packed *);
 /* Element (r, col), which is in block `group`. */

@@ -31,6 +31,7 @@ window_conv(Ctx *c, const Node *n, const Shape *x, const Shape *w, Shape *y,
 	return true;
 }
 
+/* Conv: x [N, C, in...], w [M, C / group, kernel...], bias [M]. */
 bool
 infer_conv(Ctx *c, Node *n)
 {
@@ -42,6 +43,8 @@ infer_conv(Ctx *c, Node *n)
 	       value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
+/* ConvInteger: Conv of 8-bit integers less their zero points, into int32. x
+ * has one zero point, w one or one a filter. */
 bool
 infer_conv_integer(Ctx *c, Node *n)
 {
@@ -53,6 +56,8 @@ infer_conv_integer(Ctx *c, Node *n)
 	       value_set(c, node_out(n, 0), DT_I32, &y);
 }
 
+/* QLinearConv: x and w are at inputs 0 and 3, each followed by its scale and
+ * zero point; the output takes the type of its zero point, input 7. */
 bool
 infer_qlinear_conv(Ctx *c, Node *n)
 {
@@ -132,6 +137,8 @@ conv(Arena *a, const Conv *v)
 	return y;
 }
 
+/* Sizes of a convolution whose shapes infer has seen; data is for the caller.
+ */
 static bool
 open_conv(Ctx *c, const Node *n, const Value *x, const Value *w,
           const Value *bias, Conv *v)
@@ -225,6 +232,8 @@ typedef struct Sizes {
 	int64_t extra[MAXSPACE], want[MAXSPACE], pads[2 * MAXSPACE];
 } Sizes;
 
+/* output_shape leaves the pads to be found; otherwise they are given, or come
+ * from auto_pad. */
 static bool
 sizes_arg(Ctx *c, const Node *n, Window *k, Sizes *s)
 {
@@ -299,6 +308,9 @@ transpose_shape(Ctx *c, const Node *n, Shape *y, Window *k)
 	return true;
 }
 
+/* ConvTranspose: every input element is spread over the outputs that its
+ * kernel reaches, as the gradient of Conv does; w is [C, M / group,
+ * kernel...]. */
 bool
 infer_conv_transpose(Ctx *c, Node *n)
 {
@@ -310,6 +322,8 @@ infer_conv_transpose(Ctx *c, Node *n)
 	       value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
+/* Scatters: for each input place the taps of its window are the outputs it
+ * adds to.  One order, input by input, so sums are the same on every run. */
 bool
 eval_conv_transpose(Ctx *c, Arena *a, Node *n)
 {
@@ -401,6 +415,7 @@ col2im_shape(Ctx *c, const Node *n, Shape *y, Window *k)
 	return true;
 }
 
+/* Col2Im 18: what im2col takes apart; where blocks overlap they add up. */
 bool
 infer_col2im(Ctx *c, Node *n)
 {

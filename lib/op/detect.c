@@ -8,6 +8,9 @@
 
 /* ---- NonMaxSuppression ---- */
 
+/* NonMaxSuppression: boxes [N, boxes, 4], scores [N, classes, boxes]; a row
+ * (batch, class, box) for each that stays, in an order of its own for each
+ * class. */
 bool
 infer_nms(Ctx *c, Node *n)
 {
@@ -20,6 +23,8 @@ typedef struct Box {
 	int64_t index;
 } Box;
 
+/* Of equal scores the lower index first: the choice is the same on every run.
+ */
 static int
 by_score(const void *pa, const void *pb)
 {

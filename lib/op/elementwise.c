@@ -46,6 +46,8 @@ infer_shapes(Ctx *c, Node *n, DType type)
 	return value_set(c, node_out(n, 0), type, &y);
 }
 
+/* All inputs of one type, stretched to one another as in numpy: shapes are
+ * aligned at the end, and a 1 or a missing dimension repeats. */
 bool
 infer_broadcast(Ctx *c, Node *n)
 {
@@ -59,12 +61,14 @@ infer_broadcast_first(Ctx *c, Node *n)
 	return infer_shapes(c, n, n->in[0]->type);
 }
 
+/* Inputs of one type, a bool for each pair. */
 bool
 infer_compare(Ctx *c, Node *n)
 {
 	return want_same(c, n, 0, n->nin) && infer_shapes(c, n, DT_BOOL);
 }
 
+/* Where: condition, x, y; all three broadcast. */
 bool
 infer_where(Ctx *c, Node *n)
 {
@@ -159,6 +163,7 @@ run_test(Nest *z, const Value *a, const Value *b, Value *y, TestF *f)
 	});
 }
 
+/* A walk over y with both operands; *some: whether y has elements at all. */
 static bool
 open_pair(Ctx *c, Nest *z, const Node *n, const Shape *y, bool *some)
 {
@@ -171,6 +176,8 @@ open_pair(Ctx *c, Nest *z, const Node *n, const Shape *y, bool *some)
 	return true;
 }
 
+/* uint64 takes the `u` row, with the same bits in an int64_t; the rows differ
+ * only where signs do: division, order, shifts to the right. */
 static bool
 map2(Ctx *c, Node *n, const Binary *op)
 {
@@ -250,6 +257,7 @@ test2(Ctx *c, Node *n, const Test *op)
 
 #define WRAP(a, op, b) (int64_t)((uint64_t)(a)op(uint64_t)(b))
 
+/* NaN on either side gives NaN, as numpy.minimum does. */
 static double
 lesser(double a, double b)
 {
@@ -342,6 +350,7 @@ EVAL(or, test2)
 EVAL(xor, test2)
 /* clang-format on */
 
+/* And, Or, Xor: bool only. */
 bool
 infer_logic(Ctx *c, Node *n)
 {
@@ -364,6 +373,8 @@ equal_strings(Nest *z, const Value *a, const Value *b, Value *y)
 	while (nest_next(z));
 }
 
+/* Strings are equal byte by byte; all else by value, so -0 equals 0 and NaN
+ * nothing. */
 bool
 eval_equal(Ctx *c, Arena *a, Node *n)
 {
@@ -380,6 +391,8 @@ eval_equal(Ctx *c, Arena *a, Node *n)
 	return true;
 }
 
+/* Mod: fmod = 1 has the sign of the dividend, as fmod(3) and C; 0 that of the
+ * divisor, as Python. */
 bool
 eval_mod(Ctx *c, Arena *a, Node *n)
 {
@@ -387,6 +400,8 @@ eval_mod(Ctx *c, Arena *a, Node *n)
 	return map2(c, n, attr_int(n, "fmod", 0) ? &op_rem : &op_mod);
 }
 
+/* BitShift 11.  Narrow types are shifted in 64 bits and cut off when stored; a
+ * shift by 64 or more is 0 rather than what the processor does. */
 bool
 eval_bit_shift(Ctx *c, Arena *a, Node *n)
 {
@@ -483,6 +498,7 @@ eval_sum(Ctx *c, Arena *a, Node *n)
 	return mapv(c, a, n, &op_add, 1);
 }
 
+/* Mean is for floats alone: ONNX has no rule for the rest of a division. */
 bool
 eval_mean(Ctx *c, Arena *a, Node *n)
 {
@@ -511,6 +527,7 @@ choose(Nest *z, const uint8_t *cond, Value *const *in, Value *y)
 	while (nest_next(z));
 }
 
+/* Elements are moved as bytes: a NaN keeps its payload, strings are shared. */
 bool
 eval_where(Ctx *c, Arena *a, Node *n)
 {
@@ -526,6 +543,7 @@ eval_where(Ctx *c, Arena *a, Node *n)
 	return true;
 }
 
+/* x sigmoid(alpha x) b, both of one shape. */
 bool
 eval_swiglu(Ctx *c, Arena *a, Node *n)
 {

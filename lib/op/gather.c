@@ -28,6 +28,8 @@ want_index(Ctx *c, const Node *n, int k)
 
 /* ---- Gather ---- */
 
+/* Gather: the axis of x is replaced by the dimensions of the indices, so a
+ * scalar index takes the axis away. */
 bool
 infer_gather(Ctx *c, Node *n)
 {
@@ -80,6 +82,7 @@ eval_gather(Ctx *c, Arena *a, Node *n)
 
 /* ---- GatherElements, ScatterElements ---- */
 
+/* For axis 0: y[i][j] = x[index[i][j]][j]; y has the shape of the indices. */
 bool
 infer_gather_elements(Ctx *c, Node *n)
 {
@@ -140,6 +143,8 @@ eval_gather_elements(Ctx *c, Arena *a, Node *n)
 	return true;
 }
 
+/* Scatter, ScatterElements, ScatterND: x, with updates put where the indices
+ * say.  Of a place named twice the last update stays; ONNX leaves that open. */
 bool
 infer_scatter(Ctx *c, Node *n)
 {
@@ -169,6 +174,7 @@ reduce_arg(Ctx *c, const Node *n, Reduce *r)
 	return fail(c, QE_INPUT, "reduction '%s'", name);
 }
 
+/* A NaN on either side of min and max stays. */
 static double
 combine_f64(Reduce r, double a, double b)
 {
@@ -255,6 +261,9 @@ eval_scatter_elements(Ctx *c, Arena *a, Node *n)
 
 /* ---- GatherND, ScatterND ---- */
 
+/* GatherND: the last dimension of the indices is a tuple into x behind
+ * batch_dims (12) dimensions that both have; y is the other dimensions of the
+ * indices, then what is left of x. */
 bool
 infer_gather_nd(Ctx *c, Node *n)
 {
@@ -344,6 +353,7 @@ updates_fit(Ctx *c, const Shape *x, const Shape *ix, const Shape *u)
 	                  shape_text(x).s, shape_text(ix).s, shape_text(u).s);
 }
 
+/* The whole of x is copied first: updates of no index leave it as it was. */
 bool
 eval_scatter_nd(Ctx *c, Arena *a, Node *n)
 {

@@ -78,6 +78,8 @@ grid_args(Ctx *c, const Node *n, Grid *g)
 	return true;
 }
 
+/* x [N, C, in...], grid [N, out..., n] of coordinates in [-1, 1], innermost
+ * axis first: y [N, C, out...]. */
 bool
 infer_grid_sample(Ctx *c, Node *n)
 {
@@ -131,6 +133,7 @@ bring_in(const Grid *g, int i, double x)
 	return x;
 }
 
+/* Keys 1981 with a = -0.75, as ONNX and PyTorch have it. */
 static double
 cubic_weight(double x)
 {
@@ -217,6 +220,8 @@ eval_grid_sample(Ctx *c, Arena *a, Node *n)
 
 /* ---- AffineGrid ---- */
 
+/* AffineGrid 20: theta [N, 2, 3] or [N, 3, 4] and a size [N, C, out...] give
+ * the grid that GridSample takes. */
 bool
 infer_affine_grid(Ctx *c, Node *n)
 {
@@ -282,6 +287,8 @@ eval_affine_grid(Ctx *c, Arena *a, Node *n)
 
 /* ---- DeformConv: x, w, offset, bias, mask ---- */
 
+/* DeformConv 19: Conv whose taps are moved by offsets (Dai 2017) and weighted
+ * by a mask (Zhu 2018), both given for each tap, place and offset_group. */
 bool
 infer_deform_conv(Ctx *c, Node *n)
 {

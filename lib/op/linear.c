@@ -15,6 +15,8 @@ typedef struct Rotary {
 	bool offset; /* pos holds one first position */
 } Rotary;
 
+/* ai.onnx has x, cos, sin, position_ids; com.microsoft x, position_ids, cos,
+ * sin. */
 static bool
 rotary_args(Ctx *c, const Node *n, Rotary *r, Shape *x)
 {
@@ -86,6 +88,8 @@ table_row(Ctx *c, const Rotary *r, const Shape *x, int64_t b, int64_t i)
 	return p;
 }
 
+/* The plane rotation of Su 2021 (arXiv:2104.09864), eq. 34, of pairs or of
+ * halves; what is beyond `dim` of the head stays. */
 static void
 rotate(const Rotary *r, double *x, int64_t row)
 {

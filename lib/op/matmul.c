@@ -181,6 +181,8 @@ eval_matmul(Ctx *c, Arena *a, Node *n)
 
 /* ---- Gemm ---- */
 
+/* Gemm: alpha A' B' + beta C, either matrix transposed, C broadcast to the
+ * result one way only: it may not make it larger. */
 bool
 infer_gemm(Ctx *c, Node *n)
 {

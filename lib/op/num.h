@@ -28,7 +28,11 @@ typedef struct Ints {
 	const Value *v;
 	const int64_t *attr;
 } Ints;
+/* Input k or, where it is left out, attribute `attr` (NULL: none), as older
+ * opsets have it.  Fails on an input of more than one dimension or not of
+ * int32 or int64; that there is neither is no failure: given is false. */
 bool ints_arg(Ctx *, const Node *, int k, const char *attr, Ints *);
+/* Element i, in [0, n); known must hold. */
 int64_t ints_at(const Ints *, int64_t i);
 
 /* An axis in [-rank, rank) made positive. */
@@ -36,17 +40,29 @@ bool axis_arg(Ctx *, int64_t axis, int rank, int *out);
 /* A set of axes as one bool each; fails on a repeated one. */
 bool axes_arg(Ctx *, const Ints *, int rank, bool *out);
 
+/* Type and shape of an output; NULL, one left out, is no failure.  Fails on a
+ * rank or size that no memory could hold.  Data is not touched. */
 bool value_set(Ctx *, Value *out, DType, const Shape *);
+/* Checks of inputs whose type or shape is known; what is unknown, or left out,
+ * passes and is seen again when it is known.
+ * Inputs [from, to) have one type. */
 bool want_same(Ctx *, const Node *, int from, int to);
+/* Input k has this rank. */
 bool want_rank(Ctx *, const Node *, int k, int rank);
 /* one element, where the shape is known */
 bool want_scalar(Ctx *, const Node *, int k);
+/* No size, nor what a 0 beside it hides, is beyond 2^48: products of
+ * dimensions and strides cannot overflow then. */
 bool shape_sane(Ctx *, const Shape *);
+/* The type of input k is of one of these classes of dtypes.def: B bool, I
+ * signed, U unsigned, F float, S string, C complex. */
 bool want_class(Ctx *, const Node *, int k, const char *classes);
 /* The shape of two (or more) shapes broadcast together. */
 bool shape_broadcast(Ctx *, Shape *y, const Shape *x);
 /* Room for the elements of an output whose shape only eval knows. */
 bool value_make(Ctx *, Arena *, Value *out, DType, const Shape *);
+/* Zeroed room for the elements of an output whose type and shape are set;
+ * fails on more than 2^40 bytes, or than the arena has left. */
 bool value_alloc(Ctx *, Arena *, Value *out);
 /* Product of dimensions [from, to). */
 int64_t shape_span(const Shape *, int from, int to);

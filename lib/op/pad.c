@@ -43,6 +43,7 @@ pads_arg(Ctx *c, const Node *n, Frame *f, bool *sure)
 	return true;
 }
 
+/* Pad: what is added in front and behind of each axis; a negative one cuts. */
 bool
 infer_pad(Ctx *c, Node *n)
 {
@@ -221,6 +222,7 @@ eval_center_crop_pad(Ctx *c, Arena *a, Node *n)
 
 /* ---- DepthToSpace, SpaceToDepth: [N, C, H, W], blocks of b by b ---- */
 
+/* b * b may not overflow: hence the bound. */
 static bool
 block_arg(Ctx *c, const Node *n, int64_t *b)
 {
@@ -317,6 +319,8 @@ eval_space_to_depth(Ctx *c, Arena *a, Node *n)
 
 /* ---- ReverseSequence ---- */
 
+/* ReverseSequence 10: of each batch entry the first sequence_lens steps are
+ * turned round, the rest stays. */
 bool
 infer_reverse_sequence(Ctx *c, Node *n)
 {

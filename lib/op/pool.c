@@ -5,6 +5,9 @@
 
 #include "window.h"
 
+/* MaxPool, AveragePool, LpPool: x [N, C, in...] becomes [N, C, out...] by
+ * window_open().  The second output of MaxPool holds, for each maximum, its
+ * place in the whole of x, as int64. */
 bool
 infer_pool(Ctx *c, Node *n)
 {
@@ -21,6 +24,8 @@ infer_pool(Ctx *c, Node *n)
 	       value_set(c, node_out(n, 1), DT_I64, &y);
 }
 
+/* Global*Pool: x [N, C, ...] becomes [N, C, 1...]; of rank 2 it is as it was.
+ */
 bool
 infer_global_pool(Ctx *c, Node *n)
 {
@@ -34,6 +39,7 @@ infer_global_pool(Ctx *c, Node *n)
 	       value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
+/* LpPool 1 had p as a float; both are read where they are used. */
 typedef enum Kind { MAX_OF, MEAN_OF, NORM_OF } Kind;
 
 /* How many taps of a mean count: those inside, or inside the padding too. */
@@ -58,6 +64,8 @@ divisor(const Window *k, int64_t o, const int64_t *tap, bool padding)
 	return (double)count;
 }
 
+/* The first of equal elements; a NaN wins over numbers before and after it. A
+ * window that sees padding only gives -inf and no place. */
 static double
 take_max(const double *x, const int64_t *tap, int64_t taps, int64_t *which)
 {
@@ -73,6 +81,7 @@ take_max(const double *x, const int64_t *tap, int64_t taps, int64_t *which)
 	return best;
 }
 
+/* (sum |x|^p)^(1/p); padding adds nothing. */
 static double
 take_norm(const double *x, const int64_t *tap, int64_t taps, double p)
 {
@@ -84,6 +93,7 @@ take_norm(const double *x, const int64_t *tap, int64_t taps, double p)
 	return pow(sum, 1 / p);
 }
 
+/* Padding is 0 in the sum; whether it counts is in `by` (divisor). */
 static double
 take_mean(const double *x, const int64_t *tap, int64_t taps, double by)
 {
@@ -175,6 +185,8 @@ eval_lp_pool(Ctx *c, Arena *a, Node *n)
 
 /* ---- over everything ---- */
 
+/* The kernel is the whole plane, so every tap is inside and the mean divides
+ * by all of them. */
 static bool
 global_pool(Arena *a, Node *n, Kind kind, double p)
 {
@@ -221,6 +233,8 @@ eval_global_lp_pool(Ctx *c, Arena *a, Node *n)
 
 /* ---- MaxUnpool ---- */
 
+/* MaxUnpool: x and the places that MaxPool gave.  Its natural size is (in - 1)
+ * stride + kernel - pads; output_shape, the third input, may ask for more. */
 bool
 infer_max_unpool(Ctx *c, Node *n)
 {

@@ -9,6 +9,7 @@
 
 #include "quant.h"
 
+/* The least and the largest value of an integer type, of 2 bits and up. */
 static void
 limits(DType t, double *lo, double *hi)
 {
@@ -73,6 +74,9 @@ typedef struct Grain {
 	enum { WHOLE, AXIS, BLOCK } kind;
 } Grain;
 
+/* By the shape of the scale: one element, one for each index of the axis (13),
+ * or one for each block of it (21).  A scale of the rank of x without
+ * block_size tells the block by its own size. */
 static bool
 grain_arg(Ctx *c, const Node *n, Grain *g)
 {
@@ -109,6 +113,7 @@ grain_arg(Ctx *c, const Node *n, Grain *g)
 	return true;
 }
 
+/* Index, in scales and zero points, of the one for element i. */
 static int64_t
 scale_of(const Grain *g, int64_t i)
 {
@@ -131,6 +136,8 @@ type_attr(const Node *n, const char *name, DType none)
 	return t > 0 && t < INT32_MAX ? dtype_by_onnx((int)t) : none;
 }
 
+/* QuantizeLinear: saturate(round(x / scale) + zero), ties to even.  The type
+ * is that of the zero point, or output_dtype (21), or uint8. */
 bool
 infer_quantize(Ctx *c, Node *n)
 {
@@ -178,6 +185,8 @@ eval_quantize(Ctx *c, Arena *a, Node *n)
 	return true;
 }
 
+/* DequantizeLinear: (x - zero) scale, of the type of the scale or
+ * output_dtype. */
 bool
 infer_dequantize(Ctx *c, Node *n)
 {
@@ -215,6 +224,8 @@ eval_dequantize(Ctx *c, Arena *a, Node *n)
 
 /* ---- DynamicQuantizeLinear ---- */
 
+/* DynamicQuantizeLinear 11: y, scale and zero point of the tensor as a whole.
+ * The range always holds 0, so that 0 has a code of its own. */
 bool
 infer_dynamic_quantize(Ctx *c, Node *n)
 {
@@ -281,6 +292,8 @@ quant_product(Ctx *c, Arena *mem, const Value *a, const Value *za,
 	       value_alloc(c, mem, y) && (matmul(&p, &q, y), true);
 }
 
+/* MatMulInteger 10: (a - a_zero)(b - b_zero) into int32; a zero point is one
+ * element, or one a row of a and a column of b. */
 bool
 infer_matmul_integer(Ctx *c, Node *n)
 {
@@ -314,6 +327,7 @@ infer_qlinear_matmul(Ctx *c, Node *n)
 	       value_set(c, node_out(n, 0), n->in[7]->type, &y);
 }
 
+/* round(sum a_scale b_scale / y_scale) + y_zero, ties to even, clamped. */
 bool
 eval_qlinear_matmul(Ctx *c, Arena *a, Node *n)
 {

@@ -34,6 +34,8 @@ reduced_axes(Ctx *c, const Node *n, int rank, bool *gone, bool *sure)
 	return true;
 }
 
+/* Reduce*: axes are an attribute, then (ReduceSum 13, the others 18) an input.
+ * keepdims leaves a 1 for each axis that goes. */
 bool
 infer_reduce(Ctx *c, Node *n)
 {
@@ -118,6 +120,9 @@ finish_i64(Value *y, const int64_t *acc, int64_t count, double n, const Kind *k)
 		}
 }
 
+/* Nothing to reduce leaves the start: 0 of sums, 1 of products, and of
+ * ReduceMax and ReduceMin -inf and inf or the ends of the integer type; a mean
+ * is then NaN. */
 static bool
 reduce(Ctx *c, Arena *a, Node *n, const Kind *k)
 {
@@ -249,6 +254,8 @@ eval_reduce_log_sum_exp(Ctx *c, Arena *a, Node *n)
 
 /* ---- ArgMax, ArgMin ---- */
 
+/* ArgMax, ArgMin: positions along one axis, as int64; the first of equals, or
+ * the last with select_last_index (12). */
 bool
 infer_arg(Ctx *c, Node *n)
 {
@@ -297,6 +304,8 @@ arg(const Value *x, int64_t at, int64_t step, int64_t n, int way, bool last)
 	return best;
 }
 
+/* An empty axis has no position to give and fails, unless no output is wanted
+ * from it. */
 static bool
 arg_axis(Ctx *c, Node *n, int way)
 {
@@ -337,6 +346,8 @@ eval_arg_min(Ctx *c, Arena *a, Node *n)
 
 /* ---- CumSum, CumProd ---- */
 
+/* CumSum, CumProd: x, and the axis as an input.  exclusive: element i has what
+ * comes before it, the first 0 or 1; reverse: from the end. */
 bool
 infer_cum(Ctx *c, Node *n)
 {
@@ -372,6 +383,7 @@ run_line(const Value *x, Value *y, int64_t at, int64_t step, int64_t n,
 	}
 }
 
+/* Line by line along the axis; `step` below 0 walks from the end. */
 static bool
 cumulate(Ctx *c, Node *n, bool product)
 {

@@ -20,6 +20,8 @@ typedef struct Resize {
 	double scale[MAXRANK], from[MAXRANK], to[MAXRANK]; /* roi */
 } Resize;
 
+/* Upsample and Resize 10 have no modes of coordinates: theirs are those that
+ * 11 calls asymmetric and floor. */
 static bool
 mode_arg(Ctx *c, const Node *n, Resize *r)
 {
@@ -74,6 +76,8 @@ axes_list(Ctx *c, const Node *n, int rank, int *axis, int *count)
 	return true;
 }
 
+/* Sizes are floor(in scale), times the part of the roi where that is cropped.
+ */
 static bool
 scale_axes(Ctx *c, Resize *r, const int *axis, int count, const Value *scales,
            const float *list)
@@ -93,6 +97,8 @@ scale_axes(Ctx *c, Resize *r, const int *axis, int count, const Value *scales,
 	return true;
 }
 
+/* keep_aspect_ratio_policy (18): one scale for all axes, the smallest or the
+ * largest of them, and sizes rounded half up from it. */
 static bool
 size_axes(Ctx *c, const Node *n, Resize *r, const int *axis, int count,
           const Value *sizes)
@@ -231,6 +237,8 @@ nearest(const char *how, double ratio)
 	                                              : ratio >= 0.5;
 }
 
+/* A triangle, or the cubic of Keys 1981 with a free coefficient (the paper has
+ * -0.5, cubic_coeff_a is -0.75 where not given).  0 from 1 and 2 on. */
 static double
 kernel(const Resize *r, double x)
 {
@@ -282,6 +290,9 @@ fill_row(const Resize *r, int d, const Table *t, int64_t o)
 		w[k] /= sum;
 }
 
+/* With antialias (18) the kernel is stretched by 1 / scale where an axis
+ * shrinks, so the taps grow; the bound keeps a hostile scale from asking for
+ * all memory. */
 static bool
 make_table(Ctx *c, Arena *a, const Resize *r, int d, Table *t)
 {

@@ -11,6 +11,7 @@
 
 /* ---- activations ---- */
 
+/* The form whose exp() cannot overflow. */
 static double
 squash(double x)
 {
@@ -114,6 +115,7 @@ act_args(Ctx *c, Arena *a, const Node *n, Rnn *s, const char *const *usual)
 	return true;
 }
 
+/* Of two directions the first is forwards. */
 static bool
 direction(Ctx *c, const Node *n, int *dirs, bool *backwards)
 {
@@ -125,6 +127,8 @@ direction(Ctx *c, const Node *n, int *dirs, bool *backwards)
 	       fail(c, QE_INPUT, "direction '%s'", d);
 }
 
+/* Y [seq, dirs, batch, hidden], Y_h and, of LSTM, Y_c [dirs, batch, hidden];
+ * with layout 1 (14) the batch comes first in all of them. */
 bool
 infer_rnn(Ctx *c, Node *n)
 {
@@ -246,6 +250,7 @@ product(const double *p, const double *q, int64_t n)
 	return sum;
 }
 
+/* `clip` bounds what goes into an activation, not what comes out. */
 static double
 bounded(const Rnn *s, double x)
 {
@@ -283,6 +288,7 @@ from_state(const Rnn *s, int d, int64_t row, const double *h)
 typedef void StepFn(const Rnn *, int d, const double *x, double *h, double *c,
                     int64_t option);
 
+/* h = f(W x + Wb + R h + Rb) */
 static void
 step_rnn(const Rnn *s, int d, const double *x, double *h, double *c,
          int64_t option)
@@ -295,7 +301,10 @@ step_rnn(const Rnn *s, int d, const double *x, double *h, double *c,
 	memcpy(h, s->now, (size_t)s->hidden * sizeof *h);
 }
 
-/* Gates z, r, h; option: linear_before_reset. */
+/* Rows of W and R are those of z, r, h.
+ *   z = f(Wz x + Rz h + b), r = f(Wr x + Rr h + b)
+ *   n = g(Wh x + Wbh + Rh (r h) + Rbh), or, by option linear_before_reset,
+ *   n = g(Wh x + Wbh + r (Rh h + Rbh));  h = (1 - z) n + z h */
 static void
 step_gru(const Rnn *s, int d, const double *x, double *h, double *c,
          int64_t option)
@@ -325,7 +334,11 @@ step_gru(const Rnn *s, int d, const double *x, double *h, double *c,
 		h[i] = (1 - z[i]) * s->now[i] + z[i] * h[i];
 }
 
-/* Gates i, o, f, c; peepholes i, o, f; option: input_forget. */
+/* Rows of W and R are those of i, o, f, c; peepholes p of i, o, f.
+ *   i = f(Wi x + Ri h + pi C + b), f = f(... + pf C + b) or, by option
+ *   input_forget, 1 - i
+ *   C = f C + i g(Wc x + Rc h + b), o = f(... + po C + b) with the new C
+ *   h = o h(C) */
 static void
 step_lstm(const Rnn *s, int d, const double *x, double *h, double *c,
           int64_t option)
@@ -354,6 +367,8 @@ step_lstm(const Rnn *s, int d, const double *x, double *h, double *c,
 	}
 }
 
+/* A sequence that is shorter than the rest ends early: its state stays what it
+ * was, its later outputs are 0.  Backwards starts at its own last step. */
 static bool
 walk(Ctx *c, Rnn *s, StepFn *step, int64_t option)
 {

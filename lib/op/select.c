@@ -8,6 +8,8 @@
 
 /* ---- OneHot: indices, depth, [off, on] ---- */
 
+/* A new axis of `depth` elements, a tensor of one element of any number type.
+ */
 bool
 infer_one_hot(Ctx *c, Node *n)
 {
@@ -94,6 +96,7 @@ eval_eye_like(Ctx *c, Arena *a, Node *n)
 
 /* ---- Compress ---- */
 
+/* Compress: without an axis x is read as one line. */
 bool
 infer_compress(Ctx *c, Node *n)
 {
@@ -112,6 +115,7 @@ infer_compress(Ctx *c, Node *n)
 	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
+/* A condition shorter than the axis leaves out the rest of it. */
 bool
 eval_compress(Ctx *c, Arena *a, Node *n)
 {
@@ -159,6 +163,8 @@ is_zero(const Value *x, int64_t i)
 	                               : value_i64(x, i) == 0;
 }
 
+/* Positions in the order of x, a row for each dimension; a scalar has none, so
+ * its output is [0, count]. */
 bool
 eval_non_zero(Ctx *c, Arena *a, Node *n)
 {
@@ -218,6 +224,7 @@ compare_at(const Slice *s, int64_t p, int64_t q)
 	return (a > b) - (a < b);
 }
 
+/* Slices as strings of elements: the first pair that differs decides. */
 static int
 compare(const Slice *a, const Slice *b)
 {
@@ -233,6 +240,7 @@ compare(const Slice *a, const Slice *b)
 	return 0;
 }
 
+/* The index last, so that the first of a group is where it occurs first. */
 static int
 by_value(const void *pa, const void *pb)
 {
@@ -266,6 +274,8 @@ unique_shape(const Node *n, int axis, int64_t groups)
 	return y;
 }
 
+/* Unique: the different slices, where each occurs first, for each slice which
+ * it is, and how often; all but the first may be left out. */
 bool
 infer_unique(Ctx *c, Node *n)
 {

@@ -35,6 +35,8 @@ want_sequence(Ctx *c, const Value *v)
 	       fail(c, QE_INPUT, "'%s' is not a sequence", v->name);
 }
 
+/* Counted from the end when below 0; past_end: the place behind the last item
+ * may be named too, as an insertion may. */
 static bool
 position(Ctx *c, const Value *v, int count, bool past_end, int *out)
 {
@@ -97,6 +99,7 @@ infer_sequence_same(Ctx *c, Node *n)
 	       sequence_set(c, node_out(n, 0), n->in[0]->type);
 }
 
+/* Items are shared: a list that grows in a loop costs its pointers only. */
 bool
 eval_sequence_insert(Ctx *c, Arena *a, Node *n)
 {
@@ -140,6 +143,7 @@ eval_sequence_erase(Ctx *c, Arena *a, Node *n)
 
 /* ---- reading ---- */
 
+/* The shape is that of whichever item is asked for: not known before. */
 bool
 infer_sequence_at(Ctx *c, Node *n)
 {
@@ -274,6 +278,7 @@ part_size(const Value *split, int64_t k, int64_t left)
 	                              : value_i64(split, k);
 }
 
+/* keepdims matters only where no split is given: ONNX ignores it otherwise. */
 static bool
 add_part(Ctx *c, Arena *a, Node *n, int axis, int64_t at, int64_t size,
          size_t *cap)

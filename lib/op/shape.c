@@ -6,6 +6,7 @@
 
 #include "num.h"
 
+/* The count is compared again: what infer could not know may not fit now. */
 bool
 eval_view(Ctx *c, Arena *a, Node *n)
 {
@@ -24,6 +25,7 @@ eval_view(Ctx *c, Arena *a, Node *n)
 	return true;
 }
 
+/* The one view that may also hand on a sequence or an optional. */
 bool
 infer_identity(Ctx *c, Node *n)
 {
@@ -35,6 +37,7 @@ infer_identity(Ctx *c, Node *n)
 
 /* ---- Shape, Size ---- */
 
+/* start and end (15) count from the end when below 0, and are clamped. */
 static void
 shape_range(const Node *n, int rank, int *from, int *to)
 {
@@ -111,6 +114,7 @@ fill_rest(Ctx *c, const Shape *x, Shape *y, int rest)
 	return true;
 }
 
+/* A 0 copies the dimension of x at the same place, unless allowzero (14). */
 static bool
 reshape(Ctx *c, const Ints *want, bool allow_zero, const Shape *x, Shape *y)
 {
@@ -186,6 +190,7 @@ infer_reshape(Ctx *c, Node *n)
 	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
+/* axis may be the rank: everything is then before it, [count, 1]. */
 bool
 infer_flatten(Ctx *c, Node *n)
 {
@@ -204,6 +209,7 @@ infer_flatten(Ctx *c, Node *n)
 	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
+/* Without axes every 1 goes, which can be told only when all are known. */
 bool
 infer_squeeze(Ctx *c, Node *n)
 {
@@ -233,6 +239,7 @@ infer_squeeze(Ctx *c, Node *n)
 	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
+/* Axes count in the rank of the output, negative ones too. */
 bool
 infer_unsqueeze(Ctx *c, Node *n)
 {
@@ -359,6 +366,7 @@ eval_constant_of_shape(Ctx *c, Arena *a, Node *n)
 	return true;
 }
 
+/* Both ways, unlike numpy.broadcast_to: a 1 in the shape takes what x has. */
 bool
 infer_expand(Ctx *c, Node *n)
 {
@@ -420,6 +428,8 @@ infer_range(Ctx *c, Node *n)
 	return value_set(c, node_out(n, 0), n->in[0]->type, &y);
 }
 
+/* Each element from its index and not from the one before it: no error adds
+ * up. */
 bool
 eval_range(Ctx *c, Arena *a, Node *n)
 {

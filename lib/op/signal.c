@@ -18,6 +18,8 @@ typedef struct Dft {
 	bool inverse, onesided, real;
 } Dft;
 
+/* The axis is an attribute in 17 and an input in 20; *sure is false while what
+ * decides the sizes is not known. */
 static bool
 dft_args(Ctx *c, const Node *n, Dft *f, bool *sure)
 {
@@ -159,6 +161,7 @@ eval_dft(Ctx *c, Arena *a, Node *n)
 
 /* ---- STFT: signal, step, window, length ---- */
 
+/* frame_length may be left out where the window tells it. */
 static bool
 stft_args(Ctx *c, const Node *n, int64_t *step, int64_t *len, int64_t *frames)
 {
@@ -192,6 +195,7 @@ stft_args(Ctx *c, const Node *n, int64_t *step, int64_t *len, int64_t *frames)
 	return true;
 }
 
+/* [batch, frames, bins, 2]; only whole frames count. */
 bool
 infer_stft(Ctx *c, Node *n)
 {
@@ -254,6 +258,8 @@ datatype(const Node *n)
 	return t > 0 && t < INT32_MAX ? dtype_by_onnx((int)t) : DT_NONE;
 }
 
+/* `size` elements: of a whole period, or with periodic = 0 the symmetric ones.
+ */
 bool
 infer_window(Ctx *c, Node *n)
 {
@@ -307,6 +313,8 @@ eval_blackman_window(Ctx *c, Arena *a, Node *n)
 
 /* ---- MelWeightMatrix: bins, dft length, rate, lower, upper ---- */
 
+/* MelWeightMatrix 17: [dft length / 2 + 1, bins], triangles that are even on
+ * the mel scale, 2595 log10(1 + hertz / 700). */
 bool
 infer_mel(Ctx *c, Node *n)
 {
@@ -326,6 +334,7 @@ infer_mel(Ctx *c, Node *n)
 	return value_set(c, node_out(n, 0), datatype(n), &y);
 }
 
+/* The bin of the transform that holds a place on the mel scale. */
 static int64_t
 mel_bin(double at, const Node *n)
 {
@@ -365,6 +374,7 @@ eval_mel(Ctx *c, Arena *a, Node *n)
 
 /* ---- Det ---- */
 
+/* Det: over the last two dimensions, a number for each matrix before them. */
 bool
 infer_det(Ctx *c, Node *n)
 {

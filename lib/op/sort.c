@@ -35,6 +35,8 @@ ascending(const void *a, const void *b)
 	return r ? r : p->index < q->index ? -1 : p->index > q->index;
 }
 
+/* Not ascending() turned round: of equal elements the lower index comes first
+ * both ways, as ONNX asks. */
 static int
 descending(const void *a, const void *b)
 {
@@ -77,6 +79,8 @@ topk_arg(Ctx *c, const Node *n, int64_t *k)
 	return true;
 }
 
+/* TopK: values and their int64 positions along an axis, in order even where
+ * `sorted` leaves that open.  largest and sorted came with 11. */
 bool
 infer_topk(Ctx *c, Node *n)
 {

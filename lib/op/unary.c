@@ -15,18 +15,22 @@ typedef struct Unary {
 	double none[2]; /* what the attributes are when left out */
 } Unary;
 
+/* Type and shape of the first input. */
 bool
 infer_same(Ctx *c, Node *n)
 {
 	return value_set(c, node_out(n, 0), n->in[0]->type, &n->in[0]->shape);
 }
 
+/* The same, of floats only. */
 bool
 infer_float(Ctx *c, Node *n)
 {
 	return want_class(c, n, 0, "F") && infer_same(c, n);
 }
 
+/* By rows of ROW elements, through double or int64_t; x and y may be of the
+ * same memory. */
 static bool
 map1(Ctx *c, Node *n, const Unary *op)
 {
@@ -92,6 +96,7 @@ map1(Ctx *c, Node *n, const Unary *op)
 	LOOP_F(name, expr)                                                     \
 	EVAL(name, NULL, {attr0, attr1}, {none0, none1})
 
+/* The form whose exp() cannot overflow, on either side of 0. */
 static double
 logistic(double x)
 {
@@ -108,12 +113,15 @@ softplus(double x)
 #define SQRT2 1.41421356237309504880
 #define PI 3.14159265358979323846
 
+/* x times the normal distribution function, by erfc: 1 + erf(x) would lose all
+ * its digits where x is far below 0. */
 static double
 gelu_erf(double x)
 {
 	return 0.5 * x * erfc(-x / SQRT2);
 }
 
+/* Hendrycks and Gimpel 2016, section 2 (arXiv:1606.08415). */
 static double
 gelu_tanh(double x)
 {
@@ -164,6 +172,7 @@ LOOP_F(gelu_erf,  gelu_erf(x))
 LOOP_F(gelu_tanh, gelu_tanh(x))
 /* clang-format on */
 
+/* Gelu 20; the approximation is another function, not another precision. */
 bool
 eval_gelu(Ctx *c, Arena *a, Node *n)
 {
@@ -178,6 +187,7 @@ eval_gelu(Ctx *c, Arena *a, Node *n)
 	return fail(c, QE_INPUT, "approximate '%s'", how);
 }
 
+/* Not: bool to bool. */
 bool
 infer_not(Ctx *c, Node *n)
 {
@@ -204,6 +214,8 @@ infer_clip(Ctx *c, Node *n)
 	return want_same(c, n, 0, n->nin) && infer_same(c, n);
 }
 
+/* The upper bound is applied last, so with min > max everything becomes max,
+ * as ONNX says; NaN stays. */
 static void
 clip_f64(Value *y, const Value *x, double lo, double hi)
 {
@@ -269,6 +281,7 @@ eval_clip(Ctx *c, Arena *a, Node *n)
 
 /* ---- tests that give bool ---- */
 
+/* IsNaN, IsInf: a bool for each element. */
 bool
 infer_test(Ctx *c, Node *n)
 {
@@ -287,6 +300,7 @@ eval_is_nan(Ctx *c, Arena *a, Node *n)
 	return true;
 }
 
+/* detect_positive and detect_negative turn each side off. */
 bool
 eval_is_inf(Ctx *c, Arena *a, Node *n)
 {

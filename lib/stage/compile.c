@@ -57,6 +57,8 @@ add_extra(Job *j, const char *name, Span data)
 	j->extra_data[j->nextra++] = data;
 }
 
+/* Tokenizer files are named relative to the model; from a pipe, to the folder
+ * we are in. */
 static bool
 compile_tokenizer(Job *j, const Json *files)
 {

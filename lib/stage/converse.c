@@ -48,6 +48,7 @@ is_message(const Json *m)
 	       json_is(json_get(m, "role"), json_type_string);
 }
 
+/* Roles are for the template to know; that there is one is all we ask. */
 static bool
 check_messages(Ctx *c, const Json *list)
 {
@@ -115,6 +116,7 @@ read_tools(Ctx *c, Arena *a, Converse *v, const char *path)
 
 /* ---- variables ---- */
 
+/* A switch the template does not read would be ignored in silence: refused. */
 static bool
 set_switch(Ctx *c, Converse *v, const qe_run *o)
 {
@@ -302,6 +304,8 @@ plain(Ctx *c, const Converse *v, const Json *messages, Buf *b)
 	return true;
 }
 
+/* A rendered template has its special tokens in the text; plain text gets them
+ * from the tokenizer. */
 bool
 converse_encode(Ctx *c, Arena *a, const Converse *v, const Json *messages,
                 Ids *ids, const char **text)

@@ -24,6 +24,8 @@ typedef struct Export {
 	Graph *g;
 } Export;
 
+/* The exporter writes the operators of one opset; the other versions are for
+ * onnx-opt --opset. */
 static bool
 check_options(Export *e)
 {
@@ -94,6 +96,7 @@ put_meta(Export *e, const char *key, const Json *value)
 	dict_set(e->g->meta, arena_str(e->a, "qeff.%s", key), b->p);
 }
 
+/* What a package tells about its model, for who never sees the config. */
 static Json *
 model_meta(Export *e)
 {

@@ -3,6 +3,8 @@
 
 #include "figures.h"
 
+/* The mean, and the least and most of all turns, as bench keeps them under the
+ * key and key_min, key_max. */
 static void
 spread(Buf *b, const char *what, int64_t tokens, const Json *o, const char *key)
 {
