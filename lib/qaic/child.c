@@ -33,7 +33,10 @@ typedef struct Run {
 	char shown[64];
 } Run;
 
-/* In the child: async-signal-safe calls only. */
+/* In the child: async-signal-safe calls only.  fork and _exit, and not
+ * posix_spawn, for prctl: nothing that posix_spawn can be told to do ends the
+ * child with us, and a compiler left behind would hold the card and the disk.
+ * _exit, because exit would flush what the parent has buffered a second time. */
 __attribute__((noreturn)) static void
 become(const char *const *arg, int out, int why)
 {
