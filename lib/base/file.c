@@ -110,16 +110,27 @@ map_fd(Ctx *c, Arena *a, int fd, size_t size, const char *path, Span *out)
 	return true;
 }
 
+/* open_in() and what the file is; -1 with a failure. */
+static int
+open_stat(Ctx *c, Arena *a, const char *path, struct stat *st)
+{
+	int fd = open_in(c, a, path);
+
+	if (fd >= 0 && fstat(fd, st) < 0) {
+		fail_errno(c, path);
+		return -1;
+	}
+	return fd;
+}
+
 bool
 file_open(Ctx *c, Arena *a, const char *path, size_t max, Span *out)
 {
-	int fd = open_in(c, a, path);
 	struct stat st;
+	int fd = open_stat(c, a, path, &st);
 
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &st) < 0)
-		return fail_errno(c, path);
 	if (!S_ISREG(st.st_mode) || lseek(fd, 0, SEEK_CUR) != 0)
 		return read_all(c, a, fd, path, max, out);
 	if ((uint64_t)st.st_size > max)
@@ -131,13 +142,11 @@ file_open(Ctx *c, Arena *a, const char *path, size_t max, Span *out)
 bool
 file_map(Ctx *c, Arena *a, const char *path, Span *out)
 {
-	int fd = open_in(c, a, path);
 	struct stat st;
+	int fd = open_stat(c, a, path, &st);
 
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &st) < 0)
-		return fail_errno(c, path);
 	if (!S_ISREG(st.st_mode))
 		return fail(c, QE_INPUT, "%s: not a regular file", path);
 	return map_fd(c, a, fd, (size_t)st.st_size, path, out);
@@ -226,6 +235,8 @@ path_absolute(Ctx *c, Arena *a, const char *path)
 	return q;
 }
 
+/* Both are made absolute first, so that ".." never has to be undone through a
+ * link. */
 char *
 path_relative(Ctx *c, Arena *a, const char *dir, const char *to)
 {
@@ -271,6 +282,8 @@ out_discard(void *p)
 		unlink(o->part);
 }
 
+/* A regular file without a name (O_TMPFILE) leaves nothing behind even when we
+ * are killed; where the file system has none, a .part beside the path does. */
 Out *
 out_open(Ctx *c, Arena *a, const char *path)
 {
@@ -307,6 +320,7 @@ out_open(Ctx *c, Arena *a, const char *path)
 	return o;
 }
 
+/* 1 GiB at a time: Linux writes no more than 2 GiB by one call. */
 static bool
 write_all(Ctx *c, Out *o, const char *p, size_t n)
 {
@@ -384,6 +398,8 @@ name_it(Out *o, Arena *a)
 	return true;
 }
 
+/* fsync before rename: after a loss of power the name stands for the whole of
+ * the old bytes or of the new ones. */
 bool
 out_commit(Ctx *c, Out *o)
 {

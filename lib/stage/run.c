@@ -56,6 +56,15 @@ add_ids(Task *t, const char *list)
 }
 
 static bool
+add_encoded(Task *t, const char *text, const Ids *ids)
+{
+	if (!ids->n)
+		return fail(t->c, QE_INPUT, "the prompt is empty");
+	add_request(t, text, ids->id, ids->n);
+	return true;
+}
+
+static bool
 add_messages(Task *t, const Json *messages)
 {
 	const char *text;
@@ -63,10 +72,7 @@ add_messages(Task *t, const Json *messages)
 
 	if (!converse_encode(t->c, t->a, t->talk, messages, &ids, &text))
 		return false;
-	if (!ids.n)
-		return fail(t->c, QE_INPUT, "the prompt is empty");
-	add_request(t, text, ids.id, ids.n);
-	return true;
+	return add_encoded(t, text, &ids);
 }
 
 static bool
@@ -88,10 +94,7 @@ add_text(Task *t, const char *text)
 	    (t->o->source_lang &&
 	     !language_read(t->c, t->a, t->s, t->o->source_lang, &ids)))
 		return false;
-	if (!ids.n)
-		return fail(t->c, QE_INPUT, "the prompt is empty");
-	add_request(t, text, ids.id, ids.n);
-	return true;
+	return add_encoded(t, text, &ids);
 }
 
 /* Texts of -p, then of the file: whole, or each line that is not empty. */
