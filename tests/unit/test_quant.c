@@ -6,8 +6,8 @@
 
 enum { BLOCK = 32 };
 
-static const WFormat blocky[] = {WF_INT8, WF_INT4, WF_MXINT8, WF_MXFP6,
-                                 WF_MXFP4};
+static const WFormat blocky[] = {WF_INT8,  WF_INT4,  WF_MXINT8,
+                                 WF_MXFP6, WF_MXFP4, WF_INT4_MIN};
 
 /* x [BLOCK] through a panel of format f, as row 3. */
 static void
@@ -69,6 +69,11 @@ all_codes(void)
 		c[n] = (float)n - 8;
 	c[15] = 1;
 	every_code_comes_back(WF_INT4, c, n, -8);
+	for (int low = 0; low <= 15; low += 5) {
+		for (n = 0; n < 16; n++)
+			c[n] = (float)(n - low);
+		every_code_comes_back(WF_INT4_MIN, c, n, (float)(15 - low));
+	}
 	for (n = 0; n < 255; n++)
 		c[n] = (float)n - 127;
 	every_code_comes_back(WF_INT8, c, n, 127);
@@ -96,15 +101,40 @@ ties_go_to_even(void)
 	CHECK(y[0] == 6 && y[7] == 4);
 }
 
+/* Numbers of one sign have all 16 steps; of two, share them. */
+static void
+int4_min_follows_the_range(void)
+{
+	float x[BLOCK] = {15, 0.5f, 1.5f, 7.4f}, y[BLOCK];
+	float w[] = {15, 0, 2, 7};
+	float d[BLOCK] = {12, -3, -2.5f, 11.6f}, wd[] = {12, -3, -2, 12};
+
+	through(WF_INT4_MIN, x, y);
+	for (size_t i = 0; i < LEN(w); i++)
+		CHECK(y[i] == w[i] && y[31] == 0);
+	for (int i = 0; i < BLOCK; i++)
+		x[i] = -x[i];
+	through(WF_INT4_MIN, x, y);
+	for (size_t i = 0; i < LEN(w); i++)
+		CHECK(y[i] == -w[i] && y[31] == 0);
+	through(WF_INT4_MIN, d, y);
+	for (size_t i = 0; i < LEN(wd); i++)
+		CHECK(y[i] == wd[i] && y[31] == 0);
+}
+
 /* Half a step of the format, against the largest of the block.  Powers of two
  * lose up to a factor of two; what is clamped is off by a whole step. */
 static void
 errors_are_bounded(void)
 {
 	static const double most[WF_COUNT] = {
-		[WF_INT8] = 0.51 / 127, [WF_INT4] = 1.0 / 8,
-		[WF_MXINT8] = 1.0 / 64, [WF_MXFP6] = 1 / 16.0,
+		[WF_INT8] = 0.51 / 127,
+		[WF_INT4] = 1.0 / 8,
+		[WF_MXINT8] = 1.0 / 64,
+		[WF_MXFP6] = 1 / 16.0,
 		[WF_MXFP4] = 1 / 4.0,
+		/* 15 steps span twice the largest; the least is rounded */
+		[WF_INT4_MIN] = 2.0 / 15,
 	};
 	float x[BLOCK], y[BLOCK];
 
@@ -203,6 +233,7 @@ main(void)
 {
 	all_codes();
 	ties_go_to_even();
+	int4_min_follows_the_range();
 	errors_are_bounded();
 	ends_of_the_range();
 	rows_keep_apart();

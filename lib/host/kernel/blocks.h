@@ -9,6 +9,8 @@
  *   bytes   cell (g, row, i) is input 4 g + i of the row, g < 8, i < 4, at
  *           64 g + 4 row + i: four inputs of a row fill a 32-bit lane
  *   nibbles byte b of the c-th 64: cells 128 c + b (low), 128 c + 64 + b
+ *   lows    (int4-min, before the nibbles) for each row how far below zero its
+ *           least number is
  *   pairs   (mxfp6, after the nibbles) bits 2 c of byte b: cell 128 c + b
  *
  * The loops are plain C that a compiler turns into vectors; each kernel file
@@ -157,6 +159,18 @@ cells_int4(const uint8_t *restrict p, int8_t *restrict q)
 }
 
 static inline void
+cells_int4_min(const uint8_t *restrict low, int8_t *restrict q)
+{
+	const uint8_t *p = low + PANEL;
+
+	for (int c = 0; c < 4; c++, p += 64, q += 128)
+		for (int b = 0; b < 64; b++) {
+			q[b] = (int8_t)((p[b] & 15) - low[b / 4]);
+			q[64 + b] = (int8_t)((p[b] >> 4) - low[b / 4]);
+		}
+}
+
+static inline void
 cells_mxfp4(const uint8_t *restrict p, int8_t *restrict q)
 {
 	for (int c = 0; c < 4; c++, p += 64, q += 128)
@@ -188,6 +202,9 @@ block_cells(WFormat f, const uint8_t *block, int8_t *q)
 	switch (f) {
 	case WF_INT4:
 		cells_int4(p, q);
+		return q;
+	case WF_INT4_MIN:
+		cells_int4_min(p, q);
 		return q;
 	case WF_MXFP4:
 		cells_mxfp4(p, q);

@@ -20,6 +20,8 @@ offset(WFormat f)
 	switch (f) {
 	case WF_INT4:
 		return NARROW_UNSIGNED ? 8 : 0;
+	case WF_INT4_MIN:
+		return NARROW_UNSIGNED ? 15 : 0;
 	case WF_MXFP4:
 		return NARROW_UNSIGNED ? 12 : 0;
 	case WF_MXFP6:
@@ -139,6 +141,15 @@ two_groups(const int f, const uint8_t *p, int c, int v, I *lo, I *hi)
 		*hi = (I)(y ^ (uint8_t)offset(f));
 		return;
 	}
+	if (f == WF_INT4_MIN) {
+		U low = (U)i_widen(p + v * VL) * 0x01010101;
+
+		u = (uint8_t)offset(f) - (B)low;
+		x = (B)i_load(p + PANEL + c * 64 + v * VL * 4);
+		*lo = (I)((x & 15) + u);
+		*hi = (I)((x >> 4) + u);
+		return;
+	}
 	x = (B)i_load(p + c * 64 + v * VL * 4);
 	if (f == WF_MXFP6) {
 		u = (B)i_load(h);
@@ -172,6 +183,9 @@ cells_vec(WFormat f, const uint8_t *block, int8_t *q)
 	switch (f) {
 	case WF_INT4:
 		cells_of(WF_INT4, p, q);
+		return q;
+	case WF_INT4_MIN:
+		cells_of(WF_INT4_MIN, p, q);
 		return q;
 	case WF_MXFP4:
 		cells_of(WF_MXFP4, p, q);
@@ -456,6 +470,9 @@ int_row_sums(WFormat f, const char *w, const Rounded *x, int64_t r, float *acc)
 	switch (f) {
 	case WF_INT4:
 		one_row(WF_INT4, w, x, r, acc);
+		break;
+	case WF_INT4_MIN:
+		one_row(WF_INT4_MIN, w, x, r, acc);
 		break;
 	case WF_MXFP4:
 		one_row(WF_MXFP4, w, x, r, acc);

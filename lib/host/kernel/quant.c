@@ -2,7 +2,9 @@
  * quant.c - rounding to block formats and back, for weights and caches.
  *
  * To nearest, ties to even.  int8 and int4 count in a float16 step (int4 has
- * one number more below zero: the sign of the step puts the largest there);
+ * one number more below zero: the sign of the step puts the largest there;
+ * int4-min places its 16 numbers so that they reach from the least of a block,
+ * or zero, to the largest, or zero);
  * the MX formats as the OCP Microscaling specification 1.0, section 6, says:
  * the shared exponent is that of the largest less that of the format's
  * largest, and what exceeds the format is clamped.  Blocks with NaN or
@@ -76,6 +78,24 @@ round_int4(const float *x, int8_t *q)
 		if (fabsf(x[i]) > fabsf(most))
 			most = x[i];
 	return round_steps(x, clamp(most / -8, -65504, 65504), -8, 7, q);
+}
+
+/* The least number is whole, too: zero, and products, stay exact. */
+INLINE uint16_t
+round_int4_min(const float *x, int8_t *q)
+{
+	float lo = 0, hi = 0, step, s, least;
+
+	if (top_bits(x) >= 0x7f800000)
+		return round_steps(x, NAN, 0, 0, q);
+	for (int i = 0; i < BLOCK; i++) {
+		lo = x[i] < lo ? x[i] : lo;
+		hi = x[i] > hi ? x[i] : hi;
+	}
+	step = fminf(hi / 15 - lo / 15, 65504);
+	s = f16_to_f32(f32_to_f16(step));
+	least = s == 0 ? 0 : whole(clamp(lo / s, -15, 0));
+	return round_steps(x, step, least, least + 15, q);
 }
 
 /* The shared exponent for a format whose largest exponent is emax. */
@@ -205,6 +225,19 @@ store_int4(const int8_t *q, uint8_t *p)
 }
 
 INLINE void
+store_int4_min(const int8_t *q, uint8_t *p)
+{
+	uint8_t code[CELLS];
+
+	memset(p, 0, PANEL);
+	for (int i = 0; i < CELLS; i++)
+		p[i / 4 % PANEL] = (uint8_t)MAX(p[i / 4 % PANEL], -q[i]);
+	for (int i = 0; i < CELLS; i++)
+		code[i] = (uint8_t)(q[i] + p[i / 4 % PANEL]);
+	store_nibbles(code, p + PANEL);
+}
+
+INLINE void
 store_mxfp4(const int8_t *q, uint8_t *p)
 {
 	uint8_t code[CELLS];
@@ -306,6 +339,7 @@ decode_blocks(WFormat f, const uint8_t *block, int64_t k, float *out)
 
 CODEC(INT8, int8, store_bytes)
 CODEC(INT4, int4, store_int4)
+CODEC(INT4_MIN, int4_min, store_int4_min)
 CODEC(MXINT8, mxint8, store_bytes)
 CODEC(MXFP6, mxfp6, store_mxfp6)
 CODEC(MXFP4, mxfp4, store_mxfp4)
