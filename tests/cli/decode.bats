@@ -177,11 +177,12 @@ each() {
 			$n q_proj v_proj
 		package merged$n "--lora a$n --merge"
 		package given$n "--lora a$n"
-		each merged$n >merged$n
-		each given$n --lora a$n | diff merged$n -
+		each "merged$n" >"alone$n"
+		each "given$n" --lora "a$n" | diff "alone$n" -
 	done
-	each plain >merged0
-	! cmp -s merged0 merged1
+	each plain >alone0
+	run cmp -s alone0 alone1
+	[ "$status" -eq 1 ]
 	package picked '--lora a1 --lora other=a2' -b 2
 	package pickedcb '--lora a1 --lora other=a2 --continuous-batching' \
 		--full-batch-size 4
@@ -190,7 +191,7 @@ each() {
 			--lora-ids 0,1,2,2,1,0 | jq -c .ids >got
 		for k in 1 2 3 4 5 6; do
 			n=$(cut -d, -f$k <<<0,1,2,2,1,0)
-			sed -n ${k}p merged$n
+			sed -n "${k}p" "alone$n"
 		done | diff got -
 	done
 	refused 2 "qpc-run: --lora-ids '3': not a number of 0 to 2" \
