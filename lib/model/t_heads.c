@@ -51,15 +51,63 @@ step(Arena *a, const char *name, int n, const int64_t *arg)
 	return json_share(o);
 }
 
+static Json *
+dims_json(Arena *a, const Shape *s)
+{
+	Json *dims = json_new_array(a);
+
+	for (int i = 0; i < s->rank; i++)
+		json_push(dims, json_object_new_int64(s->dim[i]));
+	return dims;
+}
+
+/* What is to be done to a tensor, and what was done already, so that heads of
+ * `width` rows each along an axis of it (s) are there r times. */
+static Json *
+steps_of(Arena *a, const Json *t, Shape s, int axis, int64_t width, int64_t r)
+{
+	Json *steps = json_get(t, "steps") ? json_copy(a, json_get(t, "steps"))
+	                                   : json_new_array(a);
+	int64_t heads[MAXRANK];
+
+	for (int i = 0; i < s.rank; i++)
+		heads[i + (i > axis)] = s.dim[i];
+	heads[axis] = s.dim[axis] / width;
+	heads[axis + 1] = width;
+	json_push(steps, step(a, "reshape", s.rank + 1, heads));
+	json_push(steps, step(a, "repeat", 2, (int64_t[]){axis, r}));
+	s.dim[axis] *= r;
+	json_push(steps, step(a, "reshape", s.rank, s.dim));
+	return steps;
+}
+
+/* A tensor of what another (t, of this name) is made of. */
+static Json *
+derive(Arena *a, const Json *t, const char *name, Json *steps, const Shape *s)
+{
+	static const char *const own[] = {"file", "offset", "length", "source"};
+	Json *o = json_copy(a, t), *from = json_get(o, "from");
+
+	if (!from) {
+		from = json_new_array(a);
+		json_push(from, json_object_new_string(name));
+		json_put(o, "from", json_share(from));
+	}
+	for (size_t i = 0; i < LEN(own); i++)
+		json_object_object_del(o, own[i]);
+	json_put(o, "steps", json_share(steps));
+	json_put(o, "shape", json_share(dims_json(a, s)));
+	return o;
+}
+
 /* The tensor with the heads that lie along one of its axes repeated. */
 static bool
 repeat(Ctx *c, Arena *a, Json *doc, Json *m, const char *key, int axis,
        int64_t kv, int64_t r)
 {
 	const char *name = json_get_str(m, key, NULL), *out;
-	Json *tensors = json_get(doc, "tensors"), *t, *steps, *dims, *from;
+	Json *tensors = json_get(doc, "tensors"), *t, *steps;
 	Shape s;
-	int64_t wide[MAXRANK], width;
 
 	if (!name)
 		return true;
@@ -68,34 +116,10 @@ repeat(Ctx *c, Arena *a, Json *doc, Json *m, const char *key, int axis,
 	if (s.rank <= axis || s.rank + 1 > MAXRANK || s.dim[axis] % kv)
 		return fail(c, QE_INPUT, "tensor '%s': %s for %lld heads", name,
 		            shape_text(&s).s, (long long)kv);
-	width = s.dim[axis] / kv;
-	for (int i = 0; i < s.rank; i++)
-		wide[i + (i > axis)] = s.dim[i];
-	wide[axis] = kv;
-	wide[axis + 1] = width;
-	out = arena_str(a, "%s.repeated", name);
-	from = json_new_array(a);
-	json_push(from, json_object_new_string(name));
-	steps = json_get(t, "steps") ? json_copy(a, json_get(t, "steps"))
-	                             : json_new_array(a);
-	json_push(steps, step(a, "reshape", s.rank + 1, wide));
-	json_push(steps, step(a, "repeat", 2, (int64_t[]){axis, r}));
+	steps = steps_of(a, t, s, axis, s.dim[axis] / kv, r);
 	s.dim[axis] *= r;
-	json_push(steps, step(a, "reshape", s.rank, s.dim));
-	dims = json_new_array(a);
-	for (int i = 0; i < s.rank; i++)
-		json_push(dims, json_object_new_int64(s.dim[i]));
-	if (json_get(t, "from"))
-		from = json_copy(a, json_get(t, "from"));
-	t = json_copy(a, t);
-	json_object_object_del(t, "file");
-	json_object_object_del(t, "offset");
-	json_object_object_del(t, "length");
-	json_object_object_del(t, "source");
-	json_put(t, "from", json_share(from));
-	json_put(t, "steps", json_share(steps));
-	json_put(t, "shape", json_share(dims));
-	json_put(tensors, out, json_share(t));
+	out = arena_str(a, "%s.repeated", name);
+	json_put(tensors, out, json_share(derive(a, t, name, steps, &s)));
 	json_put_str(m, key, out);
 	return true;
 }
