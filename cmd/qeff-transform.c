@@ -26,6 +26,7 @@ main(int argc, char **argv)
 		{0,   "speculative-model-type", ENUM, &o.speculative, "target", "logits of several tokens, to check a draft", "spec"},
 		{0,   "replicate-kv-heads", INT, &o.kv_devices, "N",  "repeat key heads, so that they divide among N devices", NULL, 1, 4096},
 		{0,   "num-replicate-kv-heads", INT, &o.kv_repeat, "R", "repeat each key head R times", NULL, 1, 64},
+		{0,   "num-kv-blocks", INT, &o.kv_blocks,  "N",    "attention reads the cache in N blocks", NULL, 1, 64},
 		{.help = "Tables"},
 		{'l', "list",       TABLE,  NULL,          NULL,   "list the transforms", "list-transforms", QE_TRANSFORMS},
 		{0}

@@ -106,6 +106,7 @@ typedef struct qe_transform {
 	const char *speculative; /* "target": num_logits_to_keep */
 	int64_t kv_devices; /* key heads repeated to divide among so many, */
 	int64_t kv_repeat;  /* or so often; 0: not */
+	int64_t kv_blocks;  /* attention reads the cache in so many; 0: whole */
 } qe_transform;
 #define QE_TRANSFORM_INIT ((qe_transform){.in = "-", .out = "-"})
 bool qe_model_transform(qe_ctx *, const qe_transform *);

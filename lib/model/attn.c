@@ -12,6 +12,8 @@
 
 #include "build.h"
 
+enum { MAXBLOCKS = 64 };
+
 typedef struct Dims {
 	int64_t nh, kv, hd, hidden;
 } Dims;
@@ -512,8 +514,9 @@ mask(Build *b, const Json *m, Value *s)
 		return EMIT(b, "Where", mask_memory(b), least(b), s);
 	if (b->encoder && !causal && !window)
 		return EMIT(b, "Add", s, mask_padding(b));
-	return EMIT(b, "Where", mask_keys(b, causal, window, chunk), least(b),
-	            s);
+	return EMIT(b, "Where",
+	            cache_part(b, mask_keys(b, causal, window, chunk), -1),
+	            least(b), s);
 }
 
 /* softmax over the keys and one more column, which then goes */
@@ -542,13 +545,14 @@ scores(Build *b, const Json *m, Value *q, Value *k)
 		                      json_get_int(m, "heads", 1),
 		                      json_get_int(m, "head_dim", 1)));
 	if (a && before)
-		s = EMIT(b, "Add", s, alibi(b, a));
+		s = EMIT(b, "Add", s, cache_part(b, alibi(b, a), -1));
 	if (scale != 1)
 		s = EMIT(b, "Mul", s, scalar(b, scale));
 	if (a && !before)
-		s = EMIT(b, "Add", s, alibi(b, a));
+		s = EMIT(b, "Add", s, cache_part(b, alibi(b, a), -1));
 	if (json_get(m, "relbias"))
-		s = EMIT(b, "Add", s, relbias(b, json_get(m, "relbias")));
+		s = EMIT(b, "Add", s,
+		         cache_part(b, relbias(b, json_get(m, "relbias")), -1));
 	s = cap(b, s, json_get(m, "cap"));
 	return mask(b, m, s);
 }
@@ -581,6 +585,36 @@ attend(Build *b, const Json *m, Value *q, Value *k, Value *v)
 	else
 		p = softmax(b, p, -1);
 	return TRANSPOSE(b, EMIT(b, "MatMul", p, v), 0, 2, 1, 3);
+}
+
+/* The same over a cache of which a block is read at a time: k and v are all
+ * of it, [B or its rows,kv,L,hd]. */
+static Value *
+attend_blocks(Build *b, const Json *m, const Dims *d, Value *q, Value *k,
+              Value *v)
+{
+	const char *sinks = json_get_str(m, "sinks", NULL);
+	int64_t n = json_get_int(m, "kv_blocks", 0);
+	Online o = online_begin(b, sinks ? RESHAPE(b, param(b, sinks), 1, d->nh,
+	                                           1, 1)
+	                                 : NULL);
+
+	if (n < 1 || n > MAXBLOCKS || json_get(m, "diff"))
+		return fail(b->c, QE_INPUT, "attention in %lld blocks",
+		            (long long)n),
+		       NULL;
+	b->parts = (int)n;
+	for (b->part = 0; b->part < n; b->part++) {
+		Value *ki = k, *vi = v;
+
+		if (!cache_block(b, d->kv, &ki, &vi))
+			return NULL;
+		ki = repeat(b, ki, d->kv, d->nh / d->kv, d->hd);
+		vi = repeat(b, vi, d->kv, d->nh / d->kv, d->hd);
+		online_add(b, &o, scores(b, m, q, ki), vi);
+	}
+	b->parts = 0;
+	return TRANSPOSE(b, online_end(b, &o), 0, 2, 1, 3);
 }
 
 /* ---- differential attention: the second half of the heads is taken off the
@@ -629,6 +663,29 @@ differ(Build *b, const Json *m, Value *x, const Dims *d)
 	return RESHAPE(b, x, 0, 0, d->nh * d->hd);
 }
 
+/* [B,S,nh hd] of q, k and v of this call, [B,heads,S,hd] */
+static Value *
+remember(Build *b, const Json *m, const Dims *d, Value *q, Value *k, Value *v)
+{
+	Value *y;
+
+	if (b->cached && json_has(m, "kv_blocks")) {
+		if (!cache_write(b, d->kv, d->hd, d->hd, &k, &v))
+			return NULL;
+		y = attend_blocks(b, m, d, q, k, v);
+		return RESHAPE(b, y, 0, 0, d->nh * d->hd);
+	}
+	if (b->cached && !cache_update(b, d->kv, d->hd, d->hd, &k, &v))
+		return NULL;
+	k = repeat(b, k, d->kv, d->nh / d->kv, d->hd);
+	v = repeat(b, v, d->kv, d->nh / d->kv, d->hd);
+	if (json_get(m, "diff"))
+		return differ(b, m, attend(b, m, q, k, pair_values(b, v, d)),
+		              d);
+	y = attend(b, m, q, k, v);
+	return RESHAPE(b, y, 0, 0, d->nh * d->hd);
+}
+
 Value *
 lower_attn(Build *b, const Json *m, Value *x)
 {
@@ -642,16 +699,7 @@ lower_attn(Build *b, const Json *m, Value *x)
 		q = warm(b, json_get(m, "temp"), q);
 	k = head_of(b, m, "k", d.kv, d.hd, b->cross ? b->memory : x);
 	v = head_of(b, m, "v", d.kv, d.hd, b->cross ? b->memory : x);
-	if (b->cached && !cache_update(b, d.kv, d.hd, d.hd, &k, &v))
-		return NULL;
-	k = repeat(b, k, d.kv, d.nh / d.kv, d.hd);
-	v = repeat(b, v, d.kv, d.nh / d.kv, d.hd);
-	if (json_get(m, "diff")) {
-		y = differ(b, m, attend(b, m, q, k, pair_values(b, v, &d)), &d);
-	} else {
-		y = attend(b, m, q, k, v);
-		y = RESHAPE(b, y, 0, 0, d.nh * d.hd);
-	}
+	y = remember(b, m, &d, q, k, v);
 	if (json_get(m, "gate"))
 		y = EMIT(b, "Mul", y,
 		         EMIT(b, "Sigmoid", linear(b, json_get(m, "gate"), x)));

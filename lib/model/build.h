@@ -33,6 +33,7 @@ typedef struct Build {
 	Value *heard;     /* [B,E] int64 places of its rows, -1: none */
 	Value *stale;     /* [] bool: nothing new, the cache has it */
 	bool cross;       /* the block at work attends over memory */
+	int part, parts;  /* slots of the cache it reads; parts 0: all */
 	Value *ids;       /* [B,S] int64 */
 	Value *positions; /* [B,S] int64; encoder: [1,S] */
 	Value *mask;      /* [B,S] int64 of an encoder */
@@ -120,6 +121,15 @@ Value *rotate(Build *, const Json *rope, Value *x);
 /* attn.c: [B,nh,S,n] of queries, keys and values [B,nh,.,n]: [B,S,nh,n] */
 Value *attend(Build *, const Json *m, Value *q, Value *k, Value *v);
 Value *relbias(Build *, const Json *m); /* relbias.c: [1,nh,S,L] */
+/* online.c: softmax(s) v, of which s [B,nh,S,n] and v [B,nh,n,hd] come one
+ * block after the other; begun with sinks [1,nh,1,1], or with nothing */
+typedef struct Online {
+	Value *max, *sum; /* [B,nh,S,1] float32 */
+	Value *out;       /* [B,nh,S,hd] float32 */
+} Online;
+Online online_begin(Build *, Value *sinks);
+void online_add(Build *, Online *, Value *s, Value *v);
+Value *online_end(Build *, const Online *); /* [B,nh,S,hd] */
 /* disentangled.c: scores of contents with positions, [B,nh,S,S] */
 Value *disentangled(Build *, const Json *m, Value *q, Value *k, int64_t nh,
                     int64_t hd);
@@ -134,6 +144,13 @@ Value *once(Build *, const char *key, Value *(*make)(Build *));
 /* cache.c: writes k and v [B,heads,S,dim] at their positions, reads L slots */
 bool cache_update(Build *, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
                   Value **v);
+/* the two halves of it: k and v become the cache as it is now, of which the
+ * block at work, b->part of b->parts, is read [B,heads,.,dim] */
+bool cache_write(Build *, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
+                 Value **v);
+bool cache_block(Build *, int64_t heads, Value **k, Value **v);
+/* the elements of x along an axis of L that belong to the block at work */
+Value *cache_part(Build *, Value *x, int64_t axis);
 Value *cache_slots(Build *); /* [1,1,L] int64 */
 Value *cache_empty(Build *); /* [B,1,L] bool: slots beyond the last row */
 /* any other state: what it was, NAME.LAYER, and what it becomes */

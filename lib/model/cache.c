@@ -11,7 +11,10 @@
  *
  * With batch_index the cache is [full_batch_size,...] and the functions are
  * CtxScatterCB and CtxGatherCB; padding is written to no slot at all, by a
- * position out of range.  With comp_ctx_lengths fewer slots are read. */
+ * position out of range.  With comp_ctx_lengths fewer slots are read.
+ *
+ * Attention in blocks (b->parts of them) writes once and reads slots
+ * [L i/n, L (i+1)/n) by CtxGatherBlockedKV for block i. */
 
 #include "build.h"
 
@@ -190,20 +193,82 @@ written(Build *b, Value *past, Value *x)
 }
 
 bool
-cache_update(Build *b, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
-             Value **v)
+cache_write(Build *b, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
+            Value **v)
 {
-	Value *past[2], *now[2];
+	Value *past[2];
 
 	if (!*k || !*v)
 		return false;
 	past[0] = slots_input(b, kind(b)->key, heads, kdim);
 	past[1] = slots_input(b, kind(b)->value, heads, vdim);
-	now[0] = written(b, past[0], *k);
-	now[1] = written(b, past[1], *v);
-	*k = read_back(b, now[0]);
-	*v = read_back(b, now[1]);
+	*k = written(b, past[0], *k);
+	*v = written(b, past[1], *v);
+	return *k && *v;
+}
+
+bool
+cache_update(Build *b, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
+             Value **v)
+{
+	if (!cache_write(b, heads, kdim, vdim, k, v))
+		return false;
+	*k = read_back(b, *k);
+	*v = read_back(b, *v);
 	*v = EMIT(b, "Where", once(b, kind(b)->rows, make_rows), scalar(b, 0),
 	          *v);
 	return *v != NULL;
+}
+
+/* ---- in blocks ---- */
+
+/* [1] int64: the first slot of block i */
+static Value *
+block_start(Build *b, int i)
+{
+	char *key = arena_str(b->a, "block %d of %d", i, b->parts);
+	Value *v = dict_get(b->here, key);
+	int layer = b->layer;
+
+	if (v)
+		return v;
+	b->layer = -1;
+	v = EMIT(b, "Mul", slots(b), int_scalar(b, i));
+	v = RESHAPE(b, EMIT(b, "Div", v, int_scalar(b, b->parts)), 1);
+	b->layer = layer;
+	if (v)
+		dict_set(b->here, key, v);
+	return v;
+}
+
+Value *
+cache_part(Build *b, Value *x, int64_t axis)
+{
+	if (!b->parts)
+		return x;
+	return EMIT(b, "Slice", x, block_start(b, b->part),
+	            block_start(b, b->part + 1), INTS(b, axis));
+}
+
+/* Of one of the tensors, the rows of the block at work. */
+static Value *
+read_block(Build *b, Value *now, int64_t heads)
+{
+	Value *index = cache_part(b, once(b, kind(b)->index, make_index), 2);
+
+	if (b->batch_index)
+		return call_ctx(b, "CtxGatherBlockedKVCB", 3,
+		                (Value *[]){now, b->batch_index, index});
+	index = EMIT(b, "Expand", index, INTS(b, 1, heads, 1));
+	return call_ctx(b, "CtxGatherBlockedKV", 2, (Value *[]){now, index});
+}
+
+bool
+cache_block(Build *b, int64_t heads, Value **k, Value **v)
+{
+	Value *rows = cache_part(b, once(b, kind(b)->rows, make_rows), 2);
+
+	*k = read_block(b, *k, heads);
+	*v = EMIT(b, "Where", rows, scalar(b, 0), read_block(b, *v, heads));
+	return *k && *v;
 }

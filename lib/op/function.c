@@ -6,8 +6,10 @@
  *                                  updates [B,H,S,D])
  *                       CtxGather(data [B,H,L,D], ctx_indices [B or 1,1,N],
  *                                 comp_ctx_len [] = N)
+ *                      CtxGatherBlockedKV(data, ctx_indices [B,H,N])
  *                      CtxScatterCB, CtxGatherCB: the same over rows
- *                                 batch_index [B,1], their second input
+ *                                 batch_index [B,1], their second input;
+ *                                 CtxGatherBlockedKVCB, indices [B,1,N]
  *   com.qti.aisw.onnx   CustomRMSNorm(hidden_states, weight; epsilon)
  *   qeff                ExpertMatMul(x [T,k or 1,M], w [E,M,N], index [T,k])
  *                       [T,k,N]: row (t, j) of x by matrix index[t, j] of w.
@@ -75,6 +77,12 @@ static const Line gather[] = {
 	{"i0",      "Expand",    {"ctx_indices", "to"},       NULL, NULL},
 	{"i1",      "Unsqueeze", {"i0", "last"},              NULL, NULL},
 	{"output",  "GatherND",  {"data", "i1"},              "batch_dims=2", NULL},
+};
+
+static const Line gather_blocked[] = {
+	{"last",    "Constant",  {0},                         "value_ints=-1"},
+	{"i1",      "Unsqueeze", {"ctx_indices", "last"},     NULL},
+	{"output",  "GatherND",  {"data", "i1"},              "batch_dims=2"},
 };
 
 static const Line scatter_cb[] = {
@@ -220,6 +228,11 @@ static const struct Body {
 	{"com.qualcomm.cloud", "CtxGatherCB",
 	 {"data", "batch_index", "ctx_indices", "comp_ctx_len"}, gather_cb,
 	 LEN(gather_cb), NULL},
+	{"com.qualcomm.cloud", "CtxGatherBlockedKV",
+	 {"data", "ctx_indices"}, gather_blocked, LEN(gather_blocked), NULL},
+	{"com.qualcomm.cloud", "CtxGatherBlockedKVCB",
+	 {"data", "batch_index", "ctx_indices"}, gather_cb, LEN(gather_cb),
+	 NULL},
 	{"com.qti.aisw.onnx", "CustomRMSNorm",
 	 {"hidden_states", "weight"}, rms_norm, LEN(rms_norm), "epsilon"},
 	{"qeff", "ExpertMatMul",

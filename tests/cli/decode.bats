@@ -241,6 +241,26 @@ each() {
 		qeff-transform --num-replicate-kv-heads 3 "$D/m.qeff"
 }
 
+@test "attention over blocks of the cache changes no token" {
+	package blocks '--num-kv-blocks 3'
+	same blocks
+	package blocks-all \
+		'--num-kv-blocks 4 --continuous-batching --ccl-enabled' \
+		--full-batch-size 4 --comp-ctx-lengths-decode 64,128
+	same blocks-all
+	refused 2 'qeff-transform: *--num-kv-blocks*' \
+		qeff-transform --num-kv-blocks 65 "$D/m.qeff"
+	local block='.modules.layers[1].steps[0].branches[0].block'
+	jq "$block.kind = \"mla\"" "$D/m.qeff" >"$D/mla.qeff"
+	refused 3 "qeff-transform: *'blocking': *'mla'*" \
+		qeff-transform --num-kv-blocks 2 "$D/mla.qeff"
+	jq "$block.diff = {}" "$D/m.qeff" >"$D/diff.qeff"
+	refused 3 "qeff-transform: *'blocking': differential*" \
+		qeff-transform --num-kv-blocks 2 "$D/diff.qeff"
+	refused 3 "qeff-transform: *'blocking': needs a number*" \
+		qeff-transform -t kv_cache,blocking "$D/m.qeff"
+}
+
 @test "what does not go together is refused" {
 	onnx-export -q "$D/m.qeff" -o none.onnx
 	qeff-transform -q "$D/m.qeff" | onnx-export -q -o plain.onnx

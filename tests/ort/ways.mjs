@@ -6,7 +6,8 @@
 // The plain export answers each of six prompts alone, greedily; each way to
 // export must give the same logits at every step, to 1e-4: rows of a cache by
 // batch_index (six prompts in four rows), several logits (K = 1, 3), three
-// context lengths, repeated key heads, functions per layer.
+// context lengths, repeated key heads, the cache in blocks,
+// functions per layer.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -150,6 +151,11 @@ const ways = {
 	'context lengths 8, 16, 128': async () =>
 		compare(await alone(await load('--ccl-enabled'), ccl), want),
 	'a function for layers': () => same('--use-onnx-subfunctions'),
+	'the cache in 3 blocks': () => same('--num-kv-blocks', '3'),
+	'the cache in 5 blocks, continuous batching': async () =>
+		batching(await load('--num-kv-blocks', '5', '--continuous-batching'), want),
+	'the cache in 4 blocks, context lengths': async () => compare(await alone(
+		await load('--num-kv-blocks', '4', '--ccl-enabled'), ccl), want),
 	'repeated key heads': () => same('--num-replicate-kv-heads', '2'),
 };
 let failed = 0;
