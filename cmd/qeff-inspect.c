@@ -15,6 +15,8 @@ main(int argc, char **argv)
 		{'j', "json",    FLAG,   &o.json,    NULL,   "print one JSON object"},
 		{'t', "tensors", FLAG,   &o.tensors, NULL,   "list each weight"},
 		{'g', "graph",   FLAG,   &o.graph,   NULL,   "print the graph of an ONNX model, a line for each node"},
+		{0,   "dot",     FLAG,   &o.dot,     NULL,   "print the layers of a model as a graph for Graphviz"},
+		{0,   "svg",     FLAG,   &o.svg,     NULL,   "draw the layers of a model"},
 		{0,   "verify",  FLAG,   &o.verify,  NULL,   "check the digests of a package, reading all of it"},
 		{0,   "extract", OUTPUT, &o.extract, "DIR",  "write the segments of a programqpc.bin to files in DIR"},
 		{0,   "replace", LIST,   &o.replace, "NAME=FILE", "write a programqpc.bin again, with a segment from FILE"},

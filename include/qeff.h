@@ -336,6 +336,8 @@ typedef struct qe_inspect {
 	bool json;    /* one object, not text */
 	bool tensors; /* each weight */
 	bool graph;   /* of ONNX: the nodes, as text, and nothing else */
+	bool dot;     /* a picture of the layers, for Graphviz */
+	bool svg;     /* the same, drawn */
 	bool verify;  /* of a package: read it whole and check the digests */
 	/* of a programqpc.bin: */
 	const char *extract;        /* folder that gets its segments as files */

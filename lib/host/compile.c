@@ -13,7 +13,8 @@ typedef struct Compile {
 	Arena *a;
 	const Graph *src;
 	const HostOptions *o;
-	Graph **g; /* one a specialization */
+	Graph **g;      /* one a specialization */
+	int64_t *arena; /* bytes, of each */
 	Image *image;
 	Weights *weights;
 } Compile;
@@ -132,12 +133,14 @@ tell_refs(Ctx *c, const Graph *g)
 static bool
 make_programs(Compile *k)
 {
+	k->arena = NEWV(k->a, int64_t, k->o->nspec + 1);
 	for (int i = 0; i < k->o->nspec; i++) {
 		tell_refs(k->c, k->g[i]);
 		if (!emit_program(k->c, k->image, k->weights, k->g[i],
 		                  &k->o->spec[i], k->o->late))
 			return note(k->c, "specialization %s",
 			            k->o->spec[i].name);
+		k->arena[i] = k->image->own;
 	}
 	k->image->weights = k->weights->size;
 	return true;
@@ -181,6 +184,7 @@ spec_json(Compile *k, int i)
 			json_push(out, io_json(k->a, k->g[i]->out[v]));
 	json_put(o, "inputs", json_share(in));
 	json_put(o, "outputs", json_share(out));
+	json_put_int(o, "arena_bytes", k->arena[i]);
 	return json_share(o);
 }
 

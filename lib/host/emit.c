@@ -468,7 +468,8 @@ emit_all(Emit *e, const Spec *spec)
 		if (!str_ends(e->g->out[i]->name, RETAINED))
 			add_io(e, e->g->out[i], true, &nio);
 	stretch_io(e);
-	m->arena = MAX(m->arena, plan_arena(&e->mem, e->life, e->nlife));
+	m->own = plan_arena(&e->mem, e->life, e->nlife);
+	m->arena = MAX(m->arena, m->own);
 	patch(e, step0, ref0, io0);
 	row.nstep = (uint32_t)e->step;
 	row.nio = (uint32_t)nio;

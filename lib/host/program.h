@@ -88,6 +88,7 @@ typedef struct Image {
 	Arena *mem;
 	Buf *programs, *ios, *steps, *refs, *kernels, *text;
 	int64_t arena, state; /* bytes, of all programs */
+	int64_t own;          /* of the arena, what the newest program uses */
 	Dict *states;         /* name -> State */
 	Graph **ref; /* reference graphs, one a program that needs one */
 	int nref;

@@ -109,7 +109,7 @@ status_text(int status)
 {
 	static const struct {
 		int status;
-		const char *text;
+		char text[48];
 	} known[] = {{1, "not permitted (is the user in the group qaic?)"},
 	             {2, "try again"},
 	             {3, "not enough memory"},

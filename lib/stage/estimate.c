@@ -137,6 +137,19 @@ each(const Value *v)
 	return v->shape.rank > 2 && v->sym && is_length(v->sym[2]) ? n : 0;
 }
 
+double
+cache_elements(const Graph *g)
+{
+	double n = 0;
+
+	for (int i = 0; i < g->nout; i++) {
+		const Value *in = retained_input(g, g->out[i]);
+
+		n += in ? each(in) : 0;
+	}
+	return n;
+}
+
 static bool
 from_onnx(Need *n)
 {
@@ -158,11 +171,7 @@ from_onnx(Need *n)
 		if (v->data.len > 1 << 16)
 			n->type = dtypes[v->type].name;
 	}
-	for (int i = 0; i < g->nout; i++) {
-		const Value *in = retained_input(g, g->out[i]);
-
-		n->cache += in ? each(in) : 0;
-	}
+	n->cache = cache_elements(g);
 	return true;
 }
 

@@ -8,6 +8,7 @@
  *   qeff.generation_config  qeff.sentence  qeff.transforms  qeff.provenance
  *   qeff.config             xxh3-128 of config.json's text as we print it */
 
+#include "export.h"
 #include "build.h"
 #include "document.h"
 #include "onnx.h"
@@ -70,6 +71,15 @@ build_graph(Export *e)
 		return fail(e->c, QE_INPUT, "a cache in a model for %s",
 		            json_get_str(root, "task", "?"));
 	return lower(&b) && graph_verify(e->c, e->g);
+}
+
+Graph *
+export_graph(Ctx *c, Arena *a, Json *document, DType type)
+{
+	const qe_export opt = QE_EXPORT_INIT;
+	Export e = {.c = c, .a = a, .opt = &opt, .doc = document, .type = type};
+
+	return build_graph(&e) ? e.g : NULL;
 }
 
 /* One function for each kind of layer, called by every layer of it. */

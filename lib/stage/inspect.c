@@ -8,12 +8,16 @@
 
 #include "inspect.h"
 
+#include "document.h"
+#include "estimate.h"
+#include "export.h"
 #include "kind.h"
 #include "npy.h"
 #include "onnx.h"
 #include "op.h"
 #include "qpc.h"
 #include "safetensors.h"
+#include "sketch.h"
 #include "spool.h"
 
 enum { MAXJSON = 1 << 28 };
@@ -29,6 +33,9 @@ typedef struct Look {
 } Look;
 
 typedef bool LookFn(Look *);
+
+static const char no_picture[] =
+	"no model document, no ONNX model: --dot, --svg";
 
 /* ---- parts ---- */
 
@@ -91,13 +98,40 @@ count(Json *o, const char *key, int64_t n)
 	json_put_int(o, key, json_get_int(o, key, 0) + n);
 }
 
+/* Repeated layers once; or, if asked for, the picture alone. */
+static void
+put_layers(Look *l, const Sketch *s)
+{
+	Json *list;
+
+	if (l->opt->dot || l->opt->svg) {
+		l->text = buf_new(&l->a);
+		(l->opt->dot ? sketch_dot : sketch_svg)(l->text, s);
+		return;
+	}
+	list = inspect_list(l->out, "layers");
+	for (int i = 0; i < s->nbox; i++) {
+		Json *o = inspect_entry(list);
+		char *holds = arena_dup(&l->a, s->box[i].holds);
+
+		for (char *p = holds; (p = strchr(p, '\n')) != NULL;)
+			*p = ';';
+		json_put_str(o, "name", s->box[i].name);
+		json_put_int(o, "times", s->box[i].times);
+		json_put_int(o, "parameters", s->box[i].parameters);
+		json_put_int(o, "bytes", s->box[i].bytes);
+		json_put_str(o, "holds", holds);
+	}
+}
+
 /* ---- one function for each kind ---- */
 
 static void
 put_weights(Look *l, const Graph *g)
 {
 	Json *o = inspect_object(l->out, "weights"), *files, *each = NULL;
-	int64_t n = 0, bytes = 0;
+	int64_t n = 0, bytes = 0, elements = 0;
+	Json *types = json_object_new_object();
 
 	if (l->opt->tensors)
 		each = inspect_list(l->out, "tensors");
@@ -112,6 +146,8 @@ put_weights(Look *l, const Graph *g)
 			file = path_base(v->data.src->path);
 		n++;
 		bytes += v->data.len;
+		elements += MAX(shape_count(&v->shape), 0);
+		count(types, dtypes[v->type].name, v->data.len);
 		count(files, file, v->data.len);
 		if (!each)
 			continue;
@@ -121,7 +157,9 @@ put_weights(Look *l, const Graph *g)
 		             v->data.off);
 	}
 	json_put_int(o, "count", n);
+	json_put_int(o, "parameters", elements);
 	json_put_int(o, "bytes", bytes);
+	json_put(o, "bytes_of", types);
 	json_put(o, "bytes_in", files);
 }
 
@@ -179,6 +217,7 @@ look_onnx(Look *l)
 {
 	bool pipe = strcmp(l->path, "-") == 0;
 	Json *o = l->out, *opsets, *in, *out;
+	const Sketch *s;
 	Graph *g;
 
 	if (!(pipe ? onnx_read_piped(l->c, &l->a, l->bytes, &g)
@@ -208,7 +247,37 @@ look_onnx(Look *l)
 	put_functions(l, g);
 	put_weights(l, g);
 	put_metadata(l, g);
-	return true;
+	if ((s = sketch_graph(l->c, &l->a, g)) != NULL) /* changes g */
+		put_layers(l, s);
+	return s || note(l->c, "%s", l->path);
+}
+
+/* What each program needs; the weights and the cache are common to all. */
+static void
+put_memory(Look *l, const Json *manifest)
+{
+	const Json *m = json_get(manifest, "memory_bytes"),
+		   *specs = json_get(manifest, "specializations");
+	int64_t weights = json_get_int(m, "weights", 0),
+		cache = json_get_int(m, "retained_state", 0);
+	Json *list;
+
+	if (!m)
+		return;
+	list = inspect_list(l->out, "memory");
+	for (size_t i = 0; i < json_len(specs); i++) {
+		const Json *s = json_at(specs, i);
+		Json *o = inspect_entry(list);
+		int64_t arena = json_get_int(s, "arena_bytes",
+		                             json_get_int(m, "arena", 0));
+
+		json_put_str(o, "program", json_get_str(s, "name", "?"));
+		json_put_int(o, "weights", weights);
+		json_put_int(o, "cache", cache);
+		json_put_int(o, "arena", arena);
+		json_put_int(o, "bytes",
+		             MAX(add_size(add_size(weights, cache), arena), 0));
+	}
 }
 
 static bool
@@ -223,6 +292,7 @@ look_qpc(Look *l)
 	             l->opt->verify ? "all bytes" : "sizes and small members");
 	json_object_object_foreach(q->manifest, key, v)
 		json_put(l->out, key, json_share(v));
+	put_memory(l, q->manifest);
 	for (int i = 0; i < q->n; i++)
 		if (strcmp(q->member[i].name, "programqpc.bin") == 0 &&
 		    !inspect_vendor(l->c, &l->a, q->data[i], l->opt,
@@ -313,17 +383,49 @@ look_npy(Look *l)
 
 /* ---- JSON: which document it is, its members say ---- */
 
+/* Weights as they are stored and the cache of one row, by context.  A document
+ * that cannot be exported as it is, has no cache that is known. */
 static void
-look_document(Look *l, const Json *j)
+put_contexts(Look *l, Json *doc, int64_t weights)
+{
+	enum { LEAST = 1024, MOST = 1 << 20 };
+	Ctx trial = {.tool = l->c->tool};
+	int64_t max =
+		json_get_int(json_get(doc, "modules"), "max_positions", 0);
+	Json *list;
+	Graph *g;
+	double each;
+
+	if (document_check(&trial, doc) &&
+	    (g = export_graph(&trial, &l->a, doc, DT_F32)) != NULL &&
+	    (each = cache_elements(g)) > 0) {
+		list = inspect_list(l->out, "memory");
+		for (int64_t n = MIN(LEAST, MAX(max, 1));
+		     n <= MIN(MAX(max, 1), MOST); n *= 2) {
+			Json *o = inspect_entry(list);
+			double cache = each * (double)n;
+
+			json_put_int(o, "ctx_len", n);
+			json_put_int(o, "weights", weights);
+			json_put_int(o, "cache_float16", (int64_t)(cache * 2));
+			json_put_int(o, "cache_float32", (int64_t)(cache * 4));
+		}
+	}
+	arena_free(&trial.mem);
+}
+
+static void
+look_document(Look *l, Json *j)
 {
 	static const char *const keys[] = {"kind",   "task",          "vocab",
 	                                   "hidden", "max_positions", "cache"};
 	static const char *const rest[] = {"transforms", "files", "tokenizer",
 	                                   "provenance"};
 	const Json *root = json_get(j, "modules");
-	Json *tensors = json_get(j, "tensors"),
+	Json *tensors = json_get(j, "tensors"), *types,
 	     *o = inspect_object(l->out, "model");
-	int64_t bytes = 0;
+	const Sketch *s = sketch_document(&l->a, j);
+	int64_t bytes = 0, parameters = 0;
 
 	json_put_str(l->out, "kind", "model document");
 	json_put_str(o, "model_type",
@@ -333,15 +435,27 @@ look_document(Look *l, const Json *j)
 			json_put(o, keys[i],
 			         json_share(json_get(root, keys[i])));
 	json_put_int(o, "layers", (int64_t)json_len(json_get(root, "layers")));
+	types = inspect_object(o, "bytes_of");
 	if (json_is(tensors, json_type_object)) {
 		json_object_object_foreach(tensors, name, t)
 		{
 			(void)name;
-			bytes += json_get_int(t, "length", 0);
+			int64_t n = json_get_int(t, "length", 0);
+
+			if (json_get(t, "from"))
+				continue; /* made of others */
+			parameters =
+				MAX(add_size(parameters, sketch_elements(t)),
+			            0);
+			bytes = MAX(add_size(bytes, n), 0);
+			count(types, json_get_str(t, "dtype", "?"), n);
 		}
 		json_put_int(o, "tensors", json_object_object_length(tensors));
 	}
+	json_put_int(o, "parameters", parameters);
 	json_put_int(o, "bytes", bytes);
+	put_layers(l, s);
+	put_contexts(l, j, bytes);
 	for (size_t i = 0; i < LEN(rest); i++)
 		if (json_get(j, rest[i]))
 			json_put(l->out, rest[i],
@@ -421,6 +535,8 @@ look_json(Look *l)
 		return note(l->c, "%s", l->path);
 	if (strcmp(json_get_str(j, "format", ""), "qeff-model") == 0)
 		look_document(l, j);
+	else if (l->opt->dot || l->opt->svg)
+		return fail(l->c, QE_INPUT, "%s: %s", l->path, no_picture);
 	else if (json_get(json_get(j, "model"), "vocab"))
 		look_tokenizer(l, j);
 	else if (json_get(j, "model_type") || json_get(j, "architectures"))
@@ -494,6 +610,8 @@ look(Look *l)
 	if (l->opt->graph && k != KIND_ONNX)
 		return fail(l->c, QE_INPUT, "%s: not an ONNX model: --graph",
 		            l->path);
+	if ((l->opt->dot || l->opt->svg) && k != KIND_ONNX && k != KIND_JSON)
+		return fail(l->c, QE_INPUT, "%s: %s", l->path, no_picture);
 	if (place)
 		l->path = place;
 	json_put_str(l->out, "kind", kinds[k].name);

@@ -118,3 +118,105 @@ demo() {
 	refused 3 'qeff-inspect: cut.bin: cut: *' qeff-inspect cut.bin
 	damaged qeff-inspect p.bin
 }
+
+# Whether stdin is well-formed XML.
+well_formed() {
+	/usr/bin/python3 -c 'import sys, xml.dom.minidom
+xml.dom.minidom.parse(sys.stdin.buffer)'
+}
+
+# Six blocks of nine nodes.
+tower() {
+	{
+		printf 'graph tower\nopset ai.onnx:17\nin %%x0 : float32[n,4]\n'
+		for k in 0 1 2 3 4 5; do
+			printf 'const %%w%d : float32[4,4] = {0.%d1 ...}\n' $k $k
+		done
+		for k in 0 1 2 3 4 5; do
+			printf '%%m%d = MatMul(%%x%d, %%w%d)\n' $k $k $k
+			printf '%%a%d = Neg(%%m%d)\n' $k $k
+			printf '%%b%d = Exp(%%a%d)\n' $k $k
+			printf '%%c%d = Tanh(%%b%d)\n' $k $k
+			printf '%%d%d = Abs(%%c%d)\n' $k $k
+			printf '%%e%d = Sqrt(%%d%d)\n' $k $k
+			printf '%%f%d = Sigmoid(%%e%d)\n' $k $k
+			printf '%%g%d = Floor(%%f%d)\n' $k $k
+			printf '%%x%d = Add(%%g%d, %%x%d)\n' $((k + 1)) $k $k
+		done
+		printf '%%y = Softmax(%%x6) : float32[n,4]\nout %%y\n'
+	} | make-onnx tower.onnx
+}
+
+@test "layers that repeat are one, in a graph" {
+	tower
+	accepted qeff-inspect -j tower.onnx
+	[ "$(jq -c '.layers[] | select(.times > 1) | [.times, .parameters,
+		.bytes]' <<<"$output")" = '[6,96,384]' ] || complain layers
+	[ "$(jq -c '[.layers[] | select(.times == 1) | .name]' <<<"$output")" = \
+		'["inputs","Softmax","outputs"]' ] || complain others
+	[ "$(jq -c '[.weights.parameters, .weights.bytes_of]' <<<"$output")" = \
+		'[96,{"float32":384}]' ] || complain weights
+	accepted qeff-inspect --dot tower.onnx
+	[[ $output == 'digraph "tower" {'*'6 times'*'peripheries=2'*'n0 -> n1;'* ]] ||
+		complain dot
+	[[ $output == *'n1 -> n2;'*'n2 -> n3;'* ]] || complain links
+	[[ $output != *'n1 -> n1;'* ]] || complain loop
+}
+
+@test "a picture is XML, the same each time, whatever the names" {
+	make-onnx odd.onnx <<-'END'
+	graph "a<b>&\"c"
+	opset ai.onnx:17
+	in %"x<&>\"]]>" : float32[2]
+	%y = Neg(%"x<&>\"]]>") : float32[2]
+	out %y
+	END
+	tower
+	for m in odd tower; do
+		accepted qeff-inspect --svg $m.onnx
+		[[ $output == '<svg xmlns='*'</svg>' ]] || complain svg
+		qeff-inspect --svg $m.onnx >drawn
+		qeff-inspect --svg <$m.onnx | cmp - drawn
+		if /usr/bin/python3 -c 'import xml.dom.minidom' 2>/dev/null; then
+			well_formed <drawn
+		fi
+	done
+	qeff-inspect --svg odd.onnx | grep -qF 'x&lt;&amp;&gt;'
+	qeff-inspect --svg tower.onnx | grep -qF '6 times'
+	head -c 40 tower.onnx >cut.onnx
+	run qeff-inspect --svg cut.onnx
+	[ "$status" -eq 3 ] || complain cut
+}
+
+@test "layers and memory of a document and a package" {
+	[ -e "$ROOT/share/models/demo/config.json" ] || skip 'no demo model'
+	demo
+	accepted qeff-inspect -j d.qeff
+	[ "$(jq -c '[.layers[] | [.name, .times]]' <<<"$output")" = \
+		'[["embed",1],["layers 0-3",4],["final",1],["head",1]]' ] ||
+		complain layers
+	bytes=$(jq .model.bytes <<<"$output")
+	[ "$(jq '[.model.bytes_of[]] | add' <<<"$output")" = "$bytes" ] ||
+		complain bytes
+	# the head is the embedding
+	[ "$(jq .model.parameters <<<"$output")" = 918656 ] ||
+		complain parameters
+	# 4 layers, keys and values, 2 heads of 32, 512 places
+	[ "$(jq -c '.memory[0] | [.ctx_len, .cache_float32]' \
+		<<<"$(qeff-transform d.qeff | qeff-inspect -j)")" = \
+		'[512,1048576]' ] || complain memory
+	accepted qeff-inspect -j d.qpc
+	[ "$(jq -c '[.memory[].program]' <<<"$output")" = \
+		'["Prefill","Decode"]' ] || complain programs
+	[ "$(jq '[.memory[].arena] | max' <<<"$output")" = \
+		"$(jq .memory_bytes.arena <<<"$output")" ] || complain arena
+	[ "$(jq '.memory | .[0].arena > .[1].arena' <<<"$output")" = true ] ||
+		complain 'the shorter program takes less'
+	qeff-inspect --svg d.qeff >d.svg
+	grep -qF 'layers 0-3, 4 times' d.svg
+	qeff-inspect --dot d.onnx | grep -qF '4 times'
+	refused 3 'qeff-inspect: d.qpc: no model document*' \
+		qeff-inspect --dot d.qpc
+	refused 3 'qeff-inspect: *tokenizer.json: no model document*' \
+		qeff-inspect --svg "$ROOT/share/models/demo/tokenizer.json"
+}
