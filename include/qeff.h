@@ -103,7 +103,11 @@ typedef struct qe_transform {
 	const char *const *lora; /* directories of adapters, or NAME=DIR */
 	bool merge;              /* them into the weights */
 	bool finite; /* pick one by lora_ids, even if there is only one */
-	const char *speculative; /* "target": num_logits_to_keep */
+	const char *speculative;      /* "target": num_logits_to_keep */
+	bool include_sampler;         /* next_tokens in place of logits, */
+	bool return_pdfs;             /* and their probs, */
+	bool include_guided_decoding; /* of what token_bitmasks allow */
+	int64_t max_top_k_ids;        /* 0: 512, or as many as there are */
 	int64_t kv_devices; /* key heads repeated to divide among so many, */
 	int64_t kv_repeat;  /* or so often; 0: not */
 	int64_t kv_blocks;  /* attention reads the cache in so many; 0: whole */

@@ -12,6 +12,8 @@
 #include "ir.h"
 #include "tree.h"
 
+typedef struct SamplerInputs SamplerInputs; /* sampler.c */
+
 typedef struct Build {
 	Ctx *c;
 	Arena *a; /* the graph's */
@@ -45,8 +47,9 @@ typedef struct Build {
 	Value *ccl;         /* [C]: C slots are read */
 	Value *keep;        /* [K,1]: K logits a row */
 	Value *lora_ids;    /* [B,1] int64: which adapter a row takes */
-	int more, nmore;    /* where these stand among the inputs */
-	Value **late;       /* outputs behind all others */
+	SamplerInputs *sampler;
+	int more, nmore; /* where these stand among the inputs */
+	Value **late;    /* outputs behind all others */
 	int nlate;
 	size_t caplate;
 } Build;
@@ -106,6 +109,9 @@ Value *lora_beside(Build *, const Json *module, Value *x);
 
 /* What the marks of transforms in the tree ask for: b->ccl and so on. */
 void inputs_more(Build *);
+/* One of two sizes; a size of -1 is a symbol. */
+Value *input(Build *, const char *name, DType, const Shape *, const char *sym0,
+             const char *sym1);
 /* These go behind the retained states. */
 void inputs_last(Build *);
 
@@ -162,6 +168,10 @@ Value *row_start(Build *);
 Value *causal_conv(Build *, Value *x, const char *w, const char *bias,
                    int64_t channels, int64_t k);
 bool heads(Build *, Value *x); /* head.c: outputs of the graph */
+/* sampler.c: next tokens [B,K,1] int64 by logits [B,K,V]; probs [B,K,V] float32
+ * where they are asked for, else untouched */
+void sampler_inputs(Build *);
+Value *sample(Build *, Value *logits, Value **probs);
 
 /* pooling.c: [B,S,H] -> [B,width] */
 Value *pool(Build *, const Json *pooling, Value *h, int64_t *width);

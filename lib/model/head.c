@@ -3,7 +3,8 @@
  *
  *   text-generation      logits [B,1,V] of the newest token (cached), of the
  *                        newest K tokens [B,K,V] (a target), or of all
- *                        tokens [B,S,V]
+ *                        tokens [B,S,V]; with a sampler next_tokens and
+ *                        probs of the same rows instead
  *   feature-extraction   last_hidden_state, pooler_output; or `output` once
  *                        a transform has added pooling
  *   others               logits; question answering start_logits, end_logits
@@ -15,7 +16,8 @@
 enum Rows { ALL, PER_ROW, ONE, KEPT };
 
 static void
-output(Build *b, Value *x, const char *name, enum Rows rows, int64_t width)
+output_as(Build *b, Value *x, DType type, const char *name, enum Rows rows,
+          int64_t width)
 {
 	static const char *const symbols[][3] = {
 		{"batch_size", "seq_len", NULL},
@@ -31,16 +33,22 @@ output(Build *b, Value *x, const char *name, enum Rows rows, int64_t width)
 		return;
 	if (width < 0)
 		s.rank--;
-	if (b->type != DT_F32)
-		x = cast(b, x, DT_F32);
 	if (!x->from || !value_rename(b->g, x, name)) {
 		x = EMIT(b, "Identity", x);
 		value_rename(b->g, x, name);
 	}
-	x->type = DT_F32;
+	x->type = type;
 	x->shape = s;
 	x->sym = arena_copy(b->a, symbols[rows], sizeof symbols[rows]);
 	graph_output(b->g, x);
+}
+
+static void
+output(Build *b, Value *x, const char *name, enum Rows rows, int64_t width)
+{
+	if (x && b->type != DT_F32)
+		x = cast(b, x, DT_F32);
+	output_as(b, x, DT_F32, name, rows, width);
 }
 
 /* 0, 1, ... K-1 from last - K + 1 on, or from 0 on if that is before. */
@@ -85,6 +93,24 @@ head_layer(Build *b, const Json *l, Value *x)
 	return norm(b, json_get(l, "norm"), x);
 }
 
+/* The logits, or what the sampler makes of them. */
+static bool
+outputs(Build *b, Value *x)
+{
+	enum Rows rows = b->keep ? KEPT : b->cached ? ONE : ALL;
+	int64_t vocab = json_get_int(b->root, "vocab", 0);
+	Value *probs = NULL;
+
+	if (!b->sampler) {
+		output(b, x, "logits", rows, vocab);
+		return x != NULL;
+	}
+	x = sample(b, x, &probs);
+	output_as(b, probs, DT_F32, "probs", rows, vocab);
+	output_as(b, x, DT_I64, "next_tokens", rows, 1);
+	return x != NULL;
+}
+
 static bool
 lm_head(Build *b, Value *x)
 {
@@ -106,12 +132,7 @@ lm_head(Build *b, Value *x)
 		x = EMIT(b, "Tanh", EMIT(b, "Div", x, scalar(b, cap)));
 		x = EMIT(b, "Mul", x, scalar(b, cap));
 	}
-	output(b, x, "logits",
-	       b->keep     ? KEPT
-	       : b->cached ? ONE
-	                   : ALL,
-	       json_get_int(b->root, "vocab", 0));
-	return x != NULL;
+	return outputs(b, x);
 }
 
 /* [B,H] of the token at `at` of every row */

@@ -7,7 +7,7 @@
 
 #include "build.h"
 
-static Value *
+Value *
 input(Build *b, const char *name, DType type, const Shape *s, const char *sym0,
       const char *sym1)
 {
@@ -37,6 +37,7 @@ inputs_more(Build *b)
 	           "finite") == 0)
 		b->lora_ids = input(b, "lora_ids", DT_I64, &(Shape){2, {-1, 1}},
 		                    "batch_size", NULL);
+	sampler_inputs(b);
 	b->nmore = b->g->nin - b->more;
 }
 

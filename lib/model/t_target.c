@@ -24,6 +24,8 @@ apply_spd(Ctx *c, Arena *a, Json *doc, const TransformArgs *args, Json *record)
 
 	if (!transform_cached(c, doc))
 		return false;
+	if (json_get(json_get(doc, "modules"), "sampler"))
+		return fail(c, QE_INPUT, "comes before sampler, not behind it");
 	if (strcmp(type, "target") != 0)
 		return fail(
 			c, QE_INPUT,

@@ -66,3 +66,49 @@ for f in glob.glob("*.onnx"): onnx.checker.check_model(f)'
 	qeff-inspect --json m.onnx | jq -e '.metadata["qeff.transforms"][3] ==
 		{"name": "spd", "speculative_model_type": "target"}'
 }
+
+# sampled 'OPTIONS' 'OPTIONS OF THE SAMPLER' COMPILE OPTIONS...: the sampler
+# in the graph against its definition, some seeds.
+sampled() {
+	local base=$1 more=$2
+	shift 2
+	# shellcheck disable=SC2086
+	qeff-transform -q $base "$D/m.qeff" | onnx-export -q | onnx-opt -q |
+		qnn-compile -q --ctx-len 64 "$@" -o plain.qpc
+	# shellcheck disable=SC2086
+	qeff-transform -q $base $more "$D/m.qeff" | onnx-export -q |
+		onnx-opt -q | qnn-compile -q --ctx-len 64 "$@" -o sampler.qpc
+	for seed in 1 2 3 4; do
+		sampler-check plain.qpc sampler.qpc "$seed"
+	done
+}
+
+@test "a sampler in the graph chooses as its definition does" {
+	sampled '' --include-sampler -b 3 --prompt-len 8
+	refused 3 'qpc-run: sampler.qpc: has a sampler of its own*--input' \
+		qpc-run sampler.qpc -p x
+	sampled '' '--return-pdfs --max-top-k-ids 16' --prompt-len 4
+	sampled --continuous-batching \
+		'--return-pdfs --include-guided-decoding' \
+		--full-batch-size 4 --prompt-len 8
+	sampled '--spec target' --include-sampler --num-speculative-tokens 0 \
+		--prompt-len 8
+	sampled --ccl-enabled --include-sampler --prompt-len 8 \
+		--comp-ctx-lengths-prefill 64 --comp-ctx-lengths-decode 64
+}
+
+@test "what a sampler does not go with" {
+	refused 3 "qeff-transform: *'sampler'*max_top_k_ids 65*64 tokens*" \
+		qeff-transform --max-top-k-ids 65 "$D/m.qeff"
+	refused 3 "qeff-transform: *'sampler'*guided decoding*" qeff-transform \
+		--spec target --include-guided-decoding "$D/m.qeff"
+	refused 3 "qeff-transform: *'sampler'*kv_cache*" \
+		qeff-transform -t sampler "$D/m.qeff"
+	refused 3 "qeff-transform: *'spd'*before sampler*" \
+		qeff-transform -t kv_cache,sampler,spd "$D/m.qeff"
+	qeff-transform -q --spec target --include-sampler "$D/m.qeff" |
+		onnx-export -q -o m.onnx
+	refused 3 'qnn-compile: *chooses tokens itself*' qnn-compile \
+		--backend qaic --dry-run --no-cache \
+		--num-speculative-tokens 3 m.onnx
+}
