@@ -2,12 +2,15 @@
  * Reads as the rules of quant.c: what is representable comes back, the rest
  * goes to the nearest, ties to even, and ends are where the formats say. */
 
+#include <float.h>
+
 #include "step.h"
 
 enum { BLOCK = 32 };
 
-static const WFormat blocky[] = {WF_INT8,  WF_INT4,  WF_MXINT8,
-                                 WF_MXFP6, WF_MXFP4, WF_INT4_MIN};
+static const WFormat blocky[] = {WF_INT8,        WF_INT4,  WF_MXINT8,
+                                 WF_MXFP6,       WF_MXFP4, WF_INT4_MIN,
+                                 WF_INT8_CHANNEL};
 
 /* x [BLOCK] through a panel of format f, as row 3. */
 static void
@@ -77,6 +80,7 @@ all_codes(void)
 	for (n = 0; n < 255; n++)
 		c[n] = (float)n - 127;
 	every_code_comes_back(WF_INT8, c, n, 127);
+	every_code_comes_back(WF_INT8_CHANNEL, c, n, 127);
 }
 
 static void
@@ -129,6 +133,7 @@ errors_are_bounded(void)
 {
 	static const double most[WF_COUNT] = {
 		[WF_INT8] = 0.51 / 127,
+		[WF_INT8_CHANNEL] = 0.501 / 127,
 		[WF_INT4] = 1.0 / 8,
 		[WF_MXINT8] = 1.0 / 64,
 		[WF_MXFP6] = 1 / 16.0,
@@ -177,6 +182,31 @@ ends_of_the_range(void)
 		through(f, x, y);
 		CHECK(isnan(y[31]));
 	}
+}
+
+/* A row has one step, wherever its largest is, and its own NaN. */
+static void
+a_channel_has_one_step(void)
+{
+	enum { N = 18, K = 700 };
+	Arena a = {0};
+	float *w = NEWV(&a, float, N *K), y[K];
+	char *p;
+
+	w[17 * K + 5] = 0.4f;
+	w[17 * K + 6] = 0.6f;
+	w[17 * K + 699] = -127;
+	w[3 * K + 650] = NAN;
+	w[4 * K + 1] = FLT_MAX;
+	p = packed(&a, WF_INT8_CHANNEL, w, N, K);
+	CHECK(pack_size(WF_INT8_CHANNEL, N, K) == 2 * (64 + 22 * 512));
+	unpack_row(WF_INT8_CHANNEL, p, N, K, 17, y);
+	CHECK(y[5] == 0 && y[6] == 1 && y[699] == -127);
+	unpack_row(WF_INT8_CHANNEL, p, N, K, 3, y);
+	CHECK(isnan(y[0]) && isnan(y[699]));
+	unpack_row(WF_INT8_CHANNEL, p, N, K, 4, y);
+	CHECK(y[0] == 0 && y[1] > 3.3e38f && isfinite(y[1]));
+	arena_free(&a);
 }
 
 /* Panels whose rows end inside a block, against the same rows alone. */
@@ -236,6 +266,7 @@ main(void)
 	int4_min_follows_the_range();
 	errors_are_bounded();
 	ends_of_the_range();
+	a_channel_has_one_step();
 	rows_keep_apart();
 	products_use_what_is_unpacked();
 	return check_done("quant");

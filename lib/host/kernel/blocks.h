@@ -121,11 +121,11 @@ has_e8m0(WFormat f)
 	return f == WF_MXINT8 || f == WF_MXFP6 || f == WF_MXFP4;
 }
 
-/* Bytes of the scales of a block. */
+/* Bytes of the scales of a block; none where a row has one step. */
 static inline int64_t
 scale_bytes(WFormat f)
 {
-	return has_e8m0(f) ? PANEL : 2 * PANEL;
+	return f == WF_INT8_CHANNEL ? 0 : has_e8m0(f) ? PANEL : 2 * PANEL;
 }
 
 /* Code of a float4 e2m1 (sign, 3 bits) to twice its value. */
@@ -223,6 +223,8 @@ step_of(WFormat f, const uint8_t *block, int64_t row)
 {
 	uint16_t h;
 
+	if (f == WF_INT8_CHANNEL)
+		return 1;
 	if (has_e8m0(f))
 		return e8m0(block[row]) * mx_unit(f);
 	memcpy(&h, block + 2 * row, sizeof h);

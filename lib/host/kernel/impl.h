@@ -28,8 +28,28 @@ extern const WCodec wcodec[WF_COUNT];
 /* Rows of x side by side in its rounded form: blocks.h, Rounded. */
 enum { ROUNDED_ROWS = 16 };
 
-/* Bytes of k inputs of one panel. */
+/* Bytes of k inputs of one panel: of its blocks, and with what is before. */
+int64_t blocks_bytes(WFormat, int64_t k);
 int64_t panel_bytes(WFormat, int64_t k);
+
+/* What is before the blocks of a panel: float [PANEL], steps that the sums of
+ * its rows count in, or nothing. */
+static inline int64_t
+head_bytes(WFormat f)
+{
+	return f == WF_INT8_CHANNEL ? PANEL * (int64_t)sizeof(float) : 0;
+}
+
+/* The step of all of a row; 1 if there is no head. */
+static inline float
+head_step(WFormat f, const char *panel, int64_t row)
+{
+	float step = 1;
+
+	if (head_bytes(f))
+		memcpy(&step, panel + row * (int64_t)sizeof step, sizeof step);
+	return step;
+}
 
 #define WFORMAT(id, name, block, bytes, fn, about)                             \
 	EncodeFn encode_##fn;                                                  \

@@ -91,11 +91,13 @@ sums(const Seen *s, const char *panel, int64_t r0, int64_t rows,
 	float w[STRIPE * PANEL];
 	double xs[STRIPE];
 
+	const char *blocks = panel + head_bytes(s->f);
+
 	memset(acc, 0, (size_t)rows * sizeof *acc);
 	for (int64_t k0 = 0; k0 < s->k; k0 += STRIPE) {
 		int64_t n = MIN(STRIPE, s->k - k0);
 
-		wcodec[s->f].decode(panel + panel_bytes(s->f, k0), n, w);
+		wcodec[s->f].decode(blocks + blocks_bytes(s->f, k0), n, w);
 		for (int64_t r = 0; r < rows; r++) {
 			inputs(s, r0 + r, k0, n, xs);
 			for (int64_t j = 0; j < n; j++)
@@ -104,6 +106,9 @@ sums(const Seen *s, const char *panel, int64_t r0, int64_t rows,
 					             (double)w[j * PANEL + i];
 		}
 	}
+	for (int64_t r = 0; head_bytes(s->f) && r < rows; r++)
+		for (int i = 0; i < PANEL; i++)
+			acc[r][i] *= (double)head_step(s->f, panel, i);
 }
 
 void

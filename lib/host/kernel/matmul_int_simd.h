@@ -134,7 +134,7 @@ two_groups(const int f, const uint8_t *p, int c, int v, I *lo, I *hi)
 	const uint8_t *h = p + CELLS / 2 + v * VL * 4;
 	B x, y, u = {0}, w = {0};
 
-	if (f == WF_INT8 || f == WF_MXINT8) {
+	if (f == WF_INT8 || f == WF_MXINT8 || f == WF_INT8_CHANNEL) {
 		x = (B)i_load(p + c * 128 + v * VL * 4);
 		y = (B)i_load(p + c * 128 + 64 + v * VL * 4);
 		*lo = (I)(x ^ (uint8_t)offset(f));
@@ -219,7 +219,9 @@ steps_of(WFormat f, const uint8_t *block, float *step)
 	V unit = v_set(mx_unit(f));
 
 	for (int v = 0; v < PANEL; v += VL)
-		if (has_e8m0(f))
+		if (f == WF_INT8_CHANNEL)
+			v_store(step + v, v_set(1));
+		else if (has_e8m0(f))
 			v_store(step + v, v_e8m0(block + v) * unit);
 		else
 			v_store(step + v, v_load_f16(block + 2 * v));
@@ -480,6 +482,9 @@ int_row_sums(WFormat f, const char *w, const Rounded *x, int64_t r, float *acc)
 	case WF_MXFP6:
 		one_row(WF_MXFP6, w, x, r, acc);
 		break;
+	case WF_INT8_CHANNEL:
+		one_row(WF_INT8_CHANNEL, w, x, r, acc);
+		break;
 	case WF_MXINT8:
 		one_row(WF_MXINT8, w, x, r, acc);
 		break;
@@ -488,17 +493,34 @@ int_row_sums(WFormat f, const char *w, const Rounded *x, int64_t r, float *acc)
 	}
 }
 
+/* acc [rows][PANEL], sums of a panel, by the steps before its blocks. */
+static void
+head_steps(WFormat f, const char *panel, int64_t rows, float *acc)
+{
+	if (!head_bytes(f))
+		return;
+	for (int v = 0; v < PANEL; v += VL) {
+		V by = v_load((const float *)(const void *)panel + v);
+
+		for (int64_t r = 0; r < rows; r++)
+			v_store(acc + r * PANEL + v,
+			        v_load(acc + r * PANEL + v) * by);
+	}
+}
+
 /* acc [n][rows][PANEL] = rows r0.. of x . panels w[0..n), n <= PAIR */
 static void
 int_sums(WFormat f, const char *const *w, int n, const Rounded *x, int64_t r0,
          int64_t rows, float *acc)
 {
-	int64_t bytes = wcodec[f].bytes;
+	int64_t bytes = wcodec[f].bytes, head = head_bytes(f);
 	Chunk c[PAIR];
 
 	if (rows == 1) {
-		for (int i = 0; i < n; i++)
-			int_row_sums(f, w[i], x, r0, acc + i * PANEL);
+		for (int i = 0; i < n; i++) {
+			int_row_sums(f, w[i] + head, x, r0, acc + i * PANEL);
+			head_steps(f, w[i], 1, acc + i * PANEL);
+		}
 		return;
 	}
 	memset(acc, 0, (size_t)(n * rows) * PANEL * sizeof *acc);
@@ -506,13 +528,15 @@ int_sums(WFormat f, const char *const *w, int n, const Rounded *x, int64_t r0,
 		int64_t blocks = MIN(CHUNK, x->blocks - b);
 
 		for (int i = 0; i < n; i++)
-			fill(&c[i], f, (const uint8_t *)w[i] + b * bytes,
+			fill(&c[i], f, (const uint8_t *)w[i] + head + b * bytes,
 			     blocks);
 		if (n == PAIR)
 			int_panels(PAIR, f, c, blocks, x, b, r0, rows, acc);
 		else
 			int_panels(1, f, c, blocks, x, b, r0, rows, acc);
 	}
+	for (int i = 0; i < n; i++)
+		head_steps(f, w[i], rows, acc + i * rows * PANEL);
 }
 
 /* y [k] = lane `row` of a panel, times mul */
@@ -520,7 +544,8 @@ static void
 int_row(WFormat f, const char *panel, int64_t row, int64_t k, float mul,
         float *y)
 {
-	const uint8_t *p = (const uint8_t *)panel;
+	const uint8_t *p = (const uint8_t *)panel + head_bytes(f);
+	float all = head_step(f, panel, row);
 	int8_t buf[CELLS];
 
 	for (int64_t j = 0; j < k; j += BLOCK, p += wcodec[f].bytes) {
@@ -528,7 +553,7 @@ int_row(WFormat f, const char *panel, int64_t row, int64_t k, float mul,
 		float step = step_of(f, p, row);
 
 		for (int64_t i = j; i < MIN(k, j + BLOCK); i++)
-			y[i] = step * q[cell(row, i)] * mul;
+			y[i] = step * q[cell(row, i)] * all * mul;
 	}
 }
 

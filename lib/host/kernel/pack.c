@@ -7,6 +7,7 @@
  * kernel looks at n before it writes. */
 
 #include <assert.h>
+#include <math.h>
 
 #include "impl.h"
 
@@ -44,11 +45,17 @@ wformat_by_name(const char *name)
 }
 
 int64_t
-panel_bytes(WFormat f, int64_t k)
+blocks_bytes(WFormat f, int64_t k)
 {
 	const WCodec *w = &wcodec[f];
 
 	return mul_size(k / w->block + (k % w->block != 0), w->bytes);
+}
+
+int64_t
+panel_bytes(WFormat f, int64_t k)
+{
+	return add_size(head_bytes(f), blocks_bytes(f, k));
 }
 
 int64_t
@@ -194,16 +201,57 @@ read_tile(const PackSource *s, int64_t row, int64_t k0, int64_t k, float *tile)
 	}
 }
 
+/* Steps of whole rows: the largest of each is 127 of them. */
 static void
-pack_panel(WFormat f, const PackSource *s, int64_t panel, char *out)
+put_steps(const PackSource *s, int64_t panel, float *tile, char *out)
 {
-	float tile[PANEL * STRIPE];
+	float step[PANEL] = {0};
 
 	for (int64_t k0 = 0; k0 < s->k; k0 += STRIPE) {
 		int64_t k = MIN(STRIPE, s->k - k0);
 
 		read_tile(s, panel * PANEL, k0, k, tile);
-		wcodec[f].encode(tile, STRIPE, k, out + panel_bytes(f, k0));
+		for (int i = 0; i < PANEL; i++)
+			for (int64_t j = 0; j < k; j++) {
+				float x = fabsf(tile[i * STRIPE + j]) / 127;
+
+				if (x > step[i] || isnan(x))
+					step[i] = x;
+			}
+	}
+	for (int i = 0; i < PANEL; i++) /* 127 of it must be finite */
+		step[i] = isfinite(step[i]) ? fminf(step[i], 0x1p121f) : NAN;
+	memcpy(out, step, sizeof step);
+}
+
+/* A tile in steps; none where there is no step. */
+static void
+count_steps(const char *head, int64_t k, float *tile)
+{
+	for (int i = 0; i < PANEL; i++, tile += STRIPE) {
+		float step = head_step(WF_INT8_CHANNEL, head, i);
+
+		for (int64_t j = 0; j < k; j++)
+			tile[j] = step > 0 ? tile[j] / step : 0;
+	}
+}
+
+static void
+pack_panel(WFormat f, const PackSource *s, int64_t panel, char *out)
+{
+	int64_t head = head_bytes(f);
+	float tile[PANEL * STRIPE];
+
+	if (head)
+		put_steps(s, panel, tile, out);
+	for (int64_t k0 = 0; k0 < s->k; k0 += STRIPE) {
+		int64_t k = MIN(STRIPE, s->k - k0);
+
+		read_tile(s, panel * PANEL, k0, k, tile);
+		if (head)
+			count_steps(out, k, tile);
+		wcodec[f].encode(tile, STRIPE, k,
+		                 out + head + blocks_bytes(f, k0));
 	}
 }
 
@@ -246,18 +294,20 @@ PackError
 pack_error(WFormat f, const PackSource *s, int64_t panel, const void *blocks)
 {
 	float want[PANEL * STRIPE], got[STRIPE * PANEL];
+	const char *p = (const char *)blocks + head_bytes(f);
 	PackError e = {0, 0};
 
 	for (int64_t k0 = 0; k0 < s->k; k0 += STRIPE) {
 		int64_t k = MIN(STRIPE, s->k - k0);
 
 		read_tile(s, panel * PANEL, k0, k, want);
-		wcodec[f].decode((const char *)blocks + panel_bytes(f, k0), k,
-		                 got);
+		wcodec[f].decode(p + blocks_bytes(f, k0), k, got);
 		for (int64_t i = 0; i < PANEL; i++)
 			for (int64_t j = 0; j < k; j++) {
 				double x = (double)want[i * STRIPE + j];
-				double d = (double)got[j * PANEL + i] - x;
+				float v = got[j * PANEL + i] *
+				          head_step(f, blocks, i);
+				double d = (double)v - x;
 
 				e.diff += d * d;
 				e.norm += x * x;
@@ -271,16 +321,18 @@ unpack_row(WFormat f, const void *packed, int64_t n, int64_t k, int64_t i,
            float *out)
 {
 	const char *p = packed;
-	float tile[STRIPE * PANEL];
+	float tile[STRIPE * PANEL], step;
 
 	assert(i >= 0 && i < n);
 	(void)n;
 	p += i / PANEL * panel_bytes(f, k);
+	step = head_step(f, p, i % PANEL);
+	p += head_bytes(f);
 	for (int64_t k0 = 0; k0 < k; k0 += STRIPE) {
 		int64_t m = MIN(STRIPE, k - k0);
 
-		wcodec[f].decode(p + panel_bytes(f, k0), m, tile);
+		wcodec[f].decode(p + blocks_bytes(f, k0), m, tile);
 		for (int64_t j = 0; j < m; j++)
-			out[k0 + j] = tile[j * PANEL + i % PANEL];
+			out[k0 + j] = tile[j * PANEL + i % PANEL] * step;
 	}
 }

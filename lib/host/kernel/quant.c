@@ -67,6 +67,17 @@ round_int8(const float *x, int8_t *q)
 	                   q);
 }
 
+/* x comes in steps of its row: pack.c. */
+INLINE uint16_t
+round_int8_channel(const float *x, int8_t *q)
+{
+	float r[BLOCK];
+
+	memcpy(r, x, sizeof r);
+	store_whole(r, -127, 127, q);
+	return 0;
+}
+
 INLINE uint16_t
 round_int4(const float *x, int8_t *q)
 {
@@ -338,6 +349,7 @@ decode_blocks(WFormat f, const uint8_t *block, int64_t k, float *out)
 	}
 
 CODEC(INT8, int8, store_bytes)
+CODEC(INT8_CHANNEL, int8_channel, store_bytes)
 CODEC(INT4, int4, store_int4)
 CODEC(INT4_MIN, int4_min, store_int4_min)
 CODEC(MXINT8, mxint8, store_bytes)
