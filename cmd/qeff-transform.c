@@ -15,6 +15,7 @@ main(int argc, char **argv)
 		{'t', "transforms", TEXT,   &o.transforms, "LIST", "apply these, in this order, not those that fit the model"},
 		{'p', "pooling",    TEXT,   &o.pooling,    "KIND", "pool the tokens of an encoder: mean, cls, max, last"},
 		{0,   "normalize",  FLAG,   &o.normalize,  NULL,   "scale pooled vectors to length 1", "normalise"},
+		{0,   "enable-proxy", FLAG, &o.proxy,      NULL,   "leave out the matrices, to look at the rest", "proxy"},
 		{.help = "LoRA adapters"},
 		{0,   "lora",       LIST,   &o.lora,       "[NAME=]DIR", "an adapter as PEFT writes it; several are picked by lora_ids", "adapter"},
 		{0,   "merge",      FLAG,   &o.merge,      NULL,   "merge them into the weights"},

@@ -96,6 +96,7 @@ typedef struct qe_transform {
 	const char *transforms; /* comma list, in order; NULL: the model's */
 	const char *pooling;    /* of an encoder; NULL: what the model says */
 	bool normalize;         /* unit length after pooling, in any case */
+	bool proxy;             /* no matrices: all else remains */
 	/* of a decoder: */
 	bool kv_cache;            /* an error if it cannot have one */
 	bool continuous_batching; /* batch_index picks rows of the cache */

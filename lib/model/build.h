@@ -35,6 +35,7 @@ typedef struct Build {
 	Value *heard;     /* [B,E] int64 places of its rows, -1: none */
 	Value *stale;     /* [] bool: nothing new, the cache has it */
 	bool cross;       /* the block at work attends over memory */
+	bool proxy;       /* no embeddings, no projections */
 	int part, parts;  /* slots of the cache it reads; parts 0: all */
 	Value *ids;       /* [B,S] int64 */
 	Value *positions; /* [B,S] int64; encoder: [1,S] */

@@ -9,9 +9,13 @@
 
 #include "build.h"
 
+/* Of a proxy, [B,S,width] of the ids themselves. */
 static Value *
 rows_of(Build *b, const char *name, Value *at)
 {
+	if (b->proxy && at)
+		return EMIT(b, "Expand", unsqueeze(b, cast(b, at, b->type), -1),
+		            INTS(b, 1, 1, weight_shape(b, name).dim[1]));
 	return EMIT_INT(b, "Gather", "axis", 0, param(b, name), at);
 }
 

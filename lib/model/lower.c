@@ -171,6 +171,7 @@ lower(Build *b)
 	b->made = dict_new(b->a);
 	b->here = dict_new(b->a);
 	b->layer = -1;
+	b->proxy = json_get_bool(b->root, "proxy", false);
 	if (json_get(b->root, "encoder") && !encode(b))
 		return false;
 	inputs(b);

@@ -264,10 +264,11 @@ Value *
 linear(Build *b, const Json *m, Value *x)
 {
 	const char *bias = json_get_str(m, "bias", NULL);
-	Value *more = lora_beside(b, m, x);
+	Value *more;
 
-	if (!x)
-		return NULL;
+	if (!x || b->proxy)
+		return x;
+	more = lora_beside(b, m, x);
 	x = EMIT(b, "MatMul", x, matrix(b, m));
 	if (more)
 		x = EMIT(b, "Add", x, more);

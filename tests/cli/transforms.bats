@@ -57,6 +57,21 @@ for f in glob.glob("*.onnx"): onnx.checker.check_model(f)'
 		qeff-transform -t spd "$D/m.qeff"
 }
 
+@test "a proxy has no matrices" {
+	qeff-transform -q --enable-proxy "$D/m.qeff" | onnx-export -q -o m.onnx
+	# norms and small constants; products of attention in two layers
+	qeff-inspect --json m.onnx | jq -e '.weights.bytes < 1000 and
+		.operators.MatMul == 4 and
+		(.weights.bytes_in | keys == ["in the model"])'
+	hf-load -q "$ROOT/share/models/demo" -o gqa.qeff
+	refused 3 "qeff-transform: *'proxy': 4 heads and 2 key heads*" \
+		qeff-transform --proxy gqa.qeff
+	make-checkpoint --family gpt2 gpt2
+	hf-load -q gpt2 -o gpt2.qeff
+	refused 3 "qeff-transform: *'proxy': *no linear layer*" \
+		qeff-transform --proxy gpt2.qeff
+}
+
 @test "what was applied, with its parameters, is in the model" {
 	qeff-transform -q --continuous-batching --spec target "$D/m.qeff" |
 		onnx-export -q -o m.onnx
