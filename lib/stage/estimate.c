@@ -23,11 +23,11 @@ typedef struct Size {
 } Size;
 
 /* An MX format has a scale of 8 bits for 32 elements. */
-static const Size weight_formats[] = {{"float32", 32},    {"float16", 16},
-                                      {"bfloat16", 16},   {"int8", 8.25},
-                                      {"mxint8", 8.25},   {"mxfp6", 6.25},
-                                      {"int4", 4.25},     {"mxfp4", 4.25},
-                                      {"int4-min", 4.75}, {"int8-channel", 8}};
+static const Size weight_formats[] =
+	{{"float32", 32},     {"float16", 16},      {"bfloat16", 16},
+         {"int8", 8.25},      {"mxint8", 8.25},     {"mxfp6", 6.25},
+         {"int4", 4.25},      {"mxfp4", 4.25},      {"int4-min", 4.75},
+         {"int8-channel", 8}, {"mxfp6-e2m3", 6.25}, {"mxfp6-e3m2", 6.25}};
 static const Size cache_formats[] = {{"float32", 32},
                                      {"float16", 16},
                                      {"bfloat16", 16},

@@ -8,9 +8,9 @@
 
 enum { BLOCK = 32 };
 
-static const WFormat blocky[] = {WF_INT8,        WF_INT4,  WF_MXINT8,
-                                 WF_MXFP6,       WF_MXFP4, WF_INT4_MIN,
-                                 WF_INT8_CHANNEL};
+static const WFormat blocky[] = {WF_INT8,         WF_INT4,  WF_MXINT8,
+                                 WF_MXFP6,        WF_MXFP4, WF_INT4_MIN,
+                                 WF_INT8_CHANNEL, WF_E3M2};
 
 /* x [BLOCK] through a panel of format f, as row 3. */
 static void
@@ -65,6 +65,16 @@ all_codes(void)
 	}
 	every_code_comes_back(WF_MXFP6, c, n, 7.5f);
 	n = 0;
+	for (int i = 0; i < 32; i++) {
+		float m = i < 4 ? (float)i / 16
+		                : ldexpf(1 + (float)(i % 4) / 4, i / 4 - 3);
+
+		c[n++] = m;
+		if (i)
+			c[n++] = -m;
+	}
+	every_code_comes_back(WF_E3M2, c, n, 28);
+	n = 0;
 	for (int i = -127; i <= 127; i++)
 		c[n++] = (float)i / 64;
 	every_code_comes_back(WF_MXINT8, c, n, 127 / 64.0f);
@@ -94,6 +104,15 @@ ties_go_to_even(void)
 	                   2.125f, 4.25f,   7.9f};
 	float w6[] = {7.5f, 1, 1.25f, 0, 2, 4, 7.5f};
 
+	float x3[BLOCK] = {28, 26, 22, -1.125f, 1.375f, 0.03125f, 0.09375f};
+	float w3[] = {28, 24, 24, -1, 1.5f, 0, 0.125f};
+
+	through(WF_E3M2, x3, y);
+	for (size_t i = 0; i < LEN(w3); i++)
+		CHECK(y[i] == w3[i]);
+	x3[0] = 31.9f;
+	through(WF_E3M2, x3, y);
+	CHECK(y[0] == 28 && y[1] == 24);
 	through(WF_MXFP4, x, y);
 	for (size_t i = 0; i < LEN(w); i++)
 		CHECK(y[i] == w[i]);
@@ -138,6 +157,7 @@ errors_are_bounded(void)
 		[WF_MXINT8] = 1.0 / 64,
 		[WF_MXFP6] = 1 / 16.0,
 		[WF_MXFP4] = 1 / 4.0,
+		[WF_E3M2] = 1 / 8.0,
 		/* 15 steps span twice the largest; the least is rounded */
 		[WF_INT4_MIN] = 2.0 / 15,
 	};
@@ -258,9 +278,20 @@ products_use_what_is_unpacked(void)
 	arena_free(&a);
 }
 
+static void
+names(void)
+{
+	CHECK(wformat_by_name("mxfp6") == WF_MXFP6);
+	CHECK(wformat_by_name("mxfp6-e2m3") == WF_MXFP6);
+	CHECK(wformat_by_name("mxfp6-e3m2") == WF_E3M2);
+	CHECK(wformat_by_name("int4-min") == WF_INT4_MIN);
+	CHECK(wformat_by_name("int8-channel") == WF_INT8_CHANNEL);
+}
+
 int
 main(void)
 {
+	names();
 	all_codes();
 	ties_go_to_even();
 	int4_min_follows_the_range();

@@ -11,7 +11,10 @@
  *   nibbles byte b of the c-th 64: cells 128 c + b (low), 128 c + 64 + b
  *   lows    (int4-min, before the nibbles) for each row how far below zero its
  *           least number is
- *   pairs   (mxfp6, after the nibbles) bits 2 c of byte b: cell 128 c + b
+ *   pairs   (both mxfp6, after the nibbles) bits 2 c of byte b: cell 128 c + b
+ *
+ * A number of e3m2 may be too large for a cell: it is in the first of two
+ * parts, which counts in eights, or in the second; both meet the same x.
  *
  * The loops are plain C that a compiler turns into vectors; each kernel file
  * that includes them gets them for its instruction set. */
@@ -112,13 +115,16 @@ e8m0(uint8_t e)
 static inline float
 mx_unit(WFormat f)
 {
-	return f == WF_MXINT8 ? 0x1p-6f : f == WF_MXFP6 ? 0x1p-3f : 0x1p-1f;
+	return f == WF_MXINT8  ? 0x1p-6f
+	       : f == WF_MXFP6 ? 0x1p-3f
+	       : f == WF_E3M2  ? 0x1p-4f
+	                       : 0x1p-1f;
 }
 
 static inline bool
 has_e8m0(WFormat f)
 {
-	return f == WF_MXINT8 || f == WF_MXFP6 || f == WF_MXFP4;
+	return f == WF_MXINT8 || f == WF_MXFP6 || f == WF_MXFP4 || f == WF_E3M2;
 }
 
 /* Bytes of the scales of a block; none where a row has one step. */
@@ -193,6 +199,42 @@ cells_mxfp6(const uint8_t *restrict p, int8_t *restrict q)
 		}
 }
 
+/* Parts of the numbers of a block, the first in LARGE times the step. */
+enum { LARGE = 8 };
+
+static inline int
+parts_of(WFormat f)
+{
+	return f == WF_E3M2 ? 2 : 1;
+}
+
+/* The same of a float6 e3m2, to 16 times its value. */
+static inline int
+e3m2_value(int low, int high)
+{
+	int v = (low & 3) + (low < 4 ? 0 : 4);
+
+	v <<= low < 4 ? 0 : low / 4 - 1;
+	if (high & 1)
+		v = (4 + (low & 3)) << (low / 4 + 3);
+	return high & 2 ? -v : v;
+}
+
+/* Values of a block of e3m2 at p, in units. */
+static inline void
+values_e3m2(const uint8_t *restrict p, int16_t *restrict v)
+{
+	const uint8_t *h = p + CELLS / 2;
+
+	for (int c = 0; c < 4; c++, p += 64, v += 128)
+		for (int b = 0; b < 64; b++) {
+			v[b] = (int16_t)e3m2_value(p[b] & 15,
+			                           h[b] >> 2 * c & 3);
+			v[64 + b] = (int16_t)e3m2_value(p[b] >> 4,
+			                                h[64 + b] >> 2 * c & 3);
+		}
+}
+
 /* Cells of a block: where they lie, or in q. */
 static inline const int8_t *
 block_cells(WFormat f, const uint8_t *block, int8_t *q)
@@ -215,6 +257,22 @@ block_cells(WFormat f, const uint8_t *block, int8_t *q)
 	default:
 		return (const int8_t *)p;
 	}
+}
+
+/* The same of any format, as wide as they get. */
+static inline void
+block_values(WFormat f, const uint8_t *block, int16_t *v)
+{
+	int8_t buf[CELLS];
+	const int8_t *q;
+
+	if (f == WF_E3M2) {
+		values_e3m2(block + scale_bytes(f), v);
+		return;
+	}
+	q = block_cells(f, block, buf);
+	for (int i = 0; i < CELLS; i++)
+		v[i] = q[i];
 }
 
 /* What a cell of a row of a panel counts in. */

@@ -24,6 +24,8 @@ offset(WFormat f)
 		return NARROW_UNSIGNED ? 15 : 0;
 	case WF_MXFP4:
 		return NARROW_UNSIGNED ? 12 : 0;
+	case WF_E3M2:
+		return NARROW_UNSIGNED ? 56 : 0;
 	case WF_MXFP6:
 		return NARROW_UNSIGNED ? 60 : 0;
 	default:
@@ -126,10 +128,34 @@ numbers(const int f, B low, B high, const int bit)
 	return b_pick(v, (uint8_t)(2 * O6) - v, high, bit + 1);
 }
 
+/* The same for a part of e3m2: a number is zero in the other one. */
+INLINE B
+part_numbers(B low, B high, const int bit, const int part)
+{
+	enum { O = NARROW_UNSIGNED ? 56 : 0 };
+#define N(v) (uint8_t)(O + (v))
+	static const uint8_t large[] = {N(4),  N(5),  N(6),  N(7),
+	                                N(8),  N(10), N(12), N(14),
+	                                N(16), N(20), N(24), N(28),
+	                                N(32), N(40), N(48), N(56)};
+	static const uint8_t small[] = {N(0),  N(1),  N(2),  N(3),
+	                                N(4),  N(5),  N(6),  N(7),
+	                                N(8),  N(10), N(12), N(14),
+	                                N(16), N(20), N(24), N(28)};
+#undef N
+	B zero = low * 0 + (uint8_t)O, v;
+
+	v = part ? b_pick(b_lookup(small, low), zero, high, bit)
+	         : b_pick(zero, b_lookup(large, low), high, bit);
+	return b_pick(v, (uint8_t)(2 * O) - v, high, bit + 1);
+}
+
 /* Cells of groups 2 c and 2 c + 1 of a block, with their offset: the v-th
- * vectors of the two.  p: after the scales; f is a constant after inlining. */
+ * vectors of the two, of a part of the numbers.  p: after the scales; f and
+ * part are constants after inlining. */
 INLINE void
-two_groups(const int f, const uint8_t *p, int c, int v, I *lo, I *hi)
+two_groups(const int f, const int part, const uint8_t *p, int c, int v, I *lo,
+           I *hi)
 {
 	const uint8_t *h = p + CELLS / 2 + v * VL * 4;
 	B x, y, u = {0}, w = {0};
@@ -151,16 +177,21 @@ two_groups(const int f, const uint8_t *p, int c, int v, I *lo, I *hi)
 		return;
 	}
 	x = (B)i_load(p + c * 64 + v * VL * 4);
-	if (f == WF_MXFP6) {
+	if (f == WF_MXFP6 || f == WF_E3M2) {
 		u = (B)i_load(h);
 		w = (B)i_load(h + 64);
+	}
+	if (f == WF_E3M2) {
+		*lo = (I)part_numbers(x & 15, u, 2 * c, part);
+		*hi = (I)part_numbers(x >> 4, w, 2 * c, part);
+		return;
 	}
 	*lo = (I)numbers(f, x & 15, u, 2 * c);
 	*hi = (I)numbers(f, x >> 4, w, 2 * c);
 }
 
 INLINE void
-cells_of(const int f, const uint8_t *p, int8_t *q)
+cells_of(const int f, const int part, const uint8_t *p, int8_t *q)
 {
 	I lo, hi;
 
@@ -168,7 +199,7 @@ cells_of(const int f, const uint8_t *p, int8_t *q)
 	for (int c = 0; c < 4; c++)
 		UNROLL
 	for (int v = 0; v < VPP; v++) {
-		two_groups(f, p, c, v, &lo, &hi);
+		two_groups(f, part, p, c, v, &lo, &hi);
 		memcpy(q + c * 128 + v * VL * 4, &lo, sizeof lo);
 		memcpy(q + c * 128 + 64 + v * VL * 4, &hi, sizeof hi);
 	}
@@ -176,27 +207,33 @@ cells_of(const int f, const uint8_t *p, int8_t *q)
 
 /* Cells of a block: where they lie, or in q. */
 static inline const int8_t *
-cells_vec(WFormat f, const uint8_t *block, int8_t *q)
+cells_vec(WFormat f, int part, const uint8_t *block, int8_t *q)
 {
 	const uint8_t *p = block + scale_bytes(f);
 
 	switch (f) {
 	case WF_INT4:
-		cells_of(WF_INT4, p, q);
+		cells_of(WF_INT4, 0, p, q);
 		return q;
 	case WF_INT4_MIN:
-		cells_of(WF_INT4_MIN, p, q);
+		cells_of(WF_INT4_MIN, 0, p, q);
 		return q;
 	case WF_MXFP4:
-		cells_of(WF_MXFP4, p, q);
+		cells_of(WF_MXFP4, 0, p, q);
 		return q;
 	case WF_MXFP6:
-		cells_of(WF_MXFP6, p, q);
+		cells_of(WF_MXFP6, 0, p, q);
+		return q;
+	case WF_E3M2:
+		if (part)
+			cells_of(WF_E3M2, 1, p, q);
+		else
+			cells_of(WF_E3M2, 0, p, q);
 		return q;
 	default:
 		if (!WIDE_UNSIGNED)
 			return (const int8_t *)p;
-		cells_of(WF_INT8, p, q);
+		cells_of(WF_INT8, 0, p, q);
 		return q;
 	}
 }
@@ -214,9 +251,9 @@ v_e8m0(const uint8_t *p)
 /* ---- products ---- */
 
 static inline void
-steps_of(WFormat f, const uint8_t *block, float *step)
+steps_of(WFormat f, int part, const uint8_t *block, float *step)
 {
-	V unit = v_set(mx_unit(f));
+	V unit = v_set(mx_unit(f) * (part < parts_of(f) - 1 ? LARGE : 1));
 
 	for (int v = 0; v < PANEL; v += VL)
 		if (f == WF_INT8_CHANNEL)
@@ -227,7 +264,7 @@ steps_of(WFormat f, const uint8_t *block, float *step)
 			v_store(step + v, v_load_f16(block + 2 * v));
 }
 
-/* Some blocks of a panel, ready to be multiplied. */
+/* Some blocks of a panel, ready to be multiplied, each part as a block. */
 enum { CHUNK = 16 };
 typedef struct Chunk {
 	const int8_t *at[CHUNK]; /* cells: below, or in the panel */
@@ -241,11 +278,13 @@ fill(Chunk *c, WFormat f, const uint8_t *p, int64_t blocks)
 	enum { AHEAD = 4096 }; /* bytes */
 	int64_t bytes = wcodec[f].bytes;
 
-	for (int64_t b = 0; b < blocks; b++, p += bytes) {
+	for (int64_t b = 0; b < blocks; p += bytes) {
 		for (int64_t i = 0; i < bytes; i += 64)
 			__builtin_prefetch(p + AHEAD + i);
-		c->at[b] = cells_vec(f, p, c->cells[b]);
-		steps_of(f, p, c->step[b]);
+		for (int part = 0; part < parts_of(f); part++, b++) {
+			c->at[b] = cells_vec(f, part, p, c->cells[b]);
+			steps_of(f, part, p, c->step[b]);
+		}
 	}
 }
 
@@ -325,17 +364,18 @@ pair_groups(const int R, const int P, int g0, int g1,
 }
 #endif
 
-/* acc [P][rows][PANEL] of R rows from r on += the sums of `blocks` blocks. */
+/* acc [P][rows][PANEL] of R rows from r on += the sums of `blocks` blocks;
+ * `parts` of them meet a block of x. */
 INLINE void
 int_tile(const int R, const int P, const int how, const Chunk *c,
-         int64_t blocks, const Rounded *x, int64_t b0, int64_t r, float *acc,
-         int64_t rows)
+         int64_t blocks, int parts, const Rounded *x, int64_t b0, int64_t r,
+         float *acc, int64_t rows)
 {
 	int64_t tall = x->tall, bytes = ROUNDED_BYTES * tall, at = r % tall;
 	char *p = x->p + (r / tall * x->blocks + b0) * bytes;
 	I s[ITILE][PAIR * VPP];
 
-	for (int64_t b = 0; b < blocks; b++, p += bytes) {
+	for (int64_t b = 0; b < blocks; b++, p += b % parts ? 0 : bytes) {
 		const int8_t *q = (const int8_t *)p + at * BLOCK;
 		const int8_t *const cells[] = {c[0].at[b], c[P - 1].at[b]};
 
@@ -377,38 +417,70 @@ int_tile(const int R, const int P, const int how, const Chunk *c,
 
 /* All rows [r0, r0 + rows) of x in tiles. */
 INLINE void
-int_tiles(const int P, const int how, const Chunk *c, int64_t blocks,
+int_tiles(const int P, const int how, const Chunk *c, int64_t blocks, int parts,
           const Rounded *x, int64_t b0, int64_t r0, int64_t rows, float *acc)
 {
 	int64_t r = 0;
 
 	for (; r + ITILE <= rows; r += ITILE)
-		int_tile(ITILE, P, how, c, blocks, x, b0, r0 + r,
+		int_tile(ITILE, P, how, c, blocks, parts, x, b0, r0 + r,
 		         acc + r * PANEL, rows);
 	for (; r + 2 <= rows; r += 2)
-		int_tile(2, P, how, c, blocks, x, b0, r0 + r, acc + r * PANEL,
-		         rows);
+		int_tile(2, P, how, c, blocks, parts, x, b0, r0 + r,
+		         acc + r * PANEL, rows);
 	for (; r < rows; r++)
-		int_tile(1, P, how, c, blocks, x, b0, r0 + r, acc + r * PANEL,
-		         rows);
+		int_tile(1, P, how, c, blocks, parts, x, b0, r0 + r,
+		         acc + r * PANEL, rows);
 }
 
 INLINE void
 int_panels(const int P, WFormat f, const Chunk *c, int64_t blocks,
            const Rounded *x, int64_t b0, int64_t r0, int64_t rows, float *acc)
 {
+	int parts = parts_of(f);
+
 	switch (how_of(f)) {
 	case SIGNED:
-		int_tiles(P, SIGNED, c, blocks, x, b0, r0, rows, acc);
+		int_tiles(P, SIGNED, c, blocks, parts, x, b0, r0, rows, acc);
 		break;
 	case UNSIGNED:
-		int_tiles(P, UNSIGNED, c, blocks, x, b0, r0, rows, acc);
+		int_tiles(P, UNSIGNED, c, blocks, parts, x, b0, r0, rows, acc);
 		break;
 	case TINY:
-		int_tiles(P, TINY, c, blocks, x, b0, r0, rows, acc);
+		int_tiles(P, TINY, c, blocks, parts, x, b0, r0, rows, acc);
 		break;
 	default:
-		int_tiles(P, TINIEST, c, blocks, x, b0, r0, rows, acc);
+		int_tiles(P, TINIEST, c, blocks, parts, x, b0, r0, rows, acc);
+	}
+}
+
+/* s = the sums of a part of block w with q, from `start` on. */
+INLINE void
+one_block(const int f, const int part, const uint8_t *w, const int8_t *q,
+          const int32_t *start, I *s)
+{
+	const int how = how_of(f);
+	I lo, hi;
+
+	UNROLL
+	for (int v = 0; v < VPP; v++)
+		s[v] = i_four(start);
+	UNROLL
+	for (int c = 0; c < 4; c++)
+		UNROLL
+	for (int v = 0; v < VPP; v++) {
+		I even = i_four(q + c * 8), odd = i_four(q + c * 8 + 4);
+
+		two_groups(f, part, w + scale_bytes(f), c, v, &lo, &hi);
+#if HAS_PAIRS
+		if (how >= TINY) {
+			lo = i_add_pairs(i_pairs(even, lo), i_pairs(odd, hi));
+			s[v] = i_fold(s[v], lo);
+			continue;
+		}
+#endif
+		s[v] = i_dot(how != SIGNED, s[v], even, lo);
+		s[v] = i_dot(how != SIGNED, s[v], odd, hi);
 	}
 }
 
@@ -418,7 +490,6 @@ INLINE void
 one_row(const int f, const char *panel, const Rounded *x, int64_t r, float *acc)
 {
 	enum { AHEAD = 4096 }; /* bytes */
-	const int how = how_of(f);
 	int64_t bytes = ROUNDED_BYTES * x->tall, at = r % x->tall;
 	char *p = x->p + r / x->tall * x->blocks * bytes;
 	const uint8_t *w = (const uint8_t *)panel;
@@ -430,37 +501,22 @@ one_row(const int f, const char *panel, const Rounded *x, int64_t r, float *acc)
 	     b++, p += bytes, w += wcodec[f].bytes) {
 		const int8_t *q = (const int8_t *)p + at * BLOCK;
 		float by = rounded_steps(p, x->tall)[at], step[PANEL];
-		I s[VPP], lo, hi;
+		I s[VPP];
 
 		for (int i = 0; i < wcodec[f].bytes; i += 64)
 			__builtin_prefetch(w + AHEAD + i);
-		steps_of(f, w, step);
 		UNROLL
-		for (int v = 0; v < VPP; v++)
-			s[v] = i_four(rounded_starts(p, x->tall) + at);
-		UNROLL
-		for (int c = 0; c < 4; c++)
+		for (int part = 0; part < parts_of(f); part++) {
+			steps_of(f, part, w, step);
+			one_block(f, part, w, q,
+			          rounded_starts(p, x->tall) + at, s);
 			UNROLL
-		for (int v = 0; v < VPP; v++) {
-			I even = i_four(q + c * 8), odd = i_four(q + c * 8 + 4);
-
-			two_groups(f, w + scale_bytes(f), c, v, &lo, &hi);
-#if HAS_PAIRS
-			if (how >= TINY) {
-				lo = i_add_pairs(i_pairs(even, lo),
-				                 i_pairs(odd, hi));
-				s[v] = i_fold(s[v], lo);
-				continue;
-			}
-#endif
-			s[v] = i_dot(how != SIGNED, s[v], even, lo);
-			s[v] = i_dot(how != SIGNED, s[v], odd, hi);
+			for (int v = 0; v < VPP; v++)
+				sum[v] =
+					v_fma(v_from(s[v]),
+				              v_load(step + v * VL) * v_set(by),
+				              sum[v]);
 		}
-		UNROLL
-		for (int v = 0; v < VPP; v++)
-			sum[v] = v_fma(v_from(s[v]),
-			               v_load(step + v * VL) * v_set(by),
-			               sum[v]);
 	}
 	for (int v = 0; v < VPP; v++)
 		v_store(acc + v * VL, sum[v]);
@@ -478,6 +534,9 @@ int_row_sums(WFormat f, const char *w, const Rounded *x, int64_t r, float *acc)
 		break;
 	case WF_MXFP4:
 		one_row(WF_MXFP4, w, x, r, acc);
+		break;
+	case WF_E3M2:
+		one_row(WF_E3M2, w, x, r, acc);
 		break;
 	case WF_MXFP6:
 		one_row(WF_MXFP6, w, x, r, acc);
@@ -514,6 +573,7 @@ int_sums(WFormat f, const char *const *w, int n, const Rounded *x, int64_t r0,
          int64_t rows, float *acc)
 {
 	int64_t bytes = wcodec[f].bytes, head = head_bytes(f);
+	int parts = parts_of(f);
 	Chunk c[PAIR];
 
 	if (rows == 1) {
@@ -524,8 +584,8 @@ int_sums(WFormat f, const char *const *w, int n, const Rounded *x, int64_t r0,
 		return;
 	}
 	memset(acc, 0, (size_t)(n * rows) * PANEL * sizeof *acc);
-	for (int64_t b = 0; b < x->blocks; b += CHUNK) {
-		int64_t blocks = MIN(CHUNK, x->blocks - b);
+	for (int64_t b = 0; b < x->blocks; b += CHUNK / parts) {
+		int64_t blocks = MIN(CHUNK / parts, x->blocks - b) * parts;
 
 		for (int i = 0; i < n; i++)
 			fill(&c[i], f, (const uint8_t *)w[i] + head + b * bytes,
@@ -546,12 +606,12 @@ int_row(WFormat f, const char *panel, int64_t row, int64_t k, float mul,
 {
 	const uint8_t *p = (const uint8_t *)panel + head_bytes(f);
 	float all = head_step(f, panel, row);
-	int8_t buf[CELLS];
+	int16_t q[CELLS];
 
 	for (int64_t j = 0; j < k; j += BLOCK, p += wcodec[f].bytes) {
-		const int8_t *q = block_cells(f, p, buf);
 		float step = step_of(f, p, row);
 
+		block_values(f, p, q);
 		for (int64_t i = j; i < MIN(k, j + BLOCK); i++)
 			y[i] = step * q[cell(row, i)] * all * mul;
 	}

@@ -37,6 +37,8 @@ wformat_by_name(const char *name)
 	DType t = dtype_by_name(name); /* knows what people type for float16 */
 	WFormat f = 0;
 
+	if (strcmp(name, "mxfp6-e2m3") == 0)
+		return WF_MXFP6;
 	if (t != DT_NONE)
 		name = dtypes[t].name;
 	while (f < WF_COUNT && strcmp(wformats[f].name, name) != 0)

@@ -188,6 +188,32 @@ round_mxfp6(const float *x, int8_t *q)
 	return round_mxfp(x, 3, q);
 }
 
+/* To codes, not to cells; in steps of 1 up to 8, then 2 up to 16, and so on
+ * up to 64. */
+INLINE uint16_t
+round_mxfp6_e3m2(const float *x, int8_t *q)
+{
+	uint16_t e = shared_exponent(x, 4);
+	float p[2];
+
+	if (e == 255) {
+		memset(q, 0, BLOCK);
+		return e;
+	}
+	power(4 + 127 - e, p);
+	for (int i = 0; i < BLOCK; i++) {
+		float v = fabsf(x[i]) * p[0] * p[1];
+		uint32_t bits, n;
+
+		v = v < 448 ? v : 448;
+		memcpy(&bits, &v, sizeof bits);
+		n = bits >> 23 > 129 ? (bits >> 23) - 129 : 0;
+		v = whole(v * bits_float((127 - n) << 23));
+		q[i] = (int8_t)((int)v + (int)(4 * n) + (x[i] < 0 ? 32 : 0));
+	}
+	return e;
+}
+
 /* ---- cells to bytes: the inverse of block_cells() ---- */
 
 typedef void StoreFn(const int8_t *q, uint8_t *p);
@@ -259,18 +285,30 @@ store_mxfp4(const int8_t *q, uint8_t *p)
 }
 
 INLINE void
-store_mxfp6(const int8_t *q, uint8_t *p)
+store_codes6(const uint8_t *code, uint8_t *p)
 {
-	uint8_t code[CELLS];
-
-	for (int i = 0; i < CELLS; i++)
-		code[i] = (uint8_t)fp6_code(q[i]);
 	store_nibbles(code, p);
 	p += CELLS / 2;
 	for (int b = 0; b < 128; b++)
 		p[b] = (uint8_t)(code[b] >> 4 | code[128 + b] >> 4 << 2 |
 		                 code[256 + b] >> 4 << 4 |
 		                 code[384 + b] >> 4 << 6);
+}
+
+INLINE void
+store_mxfp6(const int8_t *q, uint8_t *p)
+{
+	uint8_t code[CELLS];
+
+	for (int i = 0; i < CELLS; i++)
+		code[i] = (uint8_t)fp6_code(q[i]);
+	store_codes6(code, p);
+}
+
+INLINE void
+store_mxfp6_e3m2(const int8_t *q, uint8_t *p)
+{
+	store_codes6((const uint8_t *)q, p);
 }
 
 /* ---- whole panels ---- */
@@ -303,11 +341,10 @@ encode_blocks(WFormat f, RoundFn *round, StoreFn *store, const float *src,
 static void
 decode_blocks(WFormat f, const uint8_t *block, int64_t k, float *out)
 {
-	int8_t buf[CELLS];
+	int16_t q[CELLS];
 
 	for (int64_t j = 0; j < k; j += BLOCK, block += wcodec[f].bytes) {
-		const int8_t *q = block_cells(f, block, buf);
-
+		block_values(f, block, q);
 		for (int r = 0; r < PANEL; r++) {
 			float step = step_of(f, block, r);
 
@@ -354,6 +391,7 @@ CODEC(INT4, int4, store_int4)
 CODEC(INT4_MIN, int4_min, store_int4_min)
 CODEC(MXINT8, mxint8, store_bytes)
 CODEC(MXFP6, mxfp6, store_mxfp6)
+CODEC(E3M2, mxfp6_e3m2, store_mxfp6_e3m2)
 CODEC(MXFP4, mxfp4, store_mxfp4)
 
 /* ---- caches: blocks of a scale and BLOCK bytes ---- */
