@@ -12,7 +12,6 @@
  * and two operators. */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "qpc.h"
@@ -22,12 +21,18 @@ typedef struct Bytes {
 	size_t n, cap;
 } Bytes;
 
+static Arena mem; /* of all messages */
+
 static void
 put(Bytes *b, const void *p, size_t n)
 {
-	while (b->cap - b->n < n)
-		if (!(b->p = realloc(b->p, b->cap = 2 * b->cap + 4096)))
-			exit(8);
+	if (b->cap - b->n < n) {
+		unsigned char *to;
+
+		b->cap = 2 * (b->cap + n) + 4096;
+		to = arena_alloc(&mem, b->cap);
+		b->p = b->n ? memcpy(to, b->p, b->n) : to;
+	}
 	if (n)
 		memcpy(b->p + b->n, p, n);
 	b->n += n;
@@ -75,7 +80,6 @@ static void
 message(Bytes *b, int field, Bytes *m)
 {
 	bytes(b, field, m->p, m->n);
-	free(m->p);
 }
 
 /* - the network - */
@@ -305,6 +309,7 @@ main(int argc, char **argv)
 	if (!file_write(&c, argc > 1 ? argv[1] : "-", out.p, out.n))
 		fprintf(stderr, "make-programqpc: %s\n", c.msg);
 	arena_free(&a);
+	arena_free(&mem);
 	arena_free(&c.mem);
 	return (int)c.status;
 }

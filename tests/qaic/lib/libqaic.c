@@ -98,6 +98,8 @@ field(In *in, int *number, In *sub, uint64_t *v)
 	return true;
 }
 
+static char names[MAXIO][128];
+
 static void
 read_binding(In in, int io)
 {
@@ -107,9 +109,11 @@ read_binding(In in, int io)
 	int n;
 
 	while (field(&in, &n, &sub, &v))
-		if (n == 1)
-			m->name = strndup((const char *)sub.p,
-			                  (size_t)(sub.end - sub.p));
+		if (n == 1) {
+			snprintf(names[it.nio], sizeof *names, "%.*s",
+			         (int)(sub.end - sub.p), (const char *)sub.p);
+			m->name = names[it.nio];
+		}
 	m->io = io;
 	m->index = (uint32_t)(MAXIO - 1); /* set below */
 	it.nio++;
