@@ -102,6 +102,10 @@ sampled() {
 	sampled '' --include-sampler -b 3 --prompt-len 8
 	refused 3 'qpc-run: sampler.qpc: has a sampler of its own*--input' \
 		qpc-run sampler.qpc -p x
+	qpc-run sampler.qpc --random --profile --output out 2>profile
+	for kernel in attention rope rmsnorm cache_write last_token; do
+		grep -q "^  $kernel " profile || complain "no $kernel"
+	done
 	sampled '' '--return-pdfs --max-top-k-ids 16' --prompt-len 4
 	sampled --continuous-batching \
 		'--return-pdfs --include-guided-decoding' \
