@@ -102,7 +102,7 @@ sampled() {
 	sampled '' --include-sampler -b 3 --prompt-len 8
 	refused 3 'qpc-run: sampler.qpc: has a sampler of its own*--input' \
 		qpc-run sampler.qpc -p x
-	qpc-run sampler.qpc --random --profile --output out 2>profile
+	qpc-run sampler.qpc --random --profile --output out >profile
 	for kernel in attention rope rmsnorm cache_write last_token; do
 		grep -q "^  $kernel " profile || complain "no $kernel"
 	done
