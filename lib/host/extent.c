@@ -461,7 +461,7 @@ static void
 extent_pool(Reach *r)
 {
 	slide(r);
-	in_range(r, r->d[POOL_KIND], 0, KIND_COUNT);
+	in_range(r, r->d[POOL_KIND], 0, SEE_COUNT);
 	r->ok = r->ok && r->d[SLIDE_C] == r->d[SLIDE_M];
 }
 

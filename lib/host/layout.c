@@ -253,7 +253,7 @@ last_pool(Layout *l, Node *n)
 {
 	bool max = strcmp(n->type, "MaxPool") == 0;
 	bool all = attr_int(n, "count_include_pad", 0);
-	int kind = max ? KIND_MAX : all ? KIND_MEAN_ALL : KIND_MEAN;
+	int kind = max ? SEE_MAX : all ? SEE_MEAN_ALL : SEE_MEAN;
 	Value *x;
 	Window k;
 
@@ -261,8 +261,7 @@ last_pool(Layout *l, Node *n)
 		return true;
 	if (!window_open(l->c, n, &n->in[0]->shape, NULL, &k))
 		return false;
-	if (!sees_something(&k) ||
-	    (kind == KIND_MEAN_ALL && !whole_windows(&k)))
+	if (!sees_something(&k) || (kind == SEE_MEAN_ALL && !whole_windows(&k)))
 		return true;
 	x = to_last(l, n->in[0]);
 	attr_set_int(l->g, slide(l, "pool", n, &k, 1, &x), "kind", kind);
@@ -291,8 +290,8 @@ last_global(Layout *l, Node *n)
 {
 	if (is_image(n->in[0]))
 		pool_all(l, n,
-		         strcmp(n->type, "GlobalMaxPool") == 0 ? KIND_MAX
-		                                               : KIND_MEAN);
+		         strcmp(n->type, "GlobalMaxPool") == 0 ? SEE_MAX
+		                                               : SEE_MEAN);
 	return true;
 }
 
@@ -314,7 +313,7 @@ last_mean(Layout *l, Node *n)
 	for (int i = 0; i < 2; i++)
 		seen |= 1u << (axes[i] < 0 ? axes[i] + rank : axes[i]);
 	if (seen == (1u << 2 | 1u << 3))
-		pool_all(l, n, KIND_MEAN);
+		pool_all(l, n, SEE_MEAN);
 	return true;
 }
 

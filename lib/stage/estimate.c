@@ -12,27 +12,11 @@
 #include "contract.h"
 #include "estimate.h"
 #include "inspect.h"
+#include "kernel.h"
 #include "kind.h"
 #include "onnx.h"
 
 enum { MAXCONFIG = 1 << 20, MAXDEVICES = 64, LEASTCTX = 1024 };
-
-typedef struct Size {
-	const char *name;
-	double bits; /* of an element, scales included */
-} Size;
-
-/* An MX format has a scale of 8 bits for 32 elements. */
-static const Size weight_formats[] =
-	{{"float32", 32},     {"float16", 16},      {"bfloat16", 16},
-         {"int8", 8.25},      {"mxint8", 8.25},     {"mxfp6", 6.25},
-         {"int4", 4.25},      {"mxfp4", 4.25},      {"int4-min", 4.75},
-         {"int8-channel", 8}, {"mxfp6-e2m3", 6.25}, {"mxfp6-e3m2", 6.25}};
-static const Size cache_formats[] = {{"float32", 32},
-                                     {"float16", 16},
-                                     {"bfloat16", 16},
-                                     {"int8", 8.25},
-                                     {"mxint8", 8.25}};
 
 typedef struct Need {
 	Ctx *c;
@@ -46,28 +30,39 @@ typedef struct Need {
 	const char *weights, *kv;
 } Need;
 
+/* Inputs of a row long enough that what stands before its blocks is nothing. */
+enum { LONG = 1 << 20 };
+
+/* Bits of an element as the host packs it, scales included; 0: no format. */
 static double
-bits(const Size *s, size_t n, const char *name)
+weight_bits(const char *name)
 {
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(s[i].name, name) == 0)
-			return s[i].bits;
-	return 0;
+	WFormat f = wformat_by_name(name);
+
+	return f == WF_COUNT ? 0
+	                     : (double)pack_size(f, PANEL, LONG) * 8 /
+	                               (PANEL * (double)LONG);
 }
 
-#define BITS(table, name) bits((table), LEN(table), (name))
+static double
+cache_bits(const char *name)
+{
+	CFormat f = cformat_by_name(name);
+
+	return f == CF_COUNT ? 0 : (double)cache_row_bytes(f, LONG) * 8 / LONG;
+}
 
 static double
 weight_bytes(const Need *n, const char *format)
 {
-	return n->matrices * BITS(weight_formats, format) / 8 + n->others;
+	return n->matrices * weight_bits(format) / 8 + n->others;
 }
 
 static double
 cache_bytes(const Need *n, const char *format, int64_t ctx)
 {
-	return n->cache * (double)ctx * (double)n->rows *
-	       BITS(cache_formats, format) / 8;
+	return n->cache * (double)ctx * (double)n->rows * cache_bits(format) /
+	       8;
 }
 
 /* - what there is to hold - */
@@ -206,12 +201,12 @@ put_formats(const Need *n, Json *out)
 	Json *w = inspect_object(out, "weights_bytes"),
 	     *k = inspect_object(out, "cache_bytes");
 
-	for (size_t i = 0; i < LEN(weight_formats); i++)
-		json_put_int(w, weight_formats[i].name,
-		             (int64_t)weight_bytes(n, weight_formats[i].name));
-	for (size_t i = 0; i < LEN(cache_formats); i++)
-		json_put_int(k, cache_formats[i].name,
-		             (int64_t)cache_bytes(n, cache_formats[i].name,
+	for (size_t i = 0; i < WF_COUNT; i++)
+		json_put_int(w, wformats[i].name,
+		             (int64_t)weight_bytes(n, wformats[i].name));
+	for (size_t i = 0; i < CF_COUNT; i++)
+		json_put_int(k, cformat_name((CFormat)i),
+		             (int64_t)cache_bytes(n, cformat_name((CFormat)i),
 		                                  n->ctx));
 }
 
@@ -321,7 +316,7 @@ set_up(Need *n)
 		n->weights = o->weights ? o->weights : "float16";
 		n->kv = o->kv_cache_dtype ? o->kv_cache_dtype : "float16";
 	}
-	if (!BITS(weight_formats, n->weights) || !BITS(cache_formats, n->kv))
+	if (!weight_bits(n->weights) || !cache_bits(n->kv))
 		return fail(n->c, QE_USAGE,
 		            "--estimate: no size of %s weights and a %s cache",
 		            n->weights, n->kv);

@@ -198,9 +198,9 @@ pooled(const int64_t *d, const float *x, int64_t at, int64_t c)
 		sum += (double)p[c];
 		most = fmax(most, (double)p[c]);
 	}
-	if (d[POOL_KIND] == KIND_MAX)
+	if (d[POOL_KIND] == SEE_MAX)
 		return (float)most;
-	return (float)(sum / (double)(d[POOL_KIND] == KIND_MEAN
+	return (float)(sum / (double)(d[POOL_KIND] == SEE_MEAN
 	                                      ? n
 	                                      : d[SLIDE_KH] * d[SLIDE_KW]));
 }
@@ -216,7 +216,7 @@ pools(void)
 	};
 
 	for (size_t i = 0; i < LEN(cases); i++)
-		for (int kind = 0; kind < KIND_COUNT; kind++) {
+		for (int kind = 0; kind < SEE_COUNT; kind++) {
 			Arena a = {0};
 			Step s = {0};
 			int64_t *d = s.dim, n, c;

@@ -335,7 +335,7 @@ enum { CONV_GROUPS = SLIDE_MORE, CONV_FORMAT, CONV_ACT, CONV_POST };
 
 /* y = the largest, or the mean, of what is seen; MEAN_ALL counts padding.
  * Every window sees at least one pixel.  units: rows of y. */
-enum { KIND_MAX, KIND_MEAN, KIND_MEAN_ALL, KIND_COUNT };
+enum { SEE_MAX, SEE_MEAN, SEE_MEAN_ALL, SEE_COUNT };
 enum { POOL_Y, POOL_X };
 enum { POOL_KIND = SLIDE_MORE };
 

@@ -73,9 +73,9 @@ pool_channel(const int64_t *d, const float *x, const Taps *v, const Taps *u,
 			most = p > most || isnan(p) ? p : most;
 		}
 	n = (double)((v->hi - v->lo) * (u->hi - u->lo));
-	if (d[POOL_KIND] == KIND_MEAN_ALL)
+	if (d[POOL_KIND] == SEE_MEAN_ALL)
 		n = (double)(d[SLIDE_KH] * d[SLIDE_KW]);
-	return (float)(d[POOL_KIND] == KIND_MAX ? most : sum / n);
+	return (float)(d[POOL_KIND] == SEE_MAX ? most : sum / n);
 }
 
 void

@@ -148,20 +148,20 @@ pool_channels(const int64_t *d, const float *x, const Taps *v, const Taps *u,
 {
 	int64_t nc = d[SLIDE_C], n = nc - c, kind = d[POOL_KIND];
 	int64_t count = (v->hi - v->lo) * (u->hi - u->lo);
-	V sum = v_set(kind == KIND_MAX ? -INFINITY : 0);
+	V sum = v_set(kind == SEE_MAX ? -INFINITY : 0);
 
 	for (int64_t a = v->lo; a < v->hi; a++)
 		for (int64_t b = u->lo; b < u->hi; b++) {
 			V p = v_load_n(pixel(d, x, v, u, a, b) + c, n, 0);
 
-			if (kind == KIND_MAX)
+			if (kind == SEE_MAX)
 				sum = or_nan(v_max(sum, p), sum);
 			else
 				sum = sum + p;
 		}
-	if (kind == KIND_MEAN_ALL)
+	if (kind == SEE_MEAN_ALL)
 		count = d[SLIDE_KH] * d[SLIDE_KW];
-	if (kind != KIND_MAX)
+	if (kind != SEE_MAX)
 		sum = sum / v_set((float)count);
 	return sum;
 }
