@@ -206,7 +206,7 @@ bounded(Graph *g, Value *x, const char *type, double by)
 bool
 fuse_clip(Ctx *c, Graph *g, Node *n)
 {
-	double lo = -INFINITY, hi = INFINITY;
+	double lo = -HUGE_VAL, hi = HUGE_VAL;
 	Value *x = n->in[0];
 
 	(void)c;

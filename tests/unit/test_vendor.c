@@ -131,8 +131,8 @@ main(void)
 	Ctx c = {0};
 	Span s;
 
-	if (!file_read(&c, &c.mem, "tests/fuzz/corpus/fuzz_vendor/small",
-	               1 << 20, &s)) {
+	if (!file_read(&c, &c.mem, "tests/fuzz/corpus/vendor/small", 1 << 20,
+	               &s)) {
 		fprintf(stderr, "%s\n", c.msg);
 		return 1;
 	}

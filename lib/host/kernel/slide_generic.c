@@ -63,7 +63,7 @@ static float
 pool_channel(const int64_t *d, const float *x, const Taps *v, const Taps *u,
              int64_t c)
 {
-	double sum = 0, most = -INFINITY, n;
+	double sum = 0, most = -HUGE_VAL, n;
 
 	for (int64_t a = v->lo; a < v->hi; a++)
 		for (int64_t b = u->lo; b < u->hi; b++) {
