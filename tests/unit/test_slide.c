@@ -186,7 +186,7 @@ pooled(const int64_t *d, const float *x, int64_t at, int64_t c)
 {
 	int64_t j = at % d[SLIDE_OW], i = at / d[SLIDE_OW] % d[SLIDE_OH];
 	int64_t image = at / d[SLIDE_OW] / d[SLIDE_OH], n = 0;
-	double sum = 0, most = -INFINITY;
+	double sum = 0, most = -HUGE_VAL;
 
 	for (int64_t t = 0; t < d[SLIDE_KH] * d[SLIDE_KW]; t++) {
 		const float *p = tap(d, x, image, i, j, t / d[SLIDE_KW],
