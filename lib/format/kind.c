@@ -149,12 +149,6 @@ file_kind(Span s)
 	return k == KIND_UNKNOWN && is_onnx(s) ? KIND_ONNX : k;
 }
 
-const char *
-kind_name(enum Kind k)
-{
-	return kinds[k].name;
-}
-
 bool
 kind_refuse(Ctx *c, const char *wanted, Span head)
 {

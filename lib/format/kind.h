@@ -28,8 +28,6 @@ enum Kind {
 enum { KIND_HEAD = 1024 }; /* bytes that are enough */
 
 enum Kind file_kind(Span head);
-/* "an ONNX model", for messages */
-const char *kind_name(enum Kind);
 /* Fails with "not WANTED: it looks like ...", and what to do about a git-lfs
  * pointer or a web page. */
 bool kind_refuse(Ctx *, const char *wanted, Span head);

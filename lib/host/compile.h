@@ -55,6 +55,9 @@ int64_t last_dim(const Value *);
  * takes v's place everywhere, and v's name. */
 Node *host_node(Graph *, const char *kernel, int nin, Value *const *in,
                 Value *v);
+/* node_add() after shapes were inferred: the output's are given. */
+Value *add_typed(Graph *, const char *type, DType, const Shape *, Value *a,
+                 Value *b, Value *c);
 /* The host node m again, making v, with input `slot` (-1: none) replaced. */
 Node *host_extend(Graph *, const Node *m, int slot, Value *in, Value *v);
 /* by takes the place and the name of old: it may be an output of the graph. */

@@ -480,10 +480,8 @@ slopes(Graph *g, const Scores *s)
 	if (!s->slope || s->slope_scale == 1)
 		return s->slope;
 	by = const_f32(g, NULL, (float)s->slope_scale);
-	by = node_add(g, "Mul", NULL, s->slope, by, NULL);
-	by->type = DT_F32;
-	by->shape = s->slope->shape;
-	return by;
+	return add_typed(g, "Mul", DT_F32, &s->slope->shape, s->slope, by,
+	                 NULL);
 }
 
 static bool
@@ -656,10 +654,9 @@ mask_bias(Graph *g, const Scores *s)
 
 	if (v)
 		return v;
-	v = node_add(g, "Where", name, s->mask, s->least,
-	             const_f32(g, NULL, 0));
-	v->type = DT_F32;
-	v->shape = s->mask->shape;
+	v = add_typed(g, "Where", DT_F32, &s->mask->shape, s->mask, s->least,
+	              const_f32(g, NULL, 0));
+	value_rename(g, v, name);
 	return v;
 }
 

@@ -32,17 +32,6 @@ causal_bias(Graph *g, int64_t rows, int64_t columns)
 	return const_bytes(g, NULL, DT_F32, &(Shape){2, {rows, columns}}, x);
 }
 
-static Value *
-combined(Graph *g, const char *type, Value *a, Value *b, Value *c,
-         const Shape *s)
-{
-	Value *v = node_add(g, type, NULL, a, b, c);
-
-	v->type = DT_F32;
-	v->shape = *s;
-	return v;
-}
-
 /* What the operator adds to the scores; false: something of another kind. */
 static bool
 op_bias(Graph *g, const Node *n, const Value *scores, Value **bias)
@@ -51,8 +40,9 @@ op_bias(Graph *g, const Node *n, const Value *scores, Value **bias)
 	Shape s = {2, {scores->shape.dim[2], last_dim(scores)}};
 
 	if (mask && mask->type == DT_BOOL)
-		mask = combined(g, "Where", mask, const_f32(g, NULL, 0),
-		                const_f32(g, NULL, -INFINITY), &mask->shape);
+		mask = add_typed(g, "Where", DT_F32, &mask->shape, mask,
+		                 const_f32(g, NULL, 0),
+		                 const_f32(g, NULL, -INFINITY));
 	*bias = mask;
 	if (mask && !bias_fits(mask, scores))
 		return false;
@@ -65,7 +55,7 @@ op_bias(Graph *g, const Node *n, const Value *scores, Value **bias)
 		s = mask->shape;
 		s.dim[s.rank - 2] = scores->shape.dim[2];
 	}
-	*bias = combined(g, "Add", mask, causal, NULL, &s);
+	*bias = add_typed(g, "Add", DT_F32, &s, mask, causal, NULL);
 	return true;
 }
 

@@ -194,12 +194,8 @@ clip_bound(const Node *n, int i, const char *attr, double *x)
 static Value *
 bounded(Graph *g, Value *x, const char *type, double by)
 {
-	Value *v =
-		node_add(g, type, NULL, x, const_f32(g, NULL, (float)by), NULL);
-
-	v->type = x->type;
-	v->shape = x->shape;
-	return v;
+	return add_typed(g, type, x->type, &x->shape, x,
+	                 const_f32(g, NULL, (float)by), NULL);
 }
 
 /* Some bounds have a kernel of their own; others are Min and Max. */

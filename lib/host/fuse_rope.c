@@ -35,10 +35,8 @@ fixed_table(Graph *g, Value *v, const Value *x, Value **pos)
 	if (!is_weight(v) || v->shape.rank != 4 || d[0] != 1 || d[1] != 1 ||
 	    d[2] != x->shape.dim[2])
 		return NULL;
-	t = node_add(g, "Reshape", NULL, v,
-	             const_i64(g, NULL, 2, (int64_t[]){d[2], d[3]}), NULL);
-	t->type = v->type;
-	t->shape = (Shape){2, {d[2], d[3]}};
+	t = add_typed(g, "Reshape", v->type, &(Shape){2, {d[2], d[3]}}, v,
+	              const_i64(g, NULL, 2, (int64_t[]){d[2], d[3]}), NULL);
 	*pos = own_places(g, x->shape.dim[0], d[2]);
 	return t;
 }

@@ -56,7 +56,6 @@ typedef struct HostIO {
 HostModel *host_open(Ctx *, Arena *, const Qpc *, int threads, const char *isa);
 int host_count(const HostModel *);
 HostProgram *host_program(HostModel *, int i);
-HostProgram *host_find(HostModel *, const char *name); /* NULL: none */
 const char *host_name(const HostProgram *);
 int host_ios(const HostProgram *, HostIO **io);
 HostIO *host_io(HostProgram *, const char *name); /* NULL: none */
@@ -108,7 +107,6 @@ bool host_limits(Ctx *, HostModel *m, HostLimits *);
 int64_t host_arena_bytes(const HostModel *);
 int64_t host_state_bytes(const HostModel *);
 int64_t host_weight_bytes(const HostModel *);
-int64_t host_late_bytes(const HostModel *); /* the bound; 0: all is planned */
 const char *host_isa(const HostModel *);
 int host_threads(const HostModel *);
 

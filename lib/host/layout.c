@@ -20,16 +20,6 @@ typedef struct Layout {
 } Layout;
 
 static Value *
-made(Graph *g, const char *type, Value *x, DType t, const Shape *s)
-{
-	Value *v = node_add(g, type, NULL, x, NULL, NULL);
-
-	v->type = t;
-	v->shape = *s;
-	return v;
-}
-
-static Value *
 transpose(Graph *g, Value *x, const int64_t *perm)
 {
 	Shape s = {.rank = x->shape.rank};
@@ -37,7 +27,7 @@ transpose(Graph *g, Value *x, const int64_t *perm)
 
 	for (int i = 0; i < s.rank; i++)
 		s.dim[i] = x->shape.dim[perm[i]];
-	v = made(g, "Transpose", x, x->type, &s);
+	v = add_typed(g, "Transpose", x->type, &s, x, NULL, NULL);
 	attr_set_ints(g, v->from, "perm", s.rank, perm);
 	return v;
 }
@@ -46,19 +36,12 @@ transpose(Graph *g, Value *x, const int64_t *perm)
 static Value *
 view(Graph *g, Value *x, const Shape *s)
 {
-	Value *v;
-
 	if (shape_eq(&x->shape, s))
 		return x;
-	if (!is_weight(x)) {
-		v = value_new(g, NULL, x->type, s);
-		node_new(g, HOST_DOMAIN, "view", 1, &x, 1, &v);
-		return v;
-	}
-	v = value_new(g, NULL, x->type, s);
-	node_new(g, "", "Reshape", 2,
-	         (Value *[]){x, const_i64(g, NULL, s->rank, s->dim)}, 1, &v);
-	return v;
+	if (!is_weight(x))
+		return host_add(g, "view", 1, &x, x->type, s)->out[0];
+	return add_typed(g, "Reshape", x->type, s, x,
+	                 const_i64(g, NULL, s->rank, s->dim), NULL);
 }
 
 /* [N, C, H, W] of [N, C, L] too */
@@ -162,10 +145,8 @@ fill_up(Graph *g, Value *w, int64_t whole)
 	none = const_bytes(g, NULL, DT_F32, &s,
 	                   NEWV(g->mem, float, shape_count(&s)));
 	s.dim[1] = whole;
-	v = node_add(g, "Concat", NULL, w, none, NULL);
+	v = add_typed(g, "Concat", DT_F32, &s, w, none, NULL);
 	attr_set_int(g, v->from, "axis", 1);
-	v->type = DT_F32;
-	v->shape = s;
 	return v;
 }
 
@@ -392,11 +373,7 @@ last_each(Layout *l, Node *n)
 static Value *
 binary(Graph *g, const char *type, Value *a, Value *b, const Shape *s)
 {
-	Value *v = node_add(g, type, NULL, a, b, NULL);
-
-	v->type = DT_F32;
-	v->shape = *s;
-	return v;
+	return add_typed(g, type, DT_F32, s, a, b, NULL);
 }
 
 static bool

@@ -190,6 +190,17 @@ stand_in(Graph *g, Value *old, Value *by)
 	value_rename(g, by, name);
 }
 
+Value *
+add_typed(Graph *g, const char *type, DType t, const Shape *s, Value *a,
+          Value *b, Value *c)
+{
+	Value *v = node_add(g, type, NULL, a, b, c);
+
+	v->type = t;
+	v->shape = *s;
+	return v;
+}
+
 Node *
 host_node(Graph *g, const char *kernel, int nin, Value *const *in, Value *v)
 {
@@ -227,8 +238,5 @@ is_const_ints(const Value *v, int n, const int64_t *want)
 bool
 is_perm(const Node *n, int rank, const int64_t *want)
 {
-	const int64_t *perm;
-
-	return attr_ints(n, "perm", &perm) == rank &&
-	       memcmp(perm, want, (size_t)rank * sizeof *want) == 0;
+	return attr_is_ints(n, "perm", rank, want);
 }

@@ -121,15 +121,6 @@ host_program(HostModel *m, int i)
 	return &m->program[i];
 }
 
-HostProgram *
-host_find(HostModel *m, const char *name)
-{
-	for (int i = 0; i < m->nprogram; i++)
-		if (strcmp(m->program[i].name, name) == 0)
-			return &m->program[i];
-	return NULL;
-}
-
 const char *
 host_name(const HostProgram *p)
 {
@@ -231,12 +222,6 @@ int64_t
 host_weight_bytes(const HostModel *m)
 {
 	return m->space[SPACE_WEIGHTS].n;
-}
-
-int64_t
-host_late_bytes(const HostModel *m)
-{
-	return m->late;
 }
 
 const char *

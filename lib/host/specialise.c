@@ -29,21 +29,12 @@ is_state(const Graph *g, const Value *in)
 	return false;
 }
 
-static int64_t
-bound(const Spec *s, const char *sym)
-{
-	for (int i = 0; i < s->nbind; i++)
-		if (strcmp(s->bind[i].sym, sym) == 0)
-			return s->bind[i].n;
-	return -1;
-}
-
 static bool
 bind_input(Ctx *c, const Graph *g, Value *v, const Spec *s)
 {
 	for (int i = 0; i < v->shape.rank; i++)
 		if (v->shape.dim[i] < 0 && v->sym && v->sym[i])
-			v->shape.dim[i] = bound(s, v->sym[i]);
+			v->shape.dim[i] = spec_size(s, v->sym[i]);
 	v->sym = NULL;
 	return is_planned(v) || !is_state(g, v) ||
 	       fail(c, QE_INPUT, "retained '%s': %s has no size", v->name,
@@ -264,7 +255,7 @@ with_rows(Graph *g, Value *v, int64_t rows, int depth)
 static void
 fit_tables(Graph *g, const Spec *s)
 {
-	int64_t rows = bound(s, "ctx_len");
+	int64_t rows = spec_size(s, "ctx_len");
 	int nnode = g->nnode;
 	Value *v;
 

@@ -257,6 +257,15 @@ attr_ints(const Node *n, const char *name, const int64_t **ints)
 	return a->n;
 }
 
+bool
+attr_is_ints(const Node *n, const char *name, int count, const int64_t *want)
+{
+	const int64_t *ints = NULL;
+
+	return attr_ints(n, name, &ints) == count &&
+	       memcmp(ints, want, (size_t)count * sizeof *want) == 0;
+}
+
 Attr *
 attr_add(Graph *g, Node *n, const char *name, enum AttrType type)
 {
@@ -590,4 +599,13 @@ graph_sort(Ctx *c, Graph *g)
 	}
 	arena_free(&s.mem);
 	return ok;
+}
+
+int64_t
+spec_size(const Spec *s, const char *sym)
+{
+	for (int i = 0; i < s->nbind; i++)
+		if (strcmp(s->bind[i].sym, sym) == 0)
+			return s->bind[i].n;
+	return -1;
 }

@@ -233,6 +233,8 @@ double attr_float(const Node *, const char *name, double none);
 const char *attr_str(const Node *, const char *name, const char *none);
 /* Number of ints and the ints; -1 if there is no such attribute. */
 int attr_ints(const Node *, const char *name, const int64_t **ints);
+/* Whether it is exactly these n ints. */
+bool attr_is_ints(const Node *, const char *name, int n, const int64_t *);
 /* Adds an attribute, or makes one of this name anew; it is for the caller to
  * fill. The setters copy what they are given to the arena of the graph. */
 Attr *attr_add(Graph *, Node *, const char *name, enum AttrType);
@@ -260,7 +262,6 @@ bool graph_verify(Ctx *, const Graph *);
 /* The graph as text, one line for each input, constant, node and output; the
  * form is told in print.c. */
 void graph_print(Buf *, const Graph *);
-void node_print(Buf *, const Node *);        /* its line */
 void value_print_type(Buf *, const Value *); /* "float32[batch,3]" */
 
 /* ---- sizes for the symbols of a graph ---- */
@@ -276,6 +277,9 @@ typedef struct Spec {
 	Binding *bind;
 	int nbind;
 } Spec;
+
+/* The size of a symbol, or -1. */
+int64_t spec_size(const Spec *, const char *sym);
 
 /* ---- operators: ops.def, op.c ---- */
 

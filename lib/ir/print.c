@@ -311,12 +311,6 @@ put_node(Buf *b, const Node *n, int depth)
 	buf_char(b, '\n');
 }
 
-void
-node_print(Buf *b, const Node *n)
-{
-	put_node(b, n, 0);
-}
-
 static void
 put_const(Buf *b, const Value *v)
 {

@@ -20,16 +20,10 @@ bool
 apply_continuous_batching(Ctx *c, Arena *a, Json *doc,
                           const TransformArgs *args, Json *record)
 {
-	const Json *m = transform_rolling(a, doc);
-
 	(void)args, (void)record;
-	if (!transform_cached(c, doc))
+	if (!transform_cached(c, doc) ||
+	    !transform_by_rows(c, a, doc, "cannot be picked by batch_index"))
 		return false;
-	if (m)
-		return fail(
-			c, QE_INPUT,
-			"a layer of kind '%s' keeps a running state, which cannot be picked by batch_index",
-			json_get_str(m, "kind", ""));
 	json_put_bool(json_get(doc, "modules"), "continuous_batching", true);
 	return true;
 }

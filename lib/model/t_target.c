@@ -19,7 +19,6 @@ want_spd(const Json *doc, const TransformArgs *args)
 bool
 apply_spd(Ctx *c, Arena *a, Json *doc, const TransformArgs *args, Json *record)
 {
-	const Json *m = transform_rolling(a, doc);
 	const char *type = args->speculative ? args->speculative : "target";
 
 	if (!transform_cached(c, doc))
@@ -31,11 +30,8 @@ apply_spd(Ctx *c, Arena *a, Json *doc, const TransformArgs *args, Json *record)
 			c, QE_INPUT,
 			"speculative model type '%s' is not supported, 'target' is",
 			type);
-	if (m)
-		return fail(
-			c, QE_INPUT,
-			"a layer of kind '%s' keeps a running state, which cannot take tokens back",
-			json_get_str(m, "kind", ""));
+	if (!transform_by_rows(c, a, doc, "cannot take tokens back"))
+		return false;
 	json_put_str(json_get(doc, "modules"), "speculative", type);
 	json_put_str(record, "speculative_model_type", type);
 	return true;

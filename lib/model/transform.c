@@ -198,12 +198,16 @@ transform_blocks(Arena *a, const Json *doc, const char *const *kinds)
 	return out;
 }
 
-const Json *
-transform_rolling(Arena *a, const Json *doc)
+bool
+transform_by_rows(Ctx *c, Arena *a, const Json *doc, const char *why)
 {
 	static const char *const kinds[] = {"conv", "delta", NULL};
+	const Json *m = json_at(transform_blocks(a, doc, kinds), 0);
 
-	return json_at(transform_blocks(a, doc, kinds), 0);
+	return !m ||
+	       fail(c, QE_INPUT,
+	            "a layer of kind '%s' keeps a running state, which %s",
+	            json_get_str(m, "kind", ""), why);
 }
 
 /* ---- kv_cache ---- */

@@ -29,8 +29,9 @@ extern const int ntransform;
 bool transform_cached(Ctx *, const Json *doc);
 /* The blocks of these kinds in all layers. */
 Json *transform_blocks(Arena *, const Json *doc, const char *const *kinds);
-/* A block whose state is not rows by position, or NULL. */
-const Json *transform_rolling(Arena *, const Json *doc);
+/* Every layer's state is rows by position, or a refusal: what else would be
+ * wanted of it is `why`. */
+bool transform_by_rows(Ctx *, Arena *, const Json *doc, const char *why);
 
 /* Applies the list (NULL: all that are wanted), in its order. */
 bool transforms_apply(Ctx *, Arena *, Json *doc, const char *list,

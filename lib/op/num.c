@@ -202,16 +202,6 @@ read_f64(Arena *a, const Value *v)
 	return y;
 }
 
-int64_t *
-read_i64(Arena *a, const Value *v)
-{
-	int64_t n = shape_count(&v->shape);
-	int64_t *y = NEWV(a, int64_t, n + 1);
-
-	load_i64(v, 0, 1, n, y);
-	return y;
-}
-
 int64_t
 value_i64(const Value *v, int64_t i)
 {

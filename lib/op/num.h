@@ -76,7 +76,6 @@ void store_f64(Value *, int64_t at, int64_t n, const double *);
 void store_i64(Value *, int64_t at, int64_t n, const int64_t *);
 /* All of them, in a. */
 double *read_f64(Arena *a, const Value *);
-int64_t *read_i64(Arena *a, const Value *);
 void *value_bytes(Value *); /* to write to */
 bool dtype_is_float(DType);
 bool dtype_is_int(DType); /* signed or not; not bool */

@@ -75,15 +75,6 @@ scores(Value *v, Scores *s)
 	return product(v, s);
 }
 
-static bool
-is_perm(const Node *n, const int64_t *want)
-{
-	const int64_t *perm;
-
-	return n && attr_ints(n, "perm", &perm) == 4 &&
-	       memcmp(perm, want, 4 * sizeof *perm) == 0;
-}
-
 /* The keys [batch, heads, tokens, size] that kt is made of. */
 static Value *
 keys(Node *before, Value *kt)
@@ -91,9 +82,11 @@ keys(Node *before, Value *kt)
 	Node *n = match_op(kt, "Transpose");
 	Value *k;
 
-	if (is_perm(n, (const int64_t[]){0, 1, 3, 2}))
+	if (!n)
+		return NULL;
+	if (attr_is_ints(n, "perm", 4, (const int64_t[]){0, 1, 3, 2}))
 		return n->in[0];
-	if (!is_perm(n, (const int64_t[]){0, 2, 3, 1}))
+	if (!attr_is_ints(n, "perm", 4, (const int64_t[]){0, 2, 3, 1}))
 		return NULL;
 	k = edit_add(before, "Transpose", NULL, n->in[0], NULL, NULL);
 	attr_set_ints(before->graph, k->from, "perm", 4,

@@ -42,14 +42,6 @@ match_is(const Value *v, double want)
 	return match_number(v, &x) && fabs(x - want) <= 1e-4 * fabs(want);
 }
 
-Value *
-match_other(const Node *n, const Value *v)
-{
-	if (!n || n->nin != 2)
-		return NULL;
-	return n->in[0] == v ? n->in[1] : n->in[1] == v ? n->in[0] : NULL;
-}
-
 /* Attribute, or since opset 18 (ReduceSum: 13) input. */
 bool
 match_last_axis(const Node *n)

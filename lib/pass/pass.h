@@ -83,8 +83,6 @@ Node *match_inner(const Value *v, const char *type);
 /* A constant of one float; near x. */
 bool match_number(const Value *v, double *x);
 bool match_is(const Value *v, double x);
-/* Of n's two inputs the one that is not v; NULL if v is neither. */
-Value *match_other(const Node *n, const Value *v);
 /* A reduction of the last axis that keeps it, of rank 1. */
 bool match_last_axis(const Node *n);
 /* x * x or x^2 */

@@ -52,8 +52,6 @@ typedef struct Specs {
  * a size in every entry. */
 bool specs_choose(Ctx *, Arena *, const Graph *, const qe_compile *, bool plain,
                   Specs *out);
-/* The size of a symbol, or -1. */
-int64_t spec_size(const Spec *, const char *sym);
 
 /* Lengths of the cache that a step computes over, ccl.c */
 typedef struct Ccl {

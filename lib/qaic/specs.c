@@ -27,15 +27,6 @@ typedef struct Choice {
 	int nlength;
 } Choice;
 
-int64_t
-spec_size(const Spec *s, const char *sym)
-{
-	for (int i = 0; i < s->nbind; i++)
-		if (strcmp(s->bind[i].sym, sym) == 0)
-			return s->bind[i].n;
-	return -1;
-}
-
 static void
 put(Spec *s, const char *sym, int64_t n)
 {
