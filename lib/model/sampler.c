@@ -11,9 +11,12 @@
  * Two buffers [N,V] of what was seen stay between calls: of the prompt and
  * the output, for the repetition penalty; of the output, for the presence
  * penalty.  A call with more than K tokens is a prompt: a row at position 0
- * begins the first anew, and the second is cleared for all rows.  Any other
- * adds last_accepted_output_tokens.  Tokens of padding are marked in a column
- * V that is cut off, as no index may be out of range in ScatterND. */
+ * begins the first anew, and the second is cleared for the call's rows.  Any
+ * other adds last_accepted_output_tokens.  QEfficient clears the second for
+ * all rows, also of those whose text goes on in another slot: a penalty would
+ * be forgotten whenever some other prompt is read.  It is kept here.  Tokens
+ * of padding are marked in a column V that is cut off, as no index may be out
+ * of range in ScatterND. */
 
 #include "build.h"
 
@@ -117,18 +120,17 @@ is_prompt(Build *b)
 	return EMIT(b, "Greater", size_of(b, b->ids, 1), most);
 }
 
-/* The tokens that this call adds, V for padding: [B,S]. */
+/* The tokens that this call adds, V for padding and for what is no token:
+ * [B,S]. */
 static Value *
 added(Build *b, Value *prompt, int64_t vocab)
 {
-	Value *none = int_scalar(b, vocab), *x, *y, *out;
+	Value *none = int_scalar(b, vocab), *x, *out;
 
-	x = EMIT(b, "Less", b->positions, int_scalar(b, 0));
-	x = EMIT(b, "Where", x, none, b->ids);
-	out = EMIT(b, "Less", b->sampler->accepted, int_scalar(b, 0));
-	y = EMIT(b, "Where", out, none, b->sampler->accepted);
-	x = EMIT(b, "Where", prompt, x, y);
-	out = EMIT(b, "Greater", x, none);
+	x = EMIT(b, "Where", prompt, b->ids, b->sampler->accepted);
+	out = EMIT(b, "Less", EMIT(b, "Min", b->positions, x),
+	           int_scalar(b, 0));
+	out = EMIT(b, "Or", out, EMIT(b, "Greater", x, none));
 	return EMIT(b, "Where", out, none, x);
 }
 
@@ -150,18 +152,16 @@ marked(Build *b, Value *rows, Value *tokens, int64_t vocab)
 	return slice(b, none, 1, 0, vocab);
 }
 
-/* The rows of the buffers at whose position 0 the call is, [N,1]. */
+/* The rows of the buffers for which `which` holds in the call, [N,1]. */
 static Value *
-begun(Build *b, Value *rows)
+of_buffers(Build *b, Value *rows, Value *which)
 {
-	Value *first = slice(b, b->positions, 1, 0, 1), *x;
+	Value *x = column(b, size_of(b, b->sampler->repeated, 0));
 
-	first = EMIT(b, "Equal", first, int_scalar(b, 0));
-	first = RESHAPE(b, first, 1, -1);
-	x = column(b, size_of(b, b->sampler->repeated, 0));
 	x = EMIT(b, "Equal", x, RESHAPE(b, rows, 1, -1));
-	x = cast(b, EMIT(b, "And", x, first), DT_I32);
-	return cast(b, reduce(b, "ReduceMax", x, 1, true), DT_BOOL);
+	x = EMIT(b, "And", x, RESHAPE(b, which, 1, -1));
+	x = reduce(b, "ReduceMax", cast(b, x, DT_I32), 1, true);
+	return cast(b, x, DT_BOOL);
 }
 
 /* What stays of a buffer, and of it the call's rows: [B,1,V]. */
@@ -184,14 +184,20 @@ static void
 see(Build *b, int64_t vocab, Value **repeated, Value **present)
 {
 	SamplerInputs *s = b->sampler;
-	Value *rows = rows_of(b), *prompt = is_prompt(b), *x,
+	Value *rows = rows_of(b), *prompt = is_prompt(b), *zero, *x, *stays,
 	      *now = marked(b, rows, added(b, prompt, vocab), vocab);
 
-	x = EMIT(b, "And", begun(b, rows), prompt);
-	x = EMIT(b, "And", s->repeated, EMIT(b, "Not", x));
-	*repeated = kept(b, s->repeated, EMIT(b, "Or", x, now), rows);
-	x = EMIT(b, "Or", s->present, now);
-	x = EMIT(b, "And", x, EMIT(b, "Not", prompt));
+	zero = int_scalar(b, 0);
+	x = slice(b, b->positions, 1, 0, 1);
+	stays = of_buffers(b, rows, EMIT(b, "Equal", x, zero));
+	stays = EMIT(b, "Not", EMIT(b, "And", stays, prompt));
+	stays = EMIT(b, "And", s->repeated, stays);
+	*repeated = kept(b, s->repeated, EMIT(b, "Or", stays, now), rows);
+	x = reduce(b, "ReduceMax", b->positions, 1, true);
+	stays = of_buffers(b, rows, EMIT(b, "GreaterOrEqual", x, zero));
+	stays = EMIT(b, "Not", EMIT(b, "And", stays, prompt));
+	x = EMIT(b, "And", now, EMIT(b, "Not", prompt));
+	x = EMIT(b, "Or", EMIT(b, "And", s->present, stays), x);
 	*present = kept(b, s->present, x, rows);
 }
 
@@ -208,16 +214,17 @@ static Value *
 penalised(Build *b, Value *x, int64_t vocab)
 {
 	SamplerInputs *s = b->sampler;
-	Value *repeated, *present, *p, *power;
+	Value *repeated, *present, *p, *by;
 
 	if (s->allowed)
 		x = EMIT(b, "Where", per_row(b, s->allowed), x,
 		         scalar_f32(b, MASKED));
 	see(b, vocab, &repeated, &present);
-	p = EMIT(b, "Where", repeated, per_row(b, s->repetition),
-	         scalar_f32(b, 1));
-	power = EMIT(b, "Neg", EMIT(b, "Sign", x));
-	x = EMIT(b, "Mul", x, EMIT(b, "Pow", p, power));
+	p = per_row(b, s->repetition);
+	by = EMIT(b, "Greater", x, scalar_f32(b, 0));
+	by = EMIT(b, "Where", by, EMIT(b, "Reciprocal", p), p);
+	by = EMIT(b, "Where", repeated, by, scalar_f32(b, 1));
+	x = EMIT(b, "Mul", x, by);
 	p = EMIT(b, "Mul", cast(b, present, DT_F32), per_row(b, s->presence));
 	return EMIT(b, "Sub", x, p);
 }

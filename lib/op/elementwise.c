@@ -507,24 +507,46 @@ eval_mean(Ctx *c, Arena *a, Node *n)
 	return mapv(c, a, n, &op_add, n->nin);
 }
 
-/* Bytes of either input; a packed type goes element by element. */
+/* A row of y from either input; the compiler sees the usual sizes. */
+static void
+choose_row(const Nest *z, const uint8_t *cond, const char *const *in, size_t n,
+           char *to)
+{
+	int64_t cstep = nest_row(z, 0);
+	const char *at[2];
+	size_t step[2];
+
+	for (int k = 0; k < 2; k++) {
+		at[k] = in[k] + (size_t)z->off[k + 1] * n;
+		step[k] = (size_t)nest_row(z, k + 1) * n;
+	}
+	cond += z->off[0];
+	for (int64_t i = 0; i < nest_len(z); i++, to += n) {
+		const char *from = *cond ? at[0] : at[1];
+
+		if (n == 4)
+			memcpy(to, from, 4);
+		else if (n == 8)
+			memcpy(to, from, 8);
+		else
+			memcpy(to, from, n);
+		cond += cstep;
+		at[0] += step[0];
+		at[1] += step[1];
+	}
+}
+
 static void
 choose(Nest *z, const uint8_t *cond, Value *const *in, Value *y)
 {
+	const char *from[] = {in[1]->data.mem, in[2]->data.mem};
 	size_t size = dtypes[y->type].size;
 	char *to = value_bytes(y);
 
-	do
-		for (int64_t i = 0; i < nest_len(z); i++, to += size) {
-			int k = cond[z->off[0] + i * nest_row(z, 0)] ? 1 : 2;
-			int64_t at = z->off[k] + i * nest_row(z, k);
-
-			memcpy(to,
-			       (const char *)in[k]->data.mem +
-			               (size_t)at * size,
-			       size);
-		}
-	while (nest_next(z));
+	do {
+		choose_row(z, cond, from, size, to);
+		to += (size_t)nest_len(z) * size;
+	} while (nest_next(z));
 }
 
 /* Elements are moved as bytes: a NaN keeps its payload, strings are shared. */

@@ -276,29 +276,37 @@ infer_arg(Ctx *c, Node *n)
 
 /* The index of the largest (way 1) or smallest (-1); NaN counts as either. */
 static int64_t
-arg(const Value *x, int64_t at, int64_t step, int64_t n, int way, bool last)
+arg_f64(const Value *x, int64_t at, int64_t step, int64_t n, int way, bool last)
+{
+	int64_t best = 0;
+	double row[ROW], q = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		double p;
+
+		if (i % ROW == 0)
+			load_f64(x, at + i * step, step, MIN(n - i, ROW), row);
+		p = row[i % ROW] * way;
+		if (i && !(p > q) && (p == p || q != q) &&
+		    !(last && (p == q || (p != p && q != q))))
+			continue;
+		best = i;
+		q = p;
+	}
+	return best;
+}
+
+static int64_t
+arg_i64(const Value *x, int64_t at, int64_t step, int64_t n, int way, bool last)
 {
 	int64_t best = 0;
 
 	for (int64_t i = 1; i < n; i++) {
-		double p, q;
-		bool more, same;
+		int64_t u = value_i64(x, at + i * step);
+		int64_t v = value_i64(x, at + best * step);
+		bool less = dtypes[x->type].class == 'U' ? U(u) < U(v) : u < v;
 
-		if (dtype_is_float(x->type)) {
-			p = value_f64(x, at + i * step) * way;
-			q = value_f64(x, at + best * step) * way;
-			more = p > q || (p != p && q == q);
-			same = p == q || (p != p && q != q);
-		} else {
-			int64_t u = value_i64(x, at + i * step);
-			int64_t v = value_i64(x, at + best * step);
-			bool less = dtypes[x->type].class == 'U' ? U(u) < U(v)
-			                                         : u < v;
-
-			same = u == v;
-			more = !same && less == (way < 0);
-		}
-		if (more || (same && last))
+		if (u == v ? last : less == (way < 0))
 			best = i;
 	}
 	return best;
@@ -323,8 +331,10 @@ arg_axis(Ctx *c, Node *n, int way)
 		return fail(c, QE_INPUT, "axis %d has no elements", axis);
 	for (int64_t o = 0; o < outer; o++)
 		for (int64_t i = 0; i < inner; i++) {
-			best = arg(x, o * dim * inner + i, inner, dim, way,
-			           last);
+			best = (dtype_is_float(x->type)
+			                ? arg_f64
+			                : arg_i64)(x, o * dim * inner + i,
+			                           inner, dim, way, last);
 			store_i64(n->out[0], o * inner + i, 1, &best);
 		}
 	return true;

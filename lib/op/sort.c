@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * sort.c - TopK and what else puts elements in order.
  *
+ * The k best of n are kept in a heap while the rest goes by: a vocabulary is
+ * read once, not sorted.
  * Order of equal elements: by index, so results do not depend on the
  * sorting algorithm. */
 
@@ -46,20 +48,95 @@ descending(const void *a, const void *b)
 	return r ? r : p->index < q->index ? -1 : p->index > q->index;
 }
 
+/* The best of a lane, in a heap whose first key is the worst of them. */
+typedef struct Best {
+	Key *key;
+	int64_t n, most;
+	bool largest;
+	int (*order)(const void *, const void *);
+} Best;
+
+/* Puts x in the place of the worst; where it comes last itself, it stays. */
 static void
-load_keys(const Value *x, int64_t at, int64_t step, int64_t n, Key *k)
+sink(Best *b, Key x)
+{
+	int64_t at = 0, down;
+
+	while ((down = 2 * at + 1) < b->n) {
+		if (down + 1 < b->n &&
+		    b->order(&b->key[down + 1], &b->key[down]) > 0)
+			down++;
+		if (b->order(&x, &b->key[down]) > 0)
+			break;
+		b->key[at] = b->key[down];
+		at = down;
+	}
+	b->key[at] = x;
+}
+
+static void
+rise(Best *b, Key x)
+{
+	int64_t at = b->n++, up;
+
+	for (; at > 0; at = up) {
+		up = (at - 1) / 2;
+		if (b->order(&b->key[up], &x) > 0)
+			break;
+		b->key[at] = b->key[up];
+	}
+	b->key[at] = x;
+}
+
+static void
+offer(Best *b, Key x)
+{
+	if (b->n < b->most)
+		rise(b, x);
+	else if (b->order(&x, b->key) < 0)
+		sink(b, x);
+}
+
+/* Most elements of a long lane are no better than the worst one kept, and one
+ * comparison tells: of equals the earlier counts.  NaN is never told so. */
+static void
+offer_floats(Best *b, const Value *x, int64_t at, int64_t step, int64_t from,
+             int64_t n)
+{
+	double f[ROW];
+
+	load_f64(x, at + from * step, step, n, f);
+	for (int64_t i = 0; i < n; i++) {
+		if (b->n == b->most &&
+		    (b->largest ? f[i] <= b->key->f : f[i] >= b->key->f))
+			continue;
+		offer(b, (Key){.f = f[i], .index = from + i});
+	}
+}
+
+static void
+offer_ints(Best *b, const Value *x, int64_t at, int64_t step, int64_t from,
+           int64_t n)
 {
 	uint64_t turn = dtypes[x->type].class == 'U' ? 1ull << 63 : 0;
+	int64_t k[ROW];
 
-	for (int64_t i = 0; i < n; i++) {
-		k[i] = (Key){.index = i};
-		if (dtype_is_float(x->type))
-			k[i].f = value_f64(x, at + i * step);
-		else
-			k[i].i = (int64_t)((uint64_t)value_i64(x,
-			                                       at + i * step) ^
-			                   turn);
-	}
+	load_i64(x, at + from * step, step, n, k);
+	for (int64_t i = 0; i < n; i++)
+		offer(b, (Key){.i = (int64_t)((uint64_t)k[i] ^ turn),
+		               .index = from + i});
+}
+
+/* The best of n elements from `at`, `step` apart, the first of them first. */
+static void
+find_best(Best *b, const Value *x, int64_t at, int64_t step, int64_t n)
+{
+	b->n = 0;
+	for (int64_t i = 0; b->most && i < n; i += ROW)
+		(dtype_is_float(x->type)
+		         ? offer_floats
+		         : offer_ints)(b, x, at, step, i, MIN(n - i, ROW));
+	qsort(b->key, (size_t)b->n, sizeof *b->key, b->order);
 }
 
 /* k: an attribute, then (10) an input */
@@ -107,9 +184,10 @@ eval_topk(Ctx *c, Arena *a, Node *n)
 {
 	const Value *x = n->in[0];
 	bool largest = attr_int(n, "largest", 1);
+	Best b = {.largest = largest,
+	          .order = largest ? descending : ascending};
 	int64_t k, outer, inner, dim, from, to;
 	int axis;
-	Key *key;
 
 	if (!topk_arg(c, n, &k) ||
 	    !axis_arg(c, attr_int(n, "axis", -1), x->shape.rank, &axis))
@@ -117,20 +195,19 @@ eval_topk(Ctx *c, Arena *a, Node *n)
 	dim = x->shape.dim[axis];
 	outer = shape_span(&x->shape, 0, axis);
 	inner = shape_span(&x->shape, axis + 1, x->shape.rank);
-	key = NEWV(a, Key, dim + 1);
+	b.key = NEWV(a, Key, k + 1);
+	b.most = k;
 	for (int64_t o = 0; o < outer * inner; o++) {
 		from = o / inner * dim * inner + o % inner;
 		to = o / inner * k * inner + o % inner;
-		load_keys(x, from, inner, dim, key);
-		qsort(key, (size_t)dim, sizeof *key,
-		      largest ? descending : ascending);
+		find_best(&b, x, from, inner, dim);
 		for (int64_t i = 0; i < k; i++) {
 			if (node_out(n, 0))
 				elem_copy(n->out[0], to + i * inner, x,
-				          from + key[i].index * inner, 1);
+				          from + b.key[i].index * inner, 1);
 			if (node_out(n, 1))
 				store_i64(n->out[1], to + i * inner, 1,
-				          &key[i].index);
+				          &b.key[i].index);
 		}
 	}
 	return true;

@@ -85,13 +85,13 @@ for f in glob.glob("*.onnx"): onnx.checker.check_model(f)'
 # sampled 'OPTIONS' 'OPTIONS OF THE SAMPLER' COMPILE OPTIONS...: the sampler
 # in the graph against its definition, some seeds.
 sampled() {
-	local base=$1 more=$2
+	local base=$1 more=$2 model=${model:-$D/m.qeff}
 	shift 2
 	# shellcheck disable=SC2086
-	qeff-transform -q $base "$D/m.qeff" | onnx-export -q | onnx-opt -q |
+	qeff-transform -q $base "$model" | onnx-export -q | onnx-opt -q |
 		qnn-compile -q --ctx-len 64 "$@" -o plain.qpc
 	# shellcheck disable=SC2086
-	qeff-transform -q $base $more "$D/m.qeff" | onnx-export -q |
+	qeff-transform -q $base $more "$model" | onnx-export -q |
 		onnx-opt -q | qnn-compile -q --ctx-len 64 "$@" -o sampler.qpc
 	for seed in 1 2 3 4; do
 		sampler-check plain.qpc sampler.qpc "$seed"
@@ -112,6 +112,9 @@ sampled() {
 		--full-batch-size 4 --prompt-len 8
 	sampled '--spec target' --include-sampler --num-speculative-tokens 0 \
 		--prompt-len 8
+	make-checkpoint --vocab 1500 wide
+	hf-load -q wide -o wide.qeff
+	model=wide.qeff sampled '' --include-sampler --prompt-len 4
 	sampled --ccl-enabled --include-sampler --prompt-len 8 \
 		--comp-ctx-lengths-prefill 64 --comp-ctx-lengths-decode 64
 }

@@ -146,6 +146,16 @@ axis = 1
 [2,3] 1 5 5 2 0 1
 = i64[2,1] 1 0
 
+# NaN is the largest; of equals the first
+ArgMax
+[5] 1 nan inf nan 2
+= i64[1] 1
+
+ArgMin
+select_last_index = 1
+[5] 1 -inf 3 -inf 2
+= i64[1] 3
+
 ArgMax
 axis = 1
 keepdims = 0

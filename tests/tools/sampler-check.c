@@ -108,11 +108,13 @@ feed_row(Check *t, int k, int64_t row, int64_t slot)
 		memset(t->prompt + slot * t->vocab, 0, (size_t)t->vocab);
 	if (!at && len == 1)
 		n = 0; /* nothing before it: a row at rest */
+	if (len > 1)
+		memset(t->output + slot * t->vocab, 0, (size_t)t->vocab);
 	for (int64_t i = 0; i < len; i++) {
 		int64_t j = row * len + i;
 
 		id = (int64_t)between(t, 0, (double)t->vocab);
-		accepted[j] = n ? (int64_t)between(t, 0, (double)t->vocab) : -1;
+		accepted[j] = (int64_t)between(t, 0, (double)t->vocab);
 		for (int w = 0; w < 2; w++) {
 			((int64_t *)data(t, w, k, "input_ids"))[j] = id;
 			((int64_t *)data(t, w, k, "position_ids"))[j] =
@@ -134,8 +136,6 @@ feed(Check *t, int k)
 
 	for (int i = 0; i < host_count(t->m[1]); i++)
 		slots = MAX(slots, dim(t, i, "input_ids", 0));
-	if (dim(t, k, "input_ids", 1) > 1)
-		memset(t->output, 0, (size_t)(SLOTS * t->vocab));
 	for (int64_t row = 0; row < rows; row++) {
 		int64_t slot = rows == slots
 		                       ? row
