@@ -104,12 +104,18 @@ void buf_char(Buf *, char);
 void buf_fmt(Buf *, const char *fmt, ...) PRINTF(2, 3);
 void buf_utf8(Buf *, uint32_t code); /* one character */
 void buf_clear(Buf *);
+/* The next line of *rest, which moves behind its newline. */
+Span span_line(Span *rest);
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 bool str_in(const char *s, const char *const *list); /* NULL-terminated */
 bool str_glob(const char *pattern, const char *s);   /* '*' and '?' */
 /* The entry of list nearest to s by edits, or NULL if none is near. */
 const char *str_nearest(const char *s, const char *const *list);
+/* Fails: s is none of the list's, whose entries are called what; the nearest
+ * is proposed, and where none is near, hint is said. */
+bool unknown_name(Ctx *, const char *what, const char *s,
+                  const char *const *list, const char *hint);
 /* Length of the valid UTF-8 prefix of s. */
 size_t utf8_valid(Span s);
 /* A whole decimal number, sign allowed, nothing around it. */

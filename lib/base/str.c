@@ -83,17 +83,6 @@ buf_fmt(Buf *b, const char *fmt, ...)
 }
 
 void
-buf_utf8(Buf *b, uint32_t u)
-{
-	static const unsigned lead[] = {0, 0xc0, 0xe0, 0xf0};
-	int more = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3;
-
-	buf_char(b, (char)(lead[more] | u >> 6 * more));
-	for (int i = more - 1; i >= 0; i--)
-		buf_char(b, (char)(0x80 | (u >> 6 * i & 63)));
-}
-
-void
 buf_clear(Buf *b)
 {
 	b->n = 0;
@@ -186,49 +175,27 @@ str_nearest(const char *s, const char *const *list)
 	return near;
 }
 
-/* Bytes of the character that starts at p, 0 if it is none (RFC 3629). */
-static size_t
-utf8_len(const unsigned char *p, size_t n)
+bool
+unknown_name(Ctx *c, const char *what, const char *s, const char *const *list,
+             const char *hint)
 {
-	size_t len = *p < 0x80   ? 1
-	             : *p < 0xc2 ? 0
-	             : *p < 0xe0 ? 2
-	             : *p < 0xf0 ? 3
-	             : *p < 0xf5 ? 4
-	                         : 0;
+	const char *near = str_nearest(s, list);
 
-	if (len < 2)
-		return len;
-	if (len > n)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
+	if (near)
+		return fail(c, QE_USAGE, "unknown %s '%s', did you mean '%s'?",
+		            what, s, near);
+	return fail(c, QE_USAGE, "unknown %s '%s'%s", what, s, hint);
 }
 
-size_t
-utf8_valid(Span s)
+Span
+span_line(Span *rest)
 {
-	size_t i = 0, len;
-	uint64_t w;
+	const char *end = memchr(rest->p, '\n', rest->n);
+	Span line = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
+	size_t n = line.n + (end != NULL);
 
-	for (; i < s.n; i += len) {
-		/* eight ASCII characters at a time */
-		for (; s.n - i >= sizeof w; i += sizeof w) {
-			memcpy(&w, s.p + i, sizeof w);
-			if (w & UINT64_C(0x8080808080808080))
-				break;
-		}
-		if (i == s.n)
-			break;
-		if (!(len = utf8_len((const unsigned char *)s.p + i, s.n - i)))
-			break;
-	}
-	return i;
+	*rest = (Span){rest->p + n, rest->n - n};
+	return line;
 }
 
 /* strtoll() alone would skip blanks in front and stop at what follows. */

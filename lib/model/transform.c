@@ -56,14 +56,11 @@ find(const char *name)
 static bool
 unknown(Ctx *c, const char *name)
 {
-	const char *names[LEN(transforms) + 1] = {0}, *near;
+	const char *names[LEN(transforms) + 1] = {0};
 
 	for (int i = 0; i < ntransform; i++)
 		names[i] = transforms[i].name;
-	near = str_nearest(name, names);
-	return fail(c, QE_USAGE, "unknown transform '%s'%s%s%s", name,
-	            near ? ", did you mean '" : "", near ? near : "",
-	            near ? "'?" : " (try --list)");
+	return unknown_name(c, "transform", name, names, " (try --list)");
 }
 
 bool

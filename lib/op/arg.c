@@ -230,13 +230,23 @@ copy_texts(Arena *a, Value *v)
 		s[i].p = arena_span(a, s[i]);
 }
 
-bool
-value_copy(Ctx *c, Arena *a, Value *y, const Value *x)
+void
+value_share(Value *y, const Value *x)
 {
+	if (!y)
+		return;
 	y->kind = x->kind;
 	y->type = x->type;
 	y->shape = x->shape;
+	y->data = x->data;
+	y->item = x->item;
 	y->nitem = x->nitem;
+}
+
+bool
+value_copy(Ctx *c, Arena *a, Value *y, const Value *x)
+{
+	value_share(y, x);
 	y->item = NULL;
 	y->data = (Blob){0};
 	if (x->kind == VALUE_TENSOR) {

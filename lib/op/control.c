@@ -118,20 +118,6 @@ infer_if(Ctx *c, Node *n)
 	return true;
 }
 
-/* Contents of x, under y's own name and maker. */
-static void
-take(Value *y, const Value *x)
-{
-	if (!y)
-		return;
-	y->kind = x->kind;
-	y->type = x->type;
-	y->shape = x->shape;
-	y->data = x->data;
-	y->item = x->item;
-	y->nitem = x->nitem;
-}
-
 bool
 eval_if(Ctx *c, Arena *a, Node *n)
 {
@@ -149,7 +135,7 @@ eval_if(Ctx *c, Arena *a, Node *n)
 	    !graph_eval(c, a, g, NULL, out))
 		return false;
 	for (int i = 0; i < n->nout; i++)
-		take(n->out[i], out[i]);
+		value_share(n->out[i], out[i]);
 	return true;
 }
 
@@ -671,7 +657,7 @@ eval_scan(Ctx *c, Arena *a, Node *n)
 	if (!scan_walk(c, a, n, &s, in, pile))
 		return false;
 	for (int i = 0; i < s.states; i++)
-		take(n->out[i], in[i]);
+		value_share(n->out[i], in[i]);
 	return scan_outputs(c, a, n, &s, pile, n->out + s.states);
 }
 

@@ -27,6 +27,9 @@ bool node_check(Ctx *, const Node *);
 /* y becomes x under its own name: bytes, items and all are copied to a. */
 bool value_copy(Ctx *, Arena *a, Value *y, const Value *x);
 
+/* The same, but what x holds is shared; y NULL: nobody wants it. */
+void value_share(Value *y, const Value *x);
+
 /* Runs a whole graph.  in[] gives the data of g->in; out[i] is filled, and
  * made in a where it is NULL.  The graph itself is left as it was. */
 bool graph_eval(Ctx *, Arena *a, Graph *, Value *const *in, Value **out);

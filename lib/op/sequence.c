@@ -410,11 +410,6 @@ eval_optional_get(Ctx *c, Arena *a, Node *n)
 	if (x->kind == VALUE_OPTIONAL && !x->nitem)
 		return fail(c, QE_INPUT, "there is no value");
 	x = x->kind == VALUE_OPTIONAL ? x->item[0] : x;
-	y->kind = x->kind;
-	y->type = x->type;
-	y->shape = x->shape;
-	y->data = x->data;
-	y->item = x->item;
-	y->nitem = x->nitem;
+	value_share(y, x);
 	return true;
 }

@@ -23,14 +23,11 @@ find(const char *name)
 static bool
 unknown(Ctx *c, const char *name)
 {
-	const char *names[LEN(passtab)] = {0}, *near;
+	const char *names[LEN(passtab)] = {0};
 
 	for (int i = 0; i < npass; i++)
 		names[i] = passtab[i].name;
-	near = str_nearest(name, names);
-	return fail(c, QE_USAGE, "unknown pass '%s'%s%s%s", name,
-	            near ? ", did you mean '" : "", near ? near : "",
-	            near ? "'?" : "");
+	return unknown_name(c, "pass", name, names, "");
 }
 
 static const Pass **

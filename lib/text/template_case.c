@@ -72,16 +72,16 @@ put_upper(Buf *b, uint32_t ch)
 	const uint16_t *to = special_upper(ch);
 
 	if (ch >= 0x1f80 && ch <= 0x1faf) { /* with iota subscript */
-		buf_rune(b, iota[(ch - 0x1f80) >> 4] + (ch & 7));
-		buf_rune(b, 0x399);
+		buf_utf8(b, iota[(ch - 0x1f80) >> 4] + (ch & 7));
+		buf_utf8(b, 0x399);
 		return;
 	}
 	if (!to) {
-		buf_rune(b, (uint32_t)utf8proc_toupper((int32_t)ch));
+		buf_utf8(b, (uint32_t)utf8proc_toupper((int32_t)ch));
 		return;
 	}
 	for (int i = 0; i < 3 && to[i]; i++)
-		buf_rune(b, to[i]);
+		buf_utf8(b, to[i]);
 }
 
 /* The letters that tell a sigma that a word goes on (Unicode 3.13, D135). */
@@ -133,12 +133,12 @@ put_lower(Buf *b, const Str *s, size_t i, uint32_t ch)
 	if (ch == 0x130) { /* I with a dot */
 		buf_str(b, "i\xcc\x87");
 	} else if (ch == 0x3a3) {
-		buf_rune(b, letter_beside(s, i, true) &&
+		buf_utf8(b, letter_beside(s, i, true) &&
 		                            !letter_beside(s, i, false)
 		                    ? 0x3c2
 		                    : 0x3c3);
 	} else {
-		buf_rune(b, (uint32_t)utf8proc_tolower((int32_t)ch));
+		buf_utf8(b, (uint32_t)utf8proc_tolower((int32_t)ch));
 	}
 }
 
@@ -153,10 +153,10 @@ put_title(Buf *b, const Str *s, size_t i, uint32_t ch)
 	if (!to || (ch >= 0x1f80 && ch < 0x2000 &&
 	            (up != ch ||
 	             utf8proc_category((int32_t)ch) == UTF8PROC_CATEGORY_LT))) {
-		buf_rune(b, up);
+		buf_utf8(b, up);
 		return;
 	}
-	buf_rune(b, to[0]);
+	buf_utf8(b, to[0]);
 	for (int k = 1; k < 3 && to[k]; k++)
 		put_lower(b, s, i, to[k]);
 }
@@ -206,10 +206,10 @@ fold(Buf *b, const Str *s, size_t i, uint32_t ch, bool *word)
 	(void)s, (void)i, (void)word;
 	if (!to) {
 		ch = (uint32_t)utf8proc_toupper((int32_t)ch);
-		buf_rune(b, (uint32_t)utf8proc_tolower((int32_t)ch));
+		buf_utf8(b, (uint32_t)utf8proc_tolower((int32_t)ch));
 	}
 	for (int k = 0; to && k < 3 && to[k]; k++)
-		buf_rune(b, (uint32_t)utf8proc_tolower(to[k]));
+		buf_utf8(b, (uint32_t)utf8proc_tolower(to[k]));
 }
 
 /* Titlecase letters count as small ones here. */
@@ -249,7 +249,7 @@ static void
 filter_title(Buf *b, const Str *s, size_t i, uint32_t ch, bool *word)
 {
 	if (tpl_space(ch) || (ch < 0x80 && ch && strchr("-({[<", (int)ch))) {
-		buf_rune(b, ch);
+		buf_utf8(b, ch);
 		*word = false;
 		return;
 	}

@@ -204,7 +204,7 @@ put_char(Tpl *t, Buf *b, const Spec *s, int64_t i)
 		return false;
 	if (i < 0 || i > 0x10ffff || (i >= 0xd800 && i < 0xe000))
 		return tpl_fail(t, "%lld is no character", (long long)i);
-	buf_rune(one, (uint32_t)i);
+	buf_utf8(one, (uint32_t)i);
 	x = (Str){.p = one->p, .n = one->n, .len = 1};
 	return put_text(t, b, s, &x, '<');
 }

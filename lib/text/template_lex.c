@@ -256,7 +256,7 @@ hex_escape(Lexer *l, Buf *b, const char *p, const char *end, int n)
 	}
 	if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
 		return bad(l, "a string escapes what is no character");
-	buf_rune(b, code);
+	buf_utf8(b, code);
 	return true;
 }
 
@@ -284,7 +284,7 @@ escape(Lexer *l, Buf *b, const char **p, const char *end)
 		for (int i = 0; i < 2 && *p < end && **p >= '0' && **p <= '7';
 		     i++)
 			code = code * 8 + (uint32_t)(*(*p)++ - '0');
-		buf_rune(b, code);
+		buf_utf8(b, code);
 	} else if (ch == 'N') {
 		return bad(l, "character names (\\N) are not supported");
 	} else if (ch != '\n') {

@@ -53,11 +53,8 @@ read_bytes(Build *b, Source *s)
 		return false;
 	build_merges_begin(b, n + 1);
 	while (rest.n > 0) {
-		const char *end = memchr(rest.p, '\n', rest.n);
-		Span line = {rest.p, end ? (size_t)(end - rest.p) : rest.n};
+		Span line = span_line(&rest);
 
-		rest.p += line.n + (end != NULL);
-		rest.n -= line.n + (end != NULL);
 		if (line.n && line.p[line.n - 1] == '\r')
 			line.n--;
 		if (line.n == 0 ||
@@ -76,13 +73,10 @@ read_words(Build *b, Source *s)
 	Span rest = s->file->vocab_txt;
 
 	for (int64_t id = 0; rest.n > 0; id++) {
-		const char *end = memchr(rest.p, '\n', rest.n);
-		Span line = {rest.p, end ? (size_t)(end - rest.p) : rest.n};
+		Span line = span_line(&rest);
 		const char *q = line.p + line.n;
 		uint32_t ch;
 
-		rest.p += line.n + (end != NULL);
-		rest.n -= line.n + (end != NULL);
 		if (utf8_valid(line) != line.n)
 			return fail(b->c, QE_INPUT,
 			            "vocab.txt: line %lld is not UTF-8",

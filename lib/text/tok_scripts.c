@@ -219,7 +219,7 @@ all_code_points(Arena *a)
 
 	for (uint32_t ch = 1; ch <= LAST; ch++)
 		if (ch < 0xd800 || ch > 0xdfff)
-			buf_rune(s, ch);
+			buf_utf8(s, ch);
 	return s;
 }
 

@@ -77,11 +77,8 @@ read_tokens(Build *b, Span rest)
 	int64_t rank = -1;
 
 	for (size_t i = 1; rest.n > 0; i++) {
-		const char *end = memchr(rest.p, '\n', rest.n);
-		Span line = {rest.p, end ? (size_t)(end - rest.p) : rest.n};
+		Span line = span_line(&rest);
 
-		rest.p += line.n + (end != NULL);
-		rest.n -= line.n + (end != NULL);
 		if (line.n && line.p[line.n - 1] == '\r')
 			line.n--;
 		if (line.n == 0)

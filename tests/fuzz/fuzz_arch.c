@@ -35,18 +35,6 @@ checkpoint(Arena *a, const Json *tensors, SafeFile *f)
 	}
 }
 
-/* Tables of many rows take time and show nothing. */
-static bool
-is_small(const Json *root)
-{
-	const Json *ropes = json_get(root, "ropes");
-
-	for (size_t i = 0; i < json_len(ropes); i++)
-		if (json_get_int(json_at(ropes, i), "rows", 0) > 1000)
-			return false;
-	return json_len(ropes) < 8;
-}
-
 static void
 graph(Ctx *c, Arena *a, const Tree *t)
 {
@@ -66,7 +54,7 @@ graph(Ctx *c, Arena *a, const Tree *t)
 	b.encoder = !b.cached;
 	b.g = graph_new(a, "fuzz");
 	graph_import(b.g, "", 17);
-	if (!is_small(t->root))
+	if (!fuzz_small(t->root))
 		return;
 	if (lower(&b) ? !graph_verify(c, b.g) : !c->status)
 		abort();

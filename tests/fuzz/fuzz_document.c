@@ -7,18 +7,6 @@
 #include "fuzz.h"
 #include "transform.h"
 
-/* Tables of many rows take time and show nothing. */
-static bool
-is_small(const Json *root)
-{
-	const Json *ropes = json_get(root, "ropes");
-
-	for (size_t i = 0; i < json_len(ropes); i++)
-		if (json_get_int(json_at(ropes, i), "rows", 0) > 1000)
-			return false;
-	return json_len(ropes) < 8;
-}
-
 static void
 graph(Ctx *c, Arena *a, const Json *doc)
 {
@@ -50,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	TransformArgs args = {0};
 
 	if (doc && document_check(&c, doc) &&
-	    is_small(json_get(doc, "modules")) &&
+	    fuzz_small(json_get(doc, "modules")) &&
 	    transforms_apply(&c, a, doc, NULL, &args))
 		graph(&c, a, doc);
 	arena_free(a);

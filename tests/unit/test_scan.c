@@ -79,7 +79,7 @@ scanners_match_as_their_patterns(void)
 		for (int k = 0; k < 20000 && fast && slow; k++) {
 			buf_clear(text);
 			for (unsigned n = 1 + draw(12); n > 0; n--)
-				buf_rune(text, rune());
+				buf_utf8(text, rune());
 			compare(c, m, fast, slow, (Span){text->p, text->n});
 		}
 	}
