@@ -345,6 +345,30 @@ node_of(const Blocks *b, int r, int j)
 	return b->g->node[b->start + r * b->len + j];
 }
 
+/* What a name says of its layer, "layers.3/" of "layers.3/Mul": how much. */
+static size_t
+place_len(const char *name)
+{
+	const char *cut =
+		str_starts(name, "layers.") ? strchr(name, '/') : NULL;
+
+	return cut ? (size_t)(cut + 1 - name) : 0;
+}
+
+/* The layer that block r is, by the first of its nodes that says so: who
+ * splits a model over devices goes by the names of its nodes. */
+static Span
+place_of(const Blocks *b, int r)
+{
+	for (int j = 0; j < b->len; j++) {
+		const char *name = node_of(b, r, j)->name;
+
+		if (place_len(name))
+			return (Span){name, place_len(name)};
+	}
+	return (Span){"", 0};
+}
+
 static Value **
 body_inputs(const Blocks *b, Graph *body)
 {
@@ -387,6 +411,7 @@ static void
 body_node(const Blocks *b, int j, Graph *body, Value *const *made, Dict *twin)
 {
 	const Node *n = node_of(b, 0, j), *next = node_of(b, 1, j);
+	const char *name = common_name(b->tmp, n->name, next->name);
 	Value **in = NEWV(b->tmp, Value *, n->nin + 1);
 	Value **out = NEWV(b->tmp, Value *, n->nout + 1);
 	Node *m;
@@ -408,7 +433,7 @@ body_node(const Blocks *b, int j, Graph *body, Value *const *made, Dict *twin)
 		}
 	graph_import(body, n->domain, graph_opset(b->g, n->domain));
 	m = node_new(body, n->domain, n->type, n->nin, in, n->nout, out);
-	m->name = fresh_name(body, common_name(b->tmp, n->name, next->name));
+	m->name = fresh_name(body, name + place_len(name));
 	m->nattr = n->nattr;
 	m->attr = arena_copy(body->mem, n->attr,
 	                     (size_t)n->nattr * sizeof *n->attr);
@@ -448,6 +473,7 @@ call(const Blocks *b, const Function *f, int r)
 {
 	Value **in = NEWV(b->tmp, Value *, b->nin + 1);
 	Value **out = NEWV(b->tmp, Value *, b->nout + 1);
+	Span at = place_of(b, r);
 	int nin = 0;
 	Node *n;
 
@@ -457,7 +483,8 @@ call(const Blocks *b, const Function *f, int r)
 	for (int i = 0; i < b->nout; i++)
 		out[i] = node_of(b, r, b->out[i].node)->out[b->out[i].index];
 	n = node_new(b->g, f->domain, f->name, nin, in, b->nout, out);
-	n->name = arena_str(b->g->mem, "%s.%d", f->name, r);
+	n->name =
+		arena_str(b->g->mem, "%.*s%s.%d", (int)at.n, at.p, f->name, r);
 }
 
 /* node_new() appends: calls stand behind the old nodes, then come to where

@@ -65,15 +65,21 @@ put_partitions(Make *m)
 		                 o->mdp_load_partition_config);
 	if (o->mdp_num_partitions < 2)
 		return true;
+	if (n % o->mdp_num_partitions && m->p->named)
+		say(m->c, 0,
+		    "%lld devices over %lld partitions: %lld stay idle",
+		    (long long)n, (long long)o->mdp_num_partitions,
+		    (long long)(n % o->mdp_num_partitions));
 	mdp = mdp_pipeline(m->c, m->a, m->p->job->g, n, o->mdp_num_partitions,
 	                   plan_cores(o), o->mdp_compiler_dump_path);
 	if (!mdp)
 		return false;
 	put(m, "mdp-load-partition-config",
-	    plan_json(m->a, m->p,
-	              arena_str(m->a, "mdp_disagg_%lldd_%lldp.json",
-	                        (long long)n, (long long)o->mdp_num_partitions),
-	              mdp));
+	    plan_json_beside(m->a, m->p,
+	                     arena_str(m->a, "mdp_disagg_%lldd_%lldp.json",
+	                               (long long)n,
+	                               (long long)o->mdp_num_partitions),
+	                     mdp));
 	return true;
 }
 
@@ -93,7 +99,7 @@ put_formats(Make *m)
 		put(m, "convert-to-fp16", NULL);
 	if (!w || strcmp(w, "mxfp6") != 0)
 		return true;
-	if (m->kind == MODEL_VISION && !m->p->named)
+	if (m->kind == MODEL_VISION && m->p->named)
 		say(m->c, 0, "--mxfp6-matmul: not of a vision encoder");
 	else if (m->kind != MODEL_VISION)
 		put(m, "mxfp6-matmul", NULL);
@@ -259,7 +265,7 @@ put_io(Make *m)
 	                 custom_io_text(m->a, &io));
 	if (!card_ignores_io(m->p->job, &io))
 		put(m, "custom-IO-list-file", path);
-	else if (!m->p->named)
+	else if (m->p->named)
 		say(m->c, 1,
 		    "model and cache are bfloat16: custom_io.yaml is not given to the compiler");
 	return true;

@@ -371,7 +371,8 @@ hand_out(Drive *d)
 	const char *layout = d->job->o->layout;
 
 	if (layout && strcmp(layout, "qefficient") == 0)
-		return layout_write(d->c, d->a, &d->plan, d->entry.dir);
+		return layout_write(d->c, d->a, &d->plan, d->vendor->plan,
+		                    d->entry.dir);
 	return write_package(d);
 }
 

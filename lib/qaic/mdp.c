@@ -230,10 +230,6 @@ mdp_pipeline(Ctx *c, Arena *a, Graph *g, int64_t devices, int64_t parts,
 		       NULL;
 	if (dump && !read_dump(c, a, dump, &keep))
 		return NULL;
-	if (devices % parts)
-		say(c, 0, "%lld devices over %lld partitions: %lld stay idle",
-		    (long long)devices, (long long)parts,
-		    (long long)(devices % parts));
 	cut = cut_layers(layers, parts);
 	for (int64_t p = 0; p < parts; p++) {
 		Json *o = partition(a, list, p * each, (p + 1) * each, cores);

@@ -8,18 +8,41 @@ enum { CORES = 16 }; /* of a card, unless told */
 const char *
 plan_file(Arena *a, Plan *p, const char *name, Span text)
 {
-	PUSH(a, p->file, p->nfile, p->capfile, ((PlanFile){name, text}));
+	PUSH(a, p->file, p->nfile, p->capfile,
+	     ((PlanFile){.name = name, .text = text}));
 	return path_join(a, p->dir, name);
+}
+
+static const char *
+put_json(Arena *a, Plan *p, const char *name, const Json *o, unsigned how)
+{
+	Buf *b = buf_new(a);
+
+	json_print_as(b, o, 4, JSON_ROWS | JSON_ASCII | how);
+	return plan_file(a, p, name, (Span){b->p, b->n});
 }
 
 /* As Python's json.dump(indent=4, separators=(",", ":"), sort_keys=True). */
 const char *
 plan_json(Arena *a, Plan *p, const char *name, const Json *o)
 {
-	Buf *b = buf_new(a);
+	return put_json(a, p, name, o, JSON_TIGHT);
+}
 
-	json_print_as(b, o, 4, JSON_TIGHT | JSON_ROWS | JSON_ASCII);
-	return plan_file(a, p, name, (Span){b->p, b->n});
+/* As json.dump(indent=4). */
+const char *
+plan_json_as_put(Arena *a, Plan *p, const char *name, const Json *o)
+{
+	return put_json(a, p, name, o, JSON_AS_PUT);
+}
+
+const char *
+plan_json_beside(Arena *a, Plan *p, const char *name, const Json *o)
+{
+	const char *path = plan_json(a, p, name, o);
+
+	p->file[p->nfile - 1].beside = true;
+	return p->beside ? path_join(a, p->beside, name) : path;
 }
 
 const char *

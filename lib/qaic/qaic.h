@@ -36,6 +36,7 @@ bool qnn_compile(Ctx *, Arena *, const QaicJob *);
 typedef struct PlanFile {
 	const char *name;
 	Span text;
+	bool beside; /* QEfficient keeps it beside the folder, not in it */
 } PlanFile;
 
 typedef struct Command {
@@ -58,6 +59,7 @@ typedef struct Plan {
 	const QaicJob *job;
 	const Tools *tools;
 	const char *dir;    /* where the files are */
+	const char *beside; /* where those beside it are; NULL: in it too */
 	const char *model;  /* the ONNX file */
 	bool named;         /* user's files by their digests */
 	const char *binary; /* the result, below dir */
@@ -76,6 +78,11 @@ bool qnn_plan(Ctx *, Arena *, Plan *);  /* qnn.c */
 /* Adds a file and gives its path. */
 const char *plan_file(Arena *, Plan *, const char *name, Span text);
 const char *plan_json(Arena *, Plan *, const char *name, const Json *);
+/* The same as QNN's files are: keys as they were put, blanks after ':'. */
+const char *plan_json_as_put(Arena *, Plan *, const char *name, const Json *);
+/* The same as plan_json(), for a file that is made before the folder has its
+ * name. */
+const char *plan_json_beside(Arena *, Plan *, const char *name, const Json *);
 /* A file of the user's: as it was given, or what it holds. */
 const char *plan_given(Ctx *, Arena *, const Plan *, const char *path);
 void plan_arg(Arena *, Command *, const char *arg);
@@ -129,8 +136,10 @@ bool store_publish(Ctx *, Arena *, const Entry *, const char *binary);
 
 /* ---- layout.c ---- */
 
-/* QEfficient's folder DIR/qpc-HASH from an entry at `from`. */
-bool layout_write(Ctx *, Arena *, const Plan *, const char *from);
+/* QEfficient's folder DIR/qpc-HASH from an entry at `from`, which was planned
+ * as `p` by `make`. */
+bool layout_write(Ctx *, Arena *, const Plan *p, PlanFn *make,
+                  const char *from);
 
 /* ---- tools.c, child.c ---- */
 

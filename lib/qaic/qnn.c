@@ -248,13 +248,11 @@ push_cache(Json *list, const char *name)
 	json_push(list, o);
 }
 
-/* As Python's json.dump(indent=4): in the order in which keys come. */
 static const char *
 data_format_config(Qnn *q)
 {
 	const Graph *g = q->p->job->g;
 	Json *root = json_new(q->a), *graphs = json_object_new_array();
-	Buf *b = buf_new(q->a);
 
 	json_put(root, "graphs", graphs);
 	for (int k = 1; k <= 2; k++) {
@@ -270,9 +268,8 @@ data_format_config(Qnn *q)
 		json_put(o, "tensors", list);
 		json_push(graphs, o);
 	}
-	json_print_as(b, root, 4, JSON_ROWS | JSON_ASCII | JSON_AS_PUT);
-	return plan_file(q->a, q->p, "qnn_data_format_config.json",
-	                 (Span){b->p, b->n});
+	return plan_json_as_put(q->a, q->p, "qnn_data_format_config.json",
+	                        root);
 }
 
 /* ---- commands ---- */
@@ -384,7 +381,7 @@ qnn_plan(Ctx *c, Arena *a, Plan *p)
 	    !converter(&q, &p->cmd[p->ncmd++]))
 		return false;
 	generator(&q, &p->cmd[p->ncmd++]);
-	plan_json(a, p, "specializations.json",
-	          specs_json(a, p->job->specs, true));
+	plan_json_as_put(a, p, "specializations.json",
+	                 specs_json(a, p->job->specs, true));
 	return true;
 }

@@ -3,7 +3,8 @@
 #
 # tests/qaic/cases: a line with a model of tests/qaic/models and options, then
 # the command lines, an argument a line, and the files, as QEfficient's own
-# functions at ebf55e81 make them.
+# compile() at ebf55e81 makes them; tests/qaic/layout.txt: the name it gives
+# to the folder of its result, then a model and options.
 
 load helper
 
@@ -20,7 +21,16 @@ setup_file() {
 setup_card() {
 	export STANDIN_LOG=$T/args STANDIN_QPC=$D/small.bin
 	export STANDIN_DOES='' STANDIN_CARD=''
+	made_files
 	CARD=(--backend qaic --sdk "$Q/sdk" --cache-dir "$T/cache")
+}
+
+# Files that cases name.
+made_files() {
+	echo '{"converter_args_extension":"--onnx_defer_loading","context_binary_generator_args_extension":"--log_level debug","qnn_compilation_backend":{"compiler_num_of_cores":8,"compiler_ols":4}}' >qnn.json
+	printf 'FP32NodeInstanceNames:\n- logits\n' >npi.yaml
+	echo '{"connections":[{"devices":[0,1],"type":"p2p"}],"partitions":[{"name":"Partition0","devices":[{"deviceId":0,"numCores":16},{"deviceId":1,"numCores":16}]}]}' >mdp.json
+	echo '{"partitions":[{"nodeList":["embed/Cast","model/layers.1/Abs","model/layers.3/Abs","logits"]}]}' >dumped.json
 }
 
 # A process that is there and not only waited for.
@@ -48,7 +58,7 @@ rehearse() {
 }
 
 @test "command lines and files are QEfficient's, byte for byte" {
-	echo '{"converter_args_extension":"--onnx_defer_loading","context_binary_generator_args_extension":"--log_level debug","qnn_compilation_backend":{"compiler_num_of_cores":8,"compiler_ols":4}}' >qnn.json
+	made_files
 	n=0
 	for c in "$Q"/cases/*.txt; do
 		read -r args <"$c"
@@ -60,7 +70,7 @@ rehearse() {
 			complain "${c##*/}: $(diff want got | head -20)"
 		n=$((n + 1))
 	done
-	[ "$n" -ge 50 ]
+	[ "$n" -ge 69 ]
 }
 
 @test "a real run gives the compiler what the dry run said" {
@@ -94,9 +104,54 @@ rehearse() {
 		hashed_compile_params.json; do
 		[ -s "$dir/$f" ] || complain "no $f"
 	done
-	# the name is the digest of what is in the file, on one line
-	jq -cSj . "$dir/hashed_compile_params.json" | sha256sum >sum
+	# the name is the digest of what is in the file, on one line, but for
+	# the files the command got afterwards
+	jq -cSj '.command |= map(select(test("^-(network-spec|custom-IO|aic-bin)") | not))' \
+		"$dir/hashed_compile_params.json" | sha256sum >sum
 	[ "$(head -c 16 sum)" = "${dir#lay/qpc-}" ]
+	jq -r '.command[]' "$dir/hashed_compile_params.json" |
+		grep -qx -- "-aic-binary-dir=$dir/qpc"
+	[ "$(jq -r .qpc_config.compiler_config.retained_state "$dir/qconfig.json")" = true ]
+}
+
+@test "the folder has the name that QEfficient gives it, for each class" {
+	setup_card
+	mkdir SDK
+	ln -s "$Q"/sdk/* "$Q"/qnn/* SDK
+	ln -s "$D"/*.onnx .
+	n=0
+	while read -r hash model args; do
+		rm -rf lay cache
+		# shellcheck disable=SC2086
+		qnn-compile -q --backend qaic --sdk SDK --cache-dir cache \
+			-o lay --layout qefficient \
+			"-i/proc/self/cwd/$model.onnx" $args ||
+			complain "$model $args"
+		[ -e "lay/qpc-$hash" ] ||
+			complain "$model $args: $(ls lay), not $hash"
+		n=$((n + 1))
+	done <"$Q/layout.txt"
+	[ "$n" -ge 66 ]
+}
+
+@test "what QEfficient keeps beside the folder is beside it" {
+	setup_card
+	qnn-compile -q "${CARD[@]}" --layout qefficient --num-devices 2 \
+		--mdp-num-partitions 2 "$D/layers.onnx" -o lay
+	(cd lay && find . -type f | sed 's|qpc-[0-9a-f]*|H|' | sort) |
+		diff - <(printf '%s\n' ./H/custom_io.yaml \
+			./H/hashed_compile_params.json ./H/qconfig.json \
+			./H/qpc/programqpc.bin ./H/specializations.json \
+			./mdp_disagg_2d_2p.json)
+	qnn-compile -q --backend qnn --sdk "$Q/qnn" --cache-dir cache \
+		--layout qefficient --mxint8-kv-cache --num-devices 2 \
+		"$D/causal.onnx" -o qnn
+	(cd qnn && find . -type f | sed 's|qpc-[0-9a-f]*|H|' | sort) |
+		diff - <(printf '%s\n' ./H/programqpc.bin ./custom_io_config.yaml \
+			./model.dlc ./qconfig.json ./qnn_compile_backend.json \
+			./qnn_compiler_config.json ./qnn_data_format_config.json \
+			./specializations.json ./tensor_slicing.json)
+	grep -q '"qnn/tensor_slicing.json"' qnn/qnn_compile_backend.json
 }
 
 @test "the same again, and from a folder that moved, is not compiled" {
