@@ -29,6 +29,7 @@ main(int argc, char **argv)
 		{0,   "return-pdfs", FLAG,  &o.return_pdfs, NULL,  "a sampler that gives probabilities too"},
 		{0,   "max-top-k-ids", INT, &o.max_top_k_ids, "N",  "most tokens that a sampler draws from, 512 unless given", NULL, 1, INT32_MAX},
 		{0,   "include-guided-decoding", FLAG, &o.include_guided_decoding, NULL, "a sampler that takes a mask of allowed tokens"},
+		{0,   "mla-absorption", TEXT, &o.mla_absorption, "LIST", "latent attention: cache_compressed,absorption,online"},
 		{0,   "replicate-kv-heads", INT, &o.kv_devices, "N",  "repeat key heads, so that they divide among N devices", NULL, 1, 4096},
 		{0,   "num-replicate-kv-heads", INT, &o.kv_repeat, "R", "repeat each key head R times", NULL, 1, 64},
 		{0,   "num-kv-blocks", INT, &o.kv_blocks,  "N",    "attention reads the cache in N blocks", NULL, 1, 64},

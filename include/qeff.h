@@ -109,6 +109,8 @@ typedef struct qe_transform {
 	bool return_pdfs;             /* and their probs, */
 	bool include_guided_decoding; /* of what token_bitmasks allow */
 	int64_t max_top_k_ids;        /* 0: 512, or as many as there are */
+	const char *mla_absorption;   /* "cache_compressed", with ",absorption"
+	                               * and ",online"; NULL: not */
 	int64_t kv_devices; /* key heads repeated to divide among so many, */
 	int64_t kv_repeat;  /* or so often; 0: not */
 	int64_t kv_blocks;  /* attention reads the cache in so many; 0: whole */

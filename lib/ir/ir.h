@@ -84,6 +84,23 @@ const void *blob_data(Ctx *, Arena *a, Blob *);
 void blob_release(const Blob *);
 #define blob_is(b) ((b).mem || (b).src)
 
+/* ---- the cache of a decoder: state.c, states.def ---- */
+
+enum {
+#define STATES(id, first, second, slots) STATE_##id,
+#include "states.def"
+#undef STATES
+	STATE_COUNT
+};
+
+typedef struct StateNames {
+	const char *stem[2]; /* in front of ".LAYER" */
+	const char *slots;   /* the symbol of how many rows there are */
+} StateNames;
+extern const StateNames state_names[STATE_COUNT];
+/* The row that a name like "past_key.3" belongs to, or NULL. */
+const StateNames *state_find(const char *name);
+
 /* ---- graph ---- */
 
 typedef struct Value Value;

@@ -12,8 +12,6 @@
 
 #include "build.h"
 
-enum { MAXBLOCKS = 64 };
-
 typedef struct Dims {
 	int64_t nh, kv, hd, hidden;
 } Dims;
@@ -439,9 +437,8 @@ head_of(Build *b, const Json *m, const char *which, int64_t heads, int64_t hd,
 	return n && late ? head_norm(b, n, x) : x;
 }
 
-/* [B,kv,L,hd] -> [B,kv*g,L,hd], each head g times */
-static Value *
-repeat(Build *b, Value *x, int64_t kv, int64_t g, int64_t hd)
+Value *
+repeat_heads(Build *b, Value *x, int64_t kv, int64_t g, int64_t hd)
 {
 	if (g == 1)
 		return x;
@@ -531,8 +528,8 @@ sink_softmax(Build *b, const char *name, Value *s, int64_t nh)
 	return slice(b, s, -1, 0, -1);
 }
 
-static Value *
-scores(Build *b, const Json *m, Value *q, Value *k)
+Value *
+attend_scores(Build *b, const Json *m, Value *q, Value *k)
 {
 	const Json *a = json_get(m, "alibi");
 	bool before = json_get_bool(a, "before_scale", false);
@@ -578,43 +575,30 @@ Value *
 attend(Build *b, const Json *m, Value *q, Value *k, Value *v)
 {
 	const char *sinks = json_get_str(m, "sinks", NULL);
-	Value *p = scores(b, m, q, k);
+	Value *p = attend_scores(b, m, q, k);
 
 	if (sinks)
 		p = sink_softmax(b, sinks, p, json_get_int(m, "heads", 1));
 	else
 		p = softmax(b, p, -1);
-	return TRANSPOSE(b, EMIT(b, "MatMul", p, v), 0, 2, 1, 3);
+	return EMIT(b, "MatMul", p, v);
 }
 
-/* The same over a cache of which a block is read at a time: k and v are all
- * of it, [B or its rows,kv,L,hd]. */
-static Value *
-attend_blocks(Build *b, const Json *m, const Dims *d, Value *q, Value *k,
-              Value *v)
+/* Keys and values for each query head, of those that are kept. */
+static void
+spread(Build *b, const void *arg, Value **k, Value **v)
 {
-	const char *sinks = json_get_str(m, "sinks", NULL);
-	int64_t n = json_get_int(m, "kv_blocks", 0);
-	Online o = online_begin(b, sinks ? RESHAPE(b, param(b, sinks), 1, d->nh,
-	                                           1, 1)
-	                                 : NULL);
+	const Dims *d = arg;
 
-	if (n < 1 || n > MAXBLOCKS || json_get(m, "diff"))
-		return fail(b->c, QE_INPUT, "attention in %lld blocks",
-		            (long long)n),
-		       NULL;
-	b->parts = (int)n;
-	for (b->part = 0; b->part < n; b->part++) {
-		Value *ki = k, *vi = v;
+	*k = repeat_heads(b, *k, d->kv, d->nh / d->kv, d->hd);
+	*v = repeat_heads(b, *v, d->kv, d->nh / d->kv, d->hd);
+}
 
-		if (!cache_block(b, d->kv, &ki, &vi))
-			return NULL;
-		ki = repeat(b, ki, d->kv, d->nh / d->kv, d->hd);
-		vi = repeat(b, vi, d->kv, d->nh / d->kv, d->hd);
-		online_add(b, &o, scores(b, m, q, ki), vi);
-	}
-	b->parts = 0;
-	return TRANSPOSE(b, online_end(b, &o), 0, 2, 1, 3);
+/* [B,nh,S,hd] -> [B,S,nh hd] */
+static Value *
+join_heads(Build *b, Value *x, int64_t width)
+{
+	return RESHAPE(b, TRANSPOSE(b, x, 0, 2, 1, 3), 0, 0, width);
 }
 
 /* ---- differential attention: the second half of the heads is taken off the
@@ -672,18 +656,17 @@ remember(Build *b, const Json *m, const Dims *d, Value *q, Value *k, Value *v)
 	if (b->cached && json_has(m, "kv_blocks")) {
 		if (!cache_write(b, d->kv, d->hd, d->hd, &k, &v))
 			return NULL;
-		y = attend_blocks(b, m, d, q, k, v);
-		return RESHAPE(b, y, 0, 0, d->nh * d->hd);
+		y = attend_blocks(b, m, d->kv, q, k, v, spread, d);
+		return join_heads(b, y, d->nh * d->hd);
 	}
 	if (b->cached && !cache_update(b, d->kv, d->hd, d->hd, &k, &v))
 		return NULL;
-	k = repeat(b, k, d->kv, d->nh / d->kv, d->hd);
-	v = repeat(b, v, d->kv, d->nh / d->kv, d->hd);
-	if (json_get(m, "diff"))
-		return differ(b, m, attend(b, m, q, k, pair_values(b, v, d)),
-		              d);
-	y = attend(b, m, q, k, v);
-	return RESHAPE(b, y, 0, 0, d->nh * d->hd);
+	spread(b, d, &k, &v);
+	if (json_get(m, "diff")) {
+		y = attend(b, m, q, k, pair_values(b, v, d));
+		return differ(b, m, TRANSPOSE(b, y, 0, 2, 1, 3), d);
+	}
+	return join_heads(b, attend(b, m, q, k, v), d->nh * d->hd);
 }
 
 Value *

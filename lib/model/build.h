@@ -35,6 +35,7 @@ typedef struct Build {
 	Value *heard;     /* [B,E] int64 places of its rows, -1: none */
 	Value *stale;     /* [] bool: nothing new, the cache has it */
 	bool cross;       /* the block at work attends over memory */
+	bool latent;      /* ... keeps what keys and values are made of */
 	bool proxy;       /* no embeddings, no projections */
 	int part, parts;  /* slots of the cache it reads; parts 0: all */
 	Value *ids;       /* [B,S] int64 */
@@ -100,11 +101,15 @@ Value *param(Build *, const char *name);
 /* dequant.c: a tensor that is made `by` something, of its sources */
 Value *dequantise(Build *, const Json *tensor, int n, Value **in);
 Value *linear(Build *, const Json *module, Value *x); /* [..., out] */
+/* The matrix of a module without bias and without adapters beside it, [in,
+ * out]: to make others of. */
+Value *linear_matrix(Build *, const Json *module);
 Shape weight_shape(const Build *, const char *name);
 /* lora.c: a module's weight with adapters merged in; what adapters beside it
  * add to what it makes of x, or NULL */
 Value *lora_merged(Build *, const Json *module, Value *weight);
 Value *lora_beside(Build *, const Json *module, Value *x);
+bool lora_is_beside(const Build *, const Json *module);
 
 /* ---- inputs.c ---- */
 
@@ -125,18 +130,19 @@ Value *embed(Build *);                                 /* embed.c: [B,S,H] */
 Value *gated(Build *, const Json *m, Value *g, Value *up);
 /* rope.c: rotates x [B,heads,S,dim] by position */
 Value *rotate(Build *, const Json *rope, Value *x);
-/* attn.c: [B,nh,S,n] of queries, keys and values [B,nh,.,n]: [B,S,nh,n] */
+/* attn.c: softmax of scores times values: q [B,nh,S,n], k [B,nh,.,n] and
+ * v [B,nh,.,hd] give [B,nh,S,hd]; one head of k and v may serve all */
 Value *attend(Build *, const Json *m, Value *q, Value *k, Value *v);
+Value *attend_scores(Build *, const Json *m, Value *q, Value *k);
+/* [B,kv,L,hd] -> [B,kv*g,L,hd], each head g times */
+Value *repeat_heads(Build *, Value *x, int64_t kv, int64_t g, int64_t hd);
+/* online.c: the same over a cache of kv heads of which a block is read at a
+ * time: k and v are all of it; spread makes of a block's rows what attend()
+ * wants */
+typedef void SpreadFn(Build *, const void *arg, Value **k, Value **v);
+Value *attend_blocks(Build *, const Json *m, int64_t kv, Value *q, Value *k,
+                     Value *v, SpreadFn *spread, const void *arg);
 Value *relbias(Build *, const Json *m); /* relbias.c: [1,nh,S,L] */
-/* online.c: softmax(s) v, of which s [B,nh,S,n] and v [B,nh,n,hd] come one
- * block after the other; begun with sinks [1,nh,1,1], or with nothing */
-typedef struct Online {
-	Value *max, *sum; /* [B,nh,S,1] float32 */
-	Value *out;       /* [B,nh,S,hd] float32 */
-} Online;
-Online online_begin(Build *, Value *sinks);
-void online_add(Build *, Online *, Value *s, Value *v);
-Value *online_end(Build *, const Online *); /* [B,nh,S,hd] */
 /* disentangled.c: scores of contents with positions, [B,nh,S,S] */
 Value *disentangled(Build *, const Json *m, Value *q, Value *k, int64_t nh,
                     int64_t hd);

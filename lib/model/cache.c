@@ -6,6 +6,9 @@
  * was written goes out as ..._RetainedState.  Slots beyond the newest
  * position of a row are read from slot 0 and their values are zeroed.
  *
+ * Of latent attention that keeps what keys and values are made of, the two are
+ * compressed_kv.i [B,h,L,rank] and k_pe.i [B,h,L,rot]; see mla.c.
+ *
  * Of an encoder, rows are written at encoder_position_ids; a call that brings
  * nothing new (b->stale) hands the states on.
  *
@@ -45,25 +48,29 @@ state_output(Build *b, Value *state, Value *now)
 	graph_output(b->g, now);
 }
 
-/* Names of the states, and of their length: of a lone decoder; of one with
- * an encoder, over its own text and over the encoder's. */
-static const struct Kept {
-	const char *key, *value, *length;
-	const char *count, *slots, *empty, *index, *rows; /* in b->here */
-} kept[] = {
-	{"past_key", "past_value", "ctx_len", "count", "slots", "empty",
-         "index", "empty rows"},
-	{"past_key_self", "past_value_self", "decoder_ctx_len", "count",
-         "slots", "empty", "index", "empty rows"},
-	{"past_key_cross", "past_value_cross", "encoder_ctx_len",
-         "memory count", "memory slots", "memory empty", "memory index",
+/* What is made of the places where rows stand, in b->here: of a decoder's own
+ * text, and of its encoder's. */
+static const struct Made {
+	const char *count, *slots, *empty, *index, *rows;
+} made[] = {
+	{"count", "slots", "empty", "index", "empty rows"},
+	{"memory count", "memory slots", "memory empty", "memory index",
          "memory empty rows"},
 };
 
-static const struct Kept *
-kind(const Build *b)
+static const struct Made *
+keys(const Build *b)
 {
-	return &kept[b->cross ? 2 : b->memory ? 1 : 0];
+	return &made[b->cross];
+}
+
+static const StateNames *
+names(const Build *b)
+{
+	return &state_names[b->cross    ? STATE_CROSS
+	                    : b->memory ? STATE_SELF
+	                    : b->latent ? STATE_LATENT
+	                                : STATE_DECODER];
 }
 
 static Value *
@@ -71,7 +78,7 @@ slots_input(Build *b, const char *name, int64_t heads, int64_t width)
 {
 	Value *v = state_input(b, name, (Shape){4, {-1, heads, -1, width}});
 
-	v->sym[2] = kind(b)->length;
+	v->sym[2] = names(b)->slots;
 	return v;
 }
 
@@ -79,7 +86,7 @@ slots_input(Build *b, const char *name, int64_t heads, int64_t width)
 static Value *
 make_count(Build *b)
 {
-	const char *name = kind(b)->key;
+	const char *name = names(b)->stem[0];
 	Value *first = NULL;
 
 	if (b->ccl)
@@ -95,7 +102,7 @@ make_count(Build *b)
 static Value *
 slots(Build *b)
 {
-	return once(b, kind(b)->count, make_count);
+	return once(b, keys(b)->count, make_count);
 }
 
 static Value *
@@ -110,7 +117,7 @@ make_slots(Build *b)
 Value *
 cache_slots(Build *b)
 {
-	return once(b, kind(b)->slots, make_slots);
+	return once(b, keys(b)->slots, make_slots);
 }
 
 /* where this call's keys and values stand, [B,S] */
@@ -131,7 +138,7 @@ make_empty(Build *b)
 Value *
 cache_empty(Build *b)
 {
-	return once(b, kind(b)->empty, make_empty);
+	return once(b, keys(b)->empty, make_empty);
 }
 
 static Value *
@@ -150,7 +157,7 @@ make_rows(Build *b)
 static Value *
 read_back(Build *b, Value *now)
 {
-	Value *index = once(b, kind(b)->index, make_index);
+	Value *index = once(b, keys(b)->index, make_index);
 
 	if (b->batch_index)
 		return call_ctx(b, "CtxGatherCB", 4,
@@ -200,10 +207,21 @@ cache_write(Build *b, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
 
 	if (!*k || !*v)
 		return false;
-	past[0] = slots_input(b, kind(b)->key, heads, kdim);
-	past[1] = slots_input(b, kind(b)->value, heads, vdim);
+	past[0] = slots_input(b, names(b)->stem[0], heads, kdim);
+	past[1] = slots_input(b, names(b)->stem[1], heads, vdim);
 	*k = written(b, past[0], *k);
 	*v = written(b, past[1], *v);
+	return *k && *v;
+}
+
+/* Rows that hold nothing read as zeros where they are summed: values, and of
+ * compressed ones both, since keys and values are made of the same. */
+static bool
+clear(Build *b, Value *rows, Value **k, Value **v)
+{
+	*v = EMIT(b, "Where", rows, scalar(b, 0), *v);
+	if (b->latent)
+		*k = EMIT(b, "Where", rows, scalar(b, 0), *k);
 	return *k && *v;
 }
 
@@ -215,9 +233,7 @@ cache_update(Build *b, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
 		return false;
 	*k = read_back(b, *k);
 	*v = read_back(b, *v);
-	*v = EMIT(b, "Where", once(b, kind(b)->rows, make_rows), scalar(b, 0),
-	          *v);
-	return *v != NULL;
+	return clear(b, once(b, keys(b)->rows, make_rows), k, v);
 }
 
 /* ---- in blocks ---- */
@@ -254,7 +270,7 @@ cache_part(Build *b, Value *x, int64_t axis)
 static Value *
 read_block(Build *b, Value *now, int64_t heads)
 {
-	Value *index = cache_part(b, once(b, kind(b)->index, make_index), 2);
+	Value *index = cache_part(b, once(b, keys(b)->index, make_index), 2);
 
 	if (b->batch_index)
 		return call_ctx(b, "CtxGatherBlockedKVCB", 3,
@@ -266,9 +282,9 @@ read_block(Build *b, Value *now, int64_t heads)
 bool
 cache_block(Build *b, int64_t heads, Value **k, Value **v)
 {
-	Value *rows = cache_part(b, once(b, kind(b)->rows, make_rows), 2);
+	Value *rows = cache_part(b, once(b, keys(b)->rows, make_rows), 2);
 
 	*k = read_block(b, *k, heads);
-	*v = EMIT(b, "Where", rows, scalar(b, 0), read_block(b, *v, heads));
-	return *k && *v;
+	*v = read_block(b, *v, heads);
+	return clear(b, rows, k, v);
 }

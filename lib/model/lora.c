@@ -152,12 +152,18 @@ by_ids(Build *b, const Json *list, Value *x)
 	return EMIT(b, "Squeeze", x, INTS(b, 1));
 }
 
+bool
+lora_is_beside(const Build *b, const Json *m)
+{
+	return json_get(m, "lora") && strcmp(mode(b), "merged") != 0;
+}
+
 Value *
 lora_beside(Build *b, const Json *m, Value *x)
 {
 	const Json *list = json_get(m, "lora");
 
-	if (!list || !x || strcmp(mode(b), "merged") == 0)
+	if (!x || !lora_is_beside(b, m))
 		return NULL;
 	return b->lora_ids ? by_ids(b, list, x)
 	                   : by_inputs(b, json_at(list, 0), x);

@@ -9,6 +9,14 @@
 
 #include "build.h"
 
+enum { MAXBLOCKS = 64 };
+
+/* The sums so far. */
+typedef struct Online {
+	Value *max, *sum; /* [B,nh,S,1] float32 */
+	Value *out;       /* [B,nh,S,hd] float32 */
+} Online;
+
 static Value *
 wide(Build *b, Value *x)
 {
@@ -22,12 +30,14 @@ narrow(Build *b, Value *x)
 }
 
 /* A sink is one more score, of a value of zeros. */
-Online
-online_begin(Build *b, Value *sinks)
+static Online
+begin(Build *b, const char *sinks)
 {
 	if (!sinks)
 		return (Online){0};
-	return (Online){.max = wide(b, sinks), .sum = scalar_f32(b, 1)};
+	return (Online){.max = wide(b,
+	                            RESHAPE(b, param(b, sinks), 1, -1, 1, 1)),
+	                .sum = scalar_f32(b, 1)};
 }
 
 static Value *
@@ -36,8 +46,8 @@ faded(Build *b, Value *old, Value *fade, Value *more)
 	return old ? EMIT(b, "Add", EMIT(b, "Mul", old, fade), more) : more;
 }
 
-void
-online_add(Build *b, Online *o, Value *s, Value *v)
+static void
+add(Build *b, Online *o, Value *s, Value *v)
 {
 	Value *max, *fade = NULL, *p;
 
@@ -54,8 +64,32 @@ online_add(Build *b, Online *o, Value *s, Value *v)
 	               wide(b, EMIT(b, "MatMul", narrow(b, p), v)));
 }
 
-Value *
-online_end(Build *b, const Online *o)
+static Value *
+end(Build *b, const Online *o)
 {
 	return narrow(b, EMIT(b, "Div", o->out, o->sum));
+}
+
+Value *
+attend_blocks(Build *b, const Json *m, int64_t kv, Value *q, Value *k, Value *v,
+              SpreadFn *spread, const void *arg)
+{
+	Online o = begin(b, json_get_str(m, "sinks", NULL));
+	int64_t n = json_get_int(m, "kv_blocks", 0);
+
+	if (n < 1 || n > MAXBLOCKS || json_get(m, "diff"))
+		return fail(b->c, QE_INPUT, "attention in %lld blocks",
+		            (long long)n),
+		       NULL;
+	b->parts = (int)n;
+	for (b->part = 0; b->part < n; b->part++) {
+		Value *ki = k, *vi = v;
+
+		if (!cache_block(b, kv, &ki, &vi))
+			return NULL;
+		spread(b, arg, &ki, &vi);
+		add(b, &o, attend_scores(b, m, q, ki), vi);
+	}
+	b->parts = 0;
+	return end(b, &o);
 }

@@ -20,12 +20,6 @@ want_blocking(const Json *doc, const TransformArgs *args)
 static bool
 fits(Ctx *c, const Json *m)
 {
-	const char *kind = json_get_str(m, "kind", "");
-
-	if (strcmp(kind, "attn") != 0)
-		return fail(c, QE_INPUT,
-		            "attention of kind '%s' has no form in blocks",
-		            kind);
 	return !json_get(m, "diff") ||
 	       fail(c, QE_INPUT,
 	            "differential attention has no form in blocks");

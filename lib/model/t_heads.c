@@ -25,6 +25,10 @@ choose(Ctx *c, const Json *m, const TransformArgs *args, int64_t *r)
 	int64_t kv = json_get_int(m, "kv_heads", 0),
 		nh = json_get_int(m, "heads", 0), n = args->kv_devices;
 
+	if (!kv)
+		return fail(
+			c, QE_INPUT,
+			"latent attention has as many key heads as heads, unless --mla-absorption compresses them");
 	*r = args->kv_repeat;
 	for (int64_t i = 2; !*r && kv > 0 && n > kv && i <= MOST; i++)
 		if (n % (kv * i) == 0 && nh % (kv * i) == 0)
@@ -131,6 +135,9 @@ widen(Ctx *c, Arena *a, Json *doc, Json *m, int64_t r)
 	static const char *const norms[] = {"k_norm", "v_norm"};
 	int64_t kv = json_get_int(m, "kv_heads", 0);
 
+	json_put_int(m, "kv_heads", kv * r);
+	if (json_get_bool(m, "compressed", false))
+		return true; /* copies are made of rows, not of weights */
 	for (size_t i = 0; i < LEN(parts); i++) {
 		Json *p = json_get(m, parts[i]);
 		int axis = json_get_bool(p, "in_out", false) ? 1 : 0;
@@ -143,7 +150,6 @@ widen(Ctx *c, Arena *a, Json *doc, Json *m, int64_t r)
 		    !repeat(c, a, doc, p, "bias", 0, kv, r))
 			return false;
 	}
-	json_put_int(m, "kv_heads", kv * r);
 	return true;
 }
 
@@ -151,7 +157,7 @@ bool
 apply_replicate_kv(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
                    Json *record)
 {
-	static const char *const kinds[] = {"attn", NULL};
+	static const char *const kinds[] = {"attn", "mla", NULL};
 	Json *list = transform_blocks(a, doc, kinds);
 	int64_t r = 0, kv = json_get_int(json_at(list, 0), "kv_heads", 0);
 

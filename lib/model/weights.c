@@ -261,6 +261,17 @@ matrix(Build *b, const Json *m)
 }
 
 Value *
+linear_matrix(Build *b, const Json *m)
+{
+	if (lora_is_beside(b, m))
+		return fail(b->c, QE_INPUT,
+		            "'%s' has adapters beside it, and is made part of another matrix: merge them",
+		            json_get_str(m, "weight", "")),
+		       NULL;
+	return matrix(b, m);
+}
+
+Value *
 linear(Build *b, const Json *m, Value *x)
 {
 	const char *bias = json_get_str(m, "bias", NULL);

@@ -95,18 +95,13 @@ static void
 add_cache(Arena *a, const Graph *g, CustomIO *io, const char *type,
           const char *which)
 {
-	static const char *const forms[][2] = {{"past_key", "past_value"},
-	                                       {"compressed_kv", "k_pe"}};
-	const char *const *stem =
-		forms[model_input(g, "compressed_kv.0") != NULL];
+	for (int i = 0; i < g->nout * STATE_COUNT * 2; i++) {
+		int layer = i / (STATE_COUNT * 2), k = i % (STATE_COUNT * 2);
+		int at = find_state(g, state_names[k / 2].stem[k % 2], layer);
 
-	for (int layer = 0; layer < g->nout; layer++)
-		for (int k = 0; k < 2; k++) {
-			int at = find_state(g, stem[k], layer);
-
-			if (at >= 0)
-				add_state(a, g, io, at, type, which);
-		}
+		if (at >= 0)
+			add_state(a, g, io, at, type, which);
+	}
 }
 
 static bool

@@ -240,7 +240,7 @@ push_cache(Json *list, const char *name)
 {
 	Json *o;
 
-	if (!strstr(name, "past_key") && !strstr(name, "past_value"))
+	if (!state_find(io_base(name)))
 		return;
 	o = json_object_new_object();
 	json_put_str(o, "tensor_name", name);

@@ -81,10 +81,10 @@ can_rewind(const Session *s)
 
 	for (size_t i = 0; i < json_len(list); i++) {
 		const Json *o = json_at(list, i);
-		const char *name = json_get_str(o, "name", "");
+		const StateNames *rows =
+			state_find(json_get_str(o, "name", ""));
 
-		if ((!str_starts(name, "past_key.") &&
-		     !str_starts(name, "past_value.")) ||
+		if (!rows || strcmp(rows->slots, "ctx_len") != 0 ||
 		    json_int(json_at(json_get(o, "shape"), 2), 0) != s->ctx_len)
 			return false;
 	}

@@ -251,9 +251,6 @@ each() {
 	refused 2 'qeff-transform: *--num-kv-blocks*' \
 		qeff-transform --num-kv-blocks 65 "$D/m.qeff"
 	local block='.modules.layers[1].steps[0].branches[0].block'
-	jq "$block.kind = \"mla\"" "$D/m.qeff" >"$D/mla.qeff"
-	refused 3 "qeff-transform: *'blocking': *'mla'*" \
-		qeff-transform --num-kv-blocks 2 "$D/mla.qeff"
 	jq "$block.diff = {}" "$D/m.qeff" >"$D/diff.qeff"
 	refused 3 "qeff-transform: *'blocking': differential*" \
 		qeff-transform --num-kv-blocks 2 "$D/diff.qeff"

@@ -8,6 +8,8 @@ setup_file() {
 	places
 	make-checkpoint "$D/ck"
 	hf-load -q "$D/ck" -o "$D/m.qeff"
+	make-checkpoint --family deepseek "$D/mla"
+	hf-load -q "$D/mla" -o "$D/mla.qeff"
 }
 
 # table MODEL: an input or output a line, an empty one between.
@@ -17,12 +19,20 @@ table() {
 		(.inputs[] | row), "", (.outputs[] | row)'
 }
 
+# model FILE: the one that a file of tests/io is about.
+model() {
+	case $1 in
+	*/io/mla-*) echo "$D/mla.qeff" ;;
+	*) echo "$D/m.qeff" ;;
+	esac
+}
+
 # The first line of a file in tests/io is the options.
 @test "names, types and sizes are those of QEfficient" {
 	for want in "$ROOT"/tests/io/*.txt; do
 		read -r _ options <"$want"
 		# shellcheck disable=SC2086
-		qeff-transform -q $options "$D/m.qeff" -o t.qeff
+		qeff-transform -q $options "$(model "$want")" -o t.qeff
 		onnx-export -q t.qeff -o m.onnx
 		table m.onnx | diff <(tail -n +2 "$want") - ||
 			complain "$want"
@@ -38,7 +48,8 @@ table() {
 	for want in "$ROOT"/tests/io/*.txt; do
 		read -r _ options <"$want"
 		# shellcheck disable=SC2086
-		qeff-transform -q $options "$D/m.qeff" | onnx-export -q -o "$((n++)).onnx"
+		qeff-transform -q $options "$(model "$want")" |
+			onnx-export -q -o "$((n++)).onnx"
 	done
 	/usr/bin/python3 -c 'import glob, onnx
 for f in glob.glob("*.onnx"): onnx.checker.check_model(f)'
@@ -55,6 +66,27 @@ for f in glob.glob("*.onnx"): onnx.checker.check_model(f)'
 		qeff-transform -t ccl "$D/m.qeff"
 	refused 3 "qeff-transform: *'spd'*kv_cache*" \
 		qeff-transform -t spd "$D/m.qeff"
+}
+
+@test "what latent attention keeps is said by QEfficient's three words" {
+	refused 2 "qeff-transform: *'mla': 'absorption' needs 'cache_compressed'" \
+		qeff-transform --mla-absorption absorption "$D/mla.qeff"
+	refused 2 "qeff-transform: *'mla': 'online' needs 'absorption'" \
+		qeff-transform --mla-absorption cache_compressed,online "$D/mla.qeff"
+	refused 2 "qeff-transform: *'mla': 'offline' is not one of *" \
+		qeff-transform --mla-absorption offline "$D/mla.qeff"
+	refused 2 "qeff-transform: *'mla': needs 'cache_compressed'" \
+		qeff-transform -t kv_cache,mla "$D/mla.qeff"
+	refused 3 "qeff-transform: *'mla': no layer has latent attention" \
+		qeff-transform --mla-absorption cache_compressed "$D/m.qeff"
+	refused 3 "qeff-transform: *'replicate_kv': latent attention has as many*" \
+		qeff-transform --num-replicate-kv-heads 2 "$D/mla.qeff"
+	refused 3 "qeff-transform: *'replicate_kv': 4 heads cannot share 1 *, each 3*" \
+		qeff-transform --mla-absorption cache_compressed \
+		--num-replicate-kv-heads 3 "$D/mla.qeff"
+	qeff-transform -q --mla-absorption cache_compressed,absorption "$D/mla.qeff" |
+		jq -e '.transforms[] | select(.name == "mla") |
+			.cache_compressed and .absorption and (.online | not)'
 }
 
 @test "a proxy has no matrices" {

@@ -7,9 +7,10 @@
 // export must give the same logits at every step, to 1e-4: rows of a cache by
 // batch_index (six prompts in four rows), several logits (K = 1, 3), three
 // context lengths, repeated key heads, the cache in blocks,
-// functions per layer.
+// functions per layer; and, of a model with latent attention, each form of
+// its compressed cache, alone and together with those.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,8 +20,9 @@ const ort = createRequire(import.meta.url)(
 const [bin, checkpoint] = process.argv.slice(2);
 const CTX = 128, STEPS = 12, BOUND = 1e-4;
 const tmp = mkdtempSync(join(tmpdir(), 'ways-'));
+const config = JSON.parse(readFileSync(join(checkpoint, 'config.json')));
 const prompts = [[0, 483, 479, 262, 482], [0, 513, 512, 290], [0, 92],
-	[0, 287, 756, 747, 262, 5], [0, 483, 479, 262, 333, 557, 284], [0, 16, 17]];
+	[0, 287, 756, 747, 262, 5], [0, 483, 479, 262, 333, 557, 284], [0, 16, 17]].map((p) => p.map((id) => id % config.vocab_size));
 const int64 = (list, dims) =>
 	new ort.Tensor('int64', BigInt64Array.from(list, BigInt), dims);
 const zeros = (n) => Array(n).fill(0);
@@ -156,8 +158,27 @@ const ways = {
 		batching(await load('--num-kv-blocks', '5', '--continuous-batching'), want),
 	'the cache in 4 blocks, context lengths': async () => compare(await alone(
 		await load('--num-kv-blocks', '4', '--ccl-enabled'), ccl), want),
-	'repeated key heads': () => same('--num-replicate-kv-heads', '2'),
 };
+const repeated = ['--num-replicate-kv-heads', '2'];
+
+if (!config.kv_lora_rank)
+	ways['repeated key heads'] = () => same(...repeated);
+for (const form of config.kv_lora_rank ? ['cache_compressed',
+	'cache_compressed,absorption', 'cache_compressed,absorption,online'] : []) {
+	const mla = ['--mla-absorption', form];
+
+	ways[form] = () => same(...mla);
+	ways[`${form}, repeated`] = () => same(...mla, ...repeated);
+	ways[`${form}, a function for layers`] = () =>
+		same('--use-onnx-subfunctions', ...mla);
+	ways[`${form}, in 3 blocks`] = () => same(...mla, '--num-kv-blocks', '3');
+	ways[`${form}, all at once`] = async () => batching(await load(...mla,
+		...repeated, '--num-kv-blocks', '5', '--continuous-batching'), want);
+	ways[`${form}, context lengths`] = async () => compare(await alone(
+		await load(...mla, '--ccl-enabled'), ccl), want);
+	ways[`${form}, target, K = 3`] = async () =>
+		target(await load(...mla, '--spec', 'target'), want, 3);
+}
 let failed = 0;
 
 for (const [name, run] of Object.entries(ways)) {

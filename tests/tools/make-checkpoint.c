@@ -65,6 +65,25 @@ static const Row llama[] = {{"model.embed_tokens.weight", "vh"},
                             {"lm_head.weight", "vh"},
                             {0}};
 
+/* One head is n wide: n|n/2 of a key, n of a value, ranks of 4 n and 6 n. */
+static const Row deepseek[] =
+	{{"model.embed_tokens.weight", "vh"},
+         {"model.layers.%d.input_layernorm.weight", "h"},
+         {"model.layers.%d.self_attn.q_a_proj.weight", "Qh"},
+         {"model.layers.%d.self_attn.q_a_layernorm.weight", "Q"},
+         {"model.layers.%d.self_attn.q_b_proj.weight", "KQ"},
+         {"model.layers.%d.self_attn.kv_a_proj_with_mqa.weight", "Ch"},
+         {"model.layers.%d.self_attn.kv_a_layernorm.weight", "R"},
+         {"model.layers.%d.self_attn.kv_b_proj.weight", "VR"},
+         {"model.layers.%d.self_attn.o_proj.weight", "hh"},
+         {"model.layers.%d.post_attention_layernorm.weight", "h"},
+         {"model.layers.%d.mlp.gate_proj.weight", "ih"},
+         {"model.layers.%d.mlp.up_proj.weight", "ih"},
+         {"model.layers.%d.mlp.down_proj.weight", "hi"},
+         {"model.norm.weight", "h"},
+         {"lm_head.weight", "vh"},
+         {0}};
+
 static const Row gpt2[] = {{"transformer.wte.weight", "vh"},
                            {"transformer.wpe.weight", "ph"},
                            {"transformer.h.%d.ln_1.weight", "h"},
@@ -155,6 +174,10 @@ static const Family families[] = {
 	 "\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", "
 	 "\"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-05, "
 	 "\"rope_theta\": 10000.0", llama},
+	{"deepseek",
+	 "\"architectures\": [\"DeepseekV3ForCausalLM\"], "
+	 "\"model_type\": \"deepseek_v3\", \"hidden_act\": \"silu\", "
+	 "\"rms_norm_eps\": 1e-06, \"rope_theta\": 10000.0", deepseek},
 	{"gpt2",
 	 "\"architectures\": [\"GPT2LMHeadModel\"], \"model_type\": \"gpt2\", "
 	 "\"activation_function\": \"gelu_new\", "
@@ -206,11 +229,13 @@ finish(FILE *f)
 static int64_t
 dim(const Model *m, char letter)
 {
+	int64_t head = m->hidden / m->heads;
+
 	switch (letter) {
 	case 'h':
 		return m->hidden;
 	case 'k':
-		return m->hidden / m->heads * m->kv_heads;
+		return head * m->kv_heads;
 	case 'i':
 		return m->inter;
 	case 'v':
@@ -219,6 +244,16 @@ dim(const Model *m, char letter)
 		return m->positions;
 	case '3':
 		return 3 * m->hidden;
+	case 'Q':
+		return head / 2 * 12;
+	case 'R':
+		return head / 2 * 8;
+	case 'C':
+		return head / 2 * 9;
+	case 'K':
+		return head / 2 * 3 * m->heads;
+	case 'V':
+		return 2 * head * m->heads;
 	default:
 		return letter - '0';
 	}
@@ -399,6 +434,20 @@ write_bart_sizes(const Model *m, FILE *f)
 		        m->inter);
 }
 
+/* Every layer's feed-forward is one expert for all. */
+static void
+write_deepseek_sizes(const Model *m, FILE *f)
+{
+	int64_t head = m->hidden / m->heads;
+
+	fprintf(f,
+	        ", \"qk_nope_head_dim\": %" PRId64
+	        ", \"qk_rope_head_dim\": %" PRId64 ", \"v_head_dim\": %" PRId64
+	        ", \"q_lora_rank\": %" PRId64 ", \"kv_lora_rank\": %" PRId64
+	        ", \"first_k_dense_replace\": %" PRId64,
+	        head, head / 2, head, dim(m, 'Q'), dim(m, 'R'), m->layers);
+}
+
 /* gpt2 has its own names for sizes; readers skip what is not theirs. */
 static void
 write_config(const Model *m)
@@ -427,6 +476,8 @@ write_config(const Model *m)
 		        m->layers, m->hidden, m->heads, m->inter, m->positions);
 	if (m->family->row == llama)
 		fprintf(f, ", \"num_key_value_heads\": %" PRId64, m->kv_heads);
+	if (m->family->row == deepseek)
+		write_deepseek_sizes(m, f);
 	fprintf(f, ", \"bos_token_id\": 1, \"eos_token_id\": 2}\n");
 	finish(f);
 }
@@ -445,7 +496,7 @@ main(int argc, char **argv)
 	/* clang-format off */
 	const Opt opt[] = {
 		{.help = "Options"},
-		{0, "family",    ENUM, &family,      "llama|gpt2|bert|bert-labels|bert-tokens|bart", "architecture"},
+		{0, "family",    ENUM, &family,      "llama|deepseek|gpt2|bert|bert-labels|bert-tokens|bart", "architecture"},
 		{0, "dtype",     ENUM, &dtype,       "F32|F16|BF16",    "of the weights"},
 		{0, "layers",    INT,  &m.layers,    "N", "how many", NULL, 1, 1000},
 		{0, "hidden",    INT,  &m.hidden,    "N", "width", NULL, 2, 65536},
