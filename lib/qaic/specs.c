@@ -7,7 +7,13 @@
 #include "contract.h"
 #include "json.h"
 
-enum { MAXSPEC = 64, MAXSYM = 64, MAXLEN = 1 << 26, MAXFILE = 1 << 20 };
+enum {
+	MAXSPEC = 64,
+	MAXSYM = 64,
+	MAXLEN = 1 << 26,
+	MAXFILE = 1 << 20,
+	LEAST_CHUNK = 8 /* tokens, which cost hardly more than one does */
+};
 
 typedef struct Choice {
 	Ctx *c;
@@ -50,7 +56,7 @@ begin(Choice *h, const char *name)
 /* ---- decoders ---- */
 
 static void
-prefill(Choice *h, int64_t ccl)
+prefill(Choice *h, int64_t len, int64_t ccl)
 {
 	const qe_compile *o = h->o;
 	bool alone = o->decode_only && o->prompt_len == 1;
@@ -62,7 +68,7 @@ prefill(Choice *h, int64_t ccl)
 	Spec *s = begin(h, alone ? "Decode" : "Prefill");
 
 	put(s, "batch_size", h->cb ? rows : h->cache);
-	put(s, "seq_len", o->prompt_len);
+	put(s, "seq_len", len);
 	put(s, "ctx_len", h->list.ctx_len);
 	if (ccl)
 		put(s, "comp_ctx_lengths", ccl);
@@ -206,16 +212,29 @@ take_ccl(Choice *h)
 	return true;
 }
 
+/* Our own programs share their weights, so that halves of a chunk, for short
+ * prompts and the ends of long ones, cost little. */
+static void
+chunks(Choice *h)
+{
+	int64_t len = h->o->prompt_len;
+
+	do
+		prefill(h, len, 0);
+	while (h->plain && (len /= 2) >= LEAST_CHUNK);
+}
+
 static void
 prefills(Choice *h)
 {
-	bool one = h->o->prompt_len == 1;
-	int n = one ? h->list.ndecode : h->list.nprefill;
+	int64_t len = h->o->prompt_len;
+	int n = len == 1 ? h->list.ndecode : h->list.nprefill;
 
 	if (!h->ccl)
-		prefill(h, 0);
+		chunks(h);
 	for (int i = 0; h->ccl && i < n; i++)
-		prefill(h, one ? h->list.decode[i] : h->list.prefill[i]);
+		prefill(h, len,
+		        len == 1 ? h->list.decode[i] : h->list.prefill[i]);
 }
 
 static void

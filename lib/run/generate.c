@@ -92,17 +92,16 @@ feed(Gen *g, int n, int64_t *time)
 
 	for (int i = 0; i < n; i++) {
 		Row *r = g->due[i];
-		int64_t all = row_pending(r) + r->nguess;
+		int64_t all = row_pending(r) + r->nguess,
+			len = session_chunk(g->s, all);
 
 		g->feed[i] = (RowFeed){.slot = r->slot,
 		                       .id = r->seq + r->fed,
-		                       .n = MIN(all, g->s->prompt_len),
+		                       .n = len,
 		                       .pos = r->fed,
 		                       .lora = r->req->lora,
 		                       .logits = r->logits,
-		                       .want = all <= g->s->prompt_len
-		                                       ? r->nguess + 1
-		                                       : 0};
+		                       .want = len == all ? r->nguess + 1 : 0};
 	}
 	if (!session_feed(g->c, g->s, g->feed, n))
 		return false;

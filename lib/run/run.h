@@ -86,6 +86,10 @@ typedef struct RowFeed {
  * The most tokens a row can be given is prompt_len. */
 bool session_feed(Ctx *, Session *, RowFeed *, int n);
 
+/* How many of the next n tokens of a row are best fed at once: no more than
+ * prompt_len. */
+int64_t session_chunk(const Session *, int64_t n);
+
 /* Feeds up to `batch` prompts from position 0 on, in chunks, and copies the
  * logits [vocab] after the last token of each into logits[i]. */
 bool session_prefill(Ctx *, Session *, const Prompt *, int n,

@@ -290,6 +290,36 @@ session_feed(Ctx *c, Session *s, RowFeed *f, int n)
 	return true;
 }
 
+/* The least program for so many tokens of a row; 0: there is none. */
+static int64_t
+fitting(const Session *s, int64_t n)
+{
+	int64_t len = 0;
+
+	for (int i = 0; i < s->nrunner; i++) {
+		const Runner *r = &s->runner[i];
+
+		if (r->hears <= 1 && r->len >= n && (!len || r->len < len))
+			len = r->len;
+	}
+	return len;
+}
+
+int64_t
+session_chunk(const Session *s, int64_t n)
+{
+	/* what reading the weights costs, in tokens' arithmetic */
+	enum { RUN = 32 };
+	int64_t whole = fitting(s, n), part = 0;
+
+	if (!whole)
+		return MIN(n, s->prompt_len);
+	for (int i = 0; i < s->nrunner; i++)
+		if (s->runner[i].len < n)
+			part = MAX(part, s->runner[i].len);
+	return part && part + fitting(s, n - part) + RUN <= whole ? part : n;
+}
+
 bool
 session_fits(Ctx *c, const Session *s, size_t tokens)
 {
@@ -310,10 +340,10 @@ session_begin(const Session *s, size_t n)
 	return s->longest_text ? 1 : (int64_t)n;
 }
 
-/* The chunk of each prompt from `at` on. */
+/* `len` tokens of each prompt from `at` on. */
 static int
-chunk(const Session *s, const Prompt *prompt, int n, float *const *logits,
-      size_t at, RowFeed *f)
+chunk(const Prompt *prompt, int n, float *const *logits, size_t at, size_t len,
+      RowFeed *f)
 {
 	int used = 0;
 
@@ -324,10 +354,10 @@ chunk(const Session *s, const Prompt *prompt, int n, float *const *logits,
 			continue;
 		f[used++] = (RowFeed){.slot = i,
 		                      .id = prompt[i].id + at,
-		                      .n = MIN((int64_t)left, s->prompt_len),
+		                      .n = (int64_t)MIN(left, len),
 		                      .pos = (int64_t)at,
 		                      .logits = logits[i],
-		                      .want = left <= (size_t)s->prompt_len};
+		                      .want = left <= len};
 	}
 	return used;
 }
@@ -339,16 +369,20 @@ session_prefill(Ctx *c, Session *s, const Prompt *prompt, int n,
 	Arena a = {0};
 	RowFeed *f = NEWV(&a, RowFeed, n + 1);
 	int64_t t = clock_ns();
+	size_t most = 0, len;
 	bool ok = true;
 	int used;
 
-	for (int i = 0; ok && i < n; i++)
+	for (int i = 0; ok && i < n; i++) {
 		ok = session_fits(c, s, prompt[i].n);
-	for (size_t at = 0;
-	     ok && (used = chunk(s, prompt, n, logits, at, f)) > 0;
-	     at += (size_t)s->prompt_len)
+		most = MAX(most, prompt[i].n);
+	}
+	for (size_t at = 0; ok && at < most; at += len) {
+		len = (size_t)session_chunk(s, (int64_t)(most - at));
+		used = chunk(prompt, n, logits, at, len, f);
 		ok = s->longest_text ? reader_feed(c, s, f, used)
 		                     : session_feed(c, s, f, used);
+	}
 	s->prefill_time += clock_ns() - t;
 	arena_free(&a);
 	return ok;

@@ -89,16 +89,17 @@ draft_feeds(Gen *g, Row *const *due, int n, Row **who)
 
 	for (int i = 0; i < n; i++) {
 		Row *r = due[i];
-		int64_t all = (int64_t)r->n + r->nguess - r->drafted;
+		int64_t all = (int64_t)r->n + r->nguess - r->drafted,
+			len = session_chunk(d, all);
 
 		if (r->nguess >= most_guesses(g, r))
 			continue;
 		g->feed[used] = (RowFeed){.slot = r->slot,
 		                          .id = r->seq + r->drafted,
-		                          .n = MIN(all, d->prompt_len),
+		                          .n = len,
 		                          .pos = r->drafted,
 		                          .logits = r->logits,
-		                          .want = all <= d->prompt_len};
+		                          .want = len == all};
 		who[used++] = r;
 	}
 	return used;
