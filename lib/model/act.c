@@ -40,6 +40,44 @@ swish(Build *b, Value *x, double a, double k)
 	return EMIT(b, "Mul", x, EMIT(b, "Sigmoid", t));
 }
 
+/* gelu between a and k */
+static Value *
+clipped_gelu(Build *b, Value *x, double a, double k)
+{
+	return EMIT(b, "Clip", gelu(b, x, 0, 0), scalar(b, a), scalar(b, k));
+}
+
+/* the integral of a normal density with mean a and deviation k */
+static Value *
+laplace(Build *b, Value *x, double a, double k)
+{
+	x = EMIT(b, "Sub", x, scalar(b, a));
+	x = EMIT(b, "Erf", EMIT(b, "Div", x, scalar(b, k * sqrt(2))));
+	return EMIT(b, "Mul", EMIT(b, "Add", x, scalar(b, 1)), scalar(b, 0.5));
+}
+
+/* x, or a x below 0: in primitives, as few targets know LeakyRelu */
+static Value *
+leaky_relu(Build *b, Value *x, double a, double k)
+{
+	(void)k;
+	return EMIT(b, "Max", x, EMIT(b, "Mul", x, scalar(b, a)));
+}
+
+/* x tanh(log(1 + e^x)) */
+static Value *
+mish(Build *b, Value *x, double a, double k)
+{
+	(void)a, (void)k;
+	return EMIT(b, "Mul", x, EMIT(b, "Tanh", EMIT(b, "Softplus", x)));
+}
+
+static Value *
+relu6(Build *b, Value *x, double a, double k)
+{
+	return EMIT(b, "Clip", x, scalar(b, a), scalar(b, k));
+}
+
 static Value *
 relu(Build *b, Value *x, double a, double k)
 {
@@ -87,6 +125,7 @@ static const struct {
 	{"gelu_new",          gelu_tanh, 0.7978845608028654, 0.044715},
 	{"gelu_tanh",         gelu_tanh, 0.7978845608028654, 0.044715},
 	{"gelu_pytorch_tanh", gelu_tanh, 0.7978845608028654, 0.044715},
+	{"gelu_python_tanh",  gelu_tanh, 0.7978845608028654, 0.044715},
 	{"gelu_accurate",     gelu_tanh, 0.7978845608028654, 0.044715},
 	{"gelu_fast",         gelu_tanh, 0.7978845608,       0.044715},
 	{"quick_gelu",        swish,     1.702, 0},
@@ -97,6 +136,11 @@ static const struct {
 	{"tanh",              tanh_,     0, 0},
 	{"sigmoid",           sigmoid,   0, 0},
 	{"linear",            same,      0, 0},
+	{"gelu_10",           clipped_gelu, -10, 10},
+	{"laplace",           laplace,   0.707107, 0.282095},
+	{"leaky_relu",        leaky_relu, 0.01, 0},
+	{"mish",              mish,      0, 0},
+	{"relu6",             relu6,     0, 6},
 };
 /* clang-format on */
 

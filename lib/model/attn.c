@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * attn.c - softmax attention over kept keys and values.
  *
- * project -> clip -> norm of the full width -> heads [B,n,S,hd] -> norm of
+ * project -> norm of the full width -> clip -> heads [B,n,S,hd] -> norm of
  * a head -> rope -> norm after rope -> cache -> repeat kv -> q k' scale
  * -> bias -> cap -> mask -> (sink) softmax -> v -> (gate) -> out
  *
@@ -423,11 +423,11 @@ head_of(Build *b, const Json *m, const char *which, int64_t heads, int64_t hd,
 	bool late = json_get(n, "when") != NULL;
 
 	x = linear(b, json_get(m, which), x);
+	if (full)
+		x = norm(b, n, x);
 	if (clip)
 		x = EMIT(b, "Clip", x, scalar(b, -json_num(clip, 0)),
 		         scalar(b, json_num(clip, 0)));
-	if (full)
-		x = norm(b, n, x);
 	x = RESHAPE(b, x, 0, 0, heads, hd);
 	x = TRANSPOSE(b, x, 0, 2, 1, 3);
 	if (n && !full && !late)

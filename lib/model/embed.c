@@ -95,6 +95,17 @@ position_rows(Build *b, const Json *p)
 	return rows_of(b, json_get_str(p, "weight", ""), at);
 }
 
+/* Adds the positions if they are due before (late: behind) the projection. */
+static Value *
+add_positions(Build *b, const Json *e, bool late, Value *x)
+{
+	const Json *p = json_get(e, "positions");
+
+	if (!p || json_get_bool(p, "late", false) != late)
+		return x;
+	return EMIT(b, "Add", x, position_rows(b, p));
+}
+
 Value *
 embed(Build *b)
 {
@@ -106,9 +117,7 @@ embed(Build *b)
 		x = EMIT(b, "Mul", x, scalar(b, json_get_num(e, "mul", 1)));
 	if (types)
 		x = EMIT(b, "Add", x, rows_of(b, types, b->types));
-	if (json_get(e, "positions"))
-		x = EMIT(b, "Add", x,
-		         position_rows(b, json_get(e, "positions")));
+	x = add_positions(b, e, false, x);
 	if (json_get_bool(e, "norm_last", false) && json_get(e, "proj"))
 		x = linear(b, json_get(e, "proj"), x);
 	x = norm(b, json_get(e, "norm"), x);
@@ -117,5 +126,6 @@ embed(Build *b)
 		         cast(b, unsqueeze(b, b->mask, 2), b->type));
 	if (json_get(e, "proj") && !json_get_bool(e, "norm_last", false))
 		x = linear(b, json_get(e, "proj"), x);
+	x = add_positions(b, e, true, x);
 	return b->embedded = x;
 }

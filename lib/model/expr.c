@@ -327,6 +327,29 @@ call_last(Parse *p, int n, Val *arg, Val *out)
 	return true;
 }
 
+/* runs(x): of a list of [list, n], each list n times, one after another */
+static bool
+call_runs(Parse *p, int n, Val *arg, Val *out)
+{
+	Json *list = json_new_array(p->a);
+
+	(void)n;
+	for (size_t k = 0; arg->kind == V_JSON && k < json_len(arg->json);
+	     k++) {
+		const Json *run = json_at(arg->json, k), *of = json_at(run, 0);
+		int64_t times = json_int(json_at(run, 1), 0);
+
+		for (int64_t m = 0; m < times; m++)
+			for (size_t e = 0; e < json_len(of); e++) {
+				if (json_len(list) >= MAXMAP)
+					return bad(p, "too many layers");
+				json_push(list, json_share(json_at(of, e)));
+			}
+	}
+	*out = (Val){.kind = V_JSON, .json = list};
+	return true;
+}
+
 static const struct {
 	const char *name;
 	int narg;
@@ -341,6 +364,7 @@ static const struct {
 	{"ceil", 1, call_ceil},
 	{"starts", 2, call_starts},
 	{"last_of_type", 2, call_last},
+	{"runs", 1, call_runs},
 };
 
 /* ---- reading ---- */
@@ -499,13 +523,15 @@ call(Parse *p, const char *fn, Val *out)
 	while (accept(p, ","));
 	if (!expect(p, ")"))
 		return false;
-	for (size_t k = 0; k < LEN(functions); k++)
-		if (strcmp(functions[k].name, fn) == 0)
-			return functions[k].narg == n
-			               ? functions[k].fn(p, n, arg, out)
-			               : bad(p,
-			                     arena_str(p->a, "%s() takes %d",
-			                               fn, functions[k].narg));
+	*out = (Val){.kind = V_NULL};
+	for (size_t k = 0; k < LEN(functions); k++) {
+		if (strcmp(functions[k].name, fn) != 0)
+			continue;
+		if (functions[k].narg != n)
+			return bad(p, arena_str(p->a, "%s() takes %d", fn,
+			                        functions[k].narg));
+		return !p->live || functions[k].fn(p, n, arg, out);
+	}
 	return bad(p, arena_str(p->a, "function '%s' is not known", fn));
 }
 
@@ -638,6 +664,36 @@ next_operator(Parse *p, int tight)
 	return -1;
 }
 
+/* Whether the right side matters: what a value that is there stands in for
+ * need not make sense, and is only read. */
+static bool
+asks_right(char op, const Val *left)
+{
+	switch (op) {
+	case '?':
+		return left->kind == V_NULL;
+	case 'o':
+		return !val_true(left);
+	case 'a':
+		return val_true(left);
+	default:
+		return true;
+	}
+}
+
+/* What follows operator k; '^' takes what is to its right, sign and all. */
+static bool
+right_side(Parse *p, int k, const Val *left, Val *out)
+{
+	char op = operators[k].op;
+	bool live = p->live, done;
+
+	p->live = live && asks_right(op, left);
+	done = binary(p, op == '^' ? UNARY : operators[k].tight + 1, out);
+	p->live = live;
+	return done;
+}
+
 static bool
 binary(Parse *p, int tight, Val *out)
 {
@@ -649,11 +705,7 @@ binary(Parse *p, int tight, Val *out)
 	if (!unary(p, out))
 		return false;
 	while ((k = next_operator(p, tight)) >= 0) {
-		/* '^' takes what follows to its right, sign and all */
-		if (!binary(p,
-		            operators[k].op == '^' ? UNARY
-		                                   : operators[k].tight + 1,
-		            &b))
+		if (!right_side(p, k, out, &b))
 			return false;
 		r = (Val){.kind = V_NULL};
 		if (p->live &&

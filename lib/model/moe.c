@@ -125,7 +125,9 @@ fused(Tree *t, const Experts *x, Json *o)
 	const char *suffix =
 		tree_has(t, json_get(x->spec, "gate_up"), ".weight") ? ".weight"
 								     : "";
-	const Json *down_name = without_number(t, json_get(x->spec, "down"));
+	const Json *own = json_get(x->spec, "fused_down");
+	const Json *down_name =
+		own ? own : without_number(t, json_get(x->spec, "down"));
 	const char *w = tree_param(t, json_get(x->spec, "gate_up"), suffix,
 	                           both),
 		   *down = tree_param(t, down_name, suffix, back);

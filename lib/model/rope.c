@@ -25,7 +25,7 @@ enum { MAXDIM = 4096, LEASTROWS = 1024 };
 static const double PI = 3.14159265358979323846;
 
 typedef struct Rope {
-	int dim;
+	int dim, n; /* n frequencies: half of dim, an odd one rounded up */
 	double base, factor;
 	double original; /* positions the model was first trained on */
 	double max;
@@ -49,7 +49,7 @@ static bool
 rope_default(Tree *t, const Json *o, Rope *r)
 {
 	(void)t, (void)o;
-	for (int i = 0; i < r->dim / 2; i++)
+	for (int i = 0; i < r->n; i++)
 		r->inv[i] = 1.0F / period(r, i);
 	return true;
 }
@@ -58,6 +58,11 @@ static bool
 rope_dynamic(Tree *t, const Json *o, Rope *r)
 {
 	r->grows = true;
+	if (r->dim % 2)
+		return fail(t->c, QE_INPUT,
+		            "dynamic rope over %d elements, wanted an even "
+		            "number",
+		            r->dim);
 	return rope_default(t, o, r);
 }
 
@@ -65,7 +70,7 @@ static bool
 rope_linear(Tree *t, const Json *o, Rope *r)
 {
 	rope_default(t, o, r);
-	for (int i = 0; i < r->dim / 2; i++)
+	for (int i = 0; i < r->n; i++)
 		r->inv[i] /= (float)r->factor;
 	return true;
 }
@@ -78,7 +83,7 @@ rope_llama3(Tree *t, const Json *o, Rope *r)
 	float old = (float)r->original, f = (float)r->factor;
 
 	rope_default(t, o, r);
-	for (int i = 0; i < r->dim / 2; i++) {
+	for (int i = 0; i < r->n; i++) {
 		float inv = r->inv[i], wave = 2 * (float)PI / inv, s;
 
 		if (wave > old / low)
@@ -133,7 +138,7 @@ rope_yarn(Tree *t, const Json *o, Rope *r)
 	hi = fmin(hi, r->dim - 1);
 	if (lo == hi)
 		hi += 0.001;
-	for (int i = 0; i < r->dim / 2; i++) {
+	for (int i = 0; i < r->n; i++) {
 		float p = period(r, i), ext = 1 / p,
 		      in = 1 / ((float)r->factor * p);
 		float ramp = ((float)i - (float)lo) / (float)(hi - lo);
@@ -150,10 +155,10 @@ divide(Tree *t, const Json *o, const char *key, const Rope *r, float *inv)
 {
 	const Json *f = json_get(o, key);
 
-	if (json_len(f) != (size_t)r->dim / 2)
+	if (json_len(f) != (size_t)r->n)
 		return fail(t->c, QE_INPUT, "%s has %zu factors, wanted %d",
-		            key, json_len(f), r->dim / 2);
-	for (int i = 0; i < r->dim / 2; i++)
+		            key, json_len(f), r->n);
+	for (int i = 0; i < r->n; i++)
 		inv[i] = 1 / ((float)json_num(json_at(f, (size_t)i), 1) *
 		              period(r, i));
 	return true;
@@ -259,7 +264,7 @@ reverse(Tree *t, const Json *rope, Rope *r)
 		            "rope type 'dynamic' the other way round is not "
 		            "supported");
 	if (other)
-		for (int i = 0; i < r->dim / 2; i++)
+		for (int i = 0; i < r->n; i++)
 			r->inv[i] = -r->inv[i];
 	return true;
 }
@@ -277,12 +282,12 @@ frequencies(Tree *t, const Json *rope, Rope *r)
 		return fail(t->c, QE_INPUT, "rope: scaling is not an object");
 	r->base = json_get_num(rope, "theta", 10000);
 	r->scale = 1;
-	if (dim < 2 || dim > MAXDIM || dim % 2)
+	if (dim < 2 || dim > MAXDIM)
 		return fail(t->c, QE_INPUT,
-		            "rope over %lld elements, wanted an even number up "
-		            "to %d",
+		            "rope over %lld elements, wanted 2 to %d",
 		            (long long)dim, MAXDIM);
 	r->dim = (int)dim;
+	r->n = (r->dim + 1) / 2;
 	if (!(r->base > 1))
 		return fail(t->c, QE_INPUT, "rope: theta %g", r->base);
 	if (!lengths(t, rope, o, r))
@@ -315,9 +320,9 @@ tree_rope(Tree *t, const Json *rope)
 	if (!frequencies(t, rope, r))
 		return -2;
 	o = json_new(t->a);
-	put_list(t, o, "inv_freq", r->inv, r->dim / 2);
+	put_list(t, o, "inv_freq", r->inv, r->n);
 	if (r->has_wide) {
-		put_list(t, o, "long_inv_freq", r->wide, r->dim / 2);
+		put_list(t, o, "long_inv_freq", r->wide, r->n);
 		json_put_num(o, "original", r->original);
 	}
 	if (r->grows) {

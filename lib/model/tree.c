@@ -356,10 +356,13 @@ find_types(Tree *t)
 static Json *
 positions(Tree *t, const Json *pos, int64_t width)
 {
-	static const char *const plain[] = {"ids", "offset", "pad", "sin",
-	                                    "rows"};
+	static const char *const plain[] = {"ids", "offset", "pad",
+	                                    "sin", "rows",   "late"};
 	Json *o = json_new(t->a);
 	const char *w = NULL;
+
+	if (json_get_bool(pos, "late", false))
+		width = t->hidden;
 
 	if (json_get(pos, "sin"))
 		json_put_int(o, "width", width);

@@ -34,7 +34,8 @@ result(const char *text, const char *config, const char *let, int64_t i)
 
 static const char config[] =
 	"{\"h\": 64, \"n\": 4, \"none\": null, \"list\": [5, 6], \"deep\": "
-	"{\"er\": \"x\"}, \"no\": false}";
+	"{\"er\": \"x\"}, \"no\": false, \"runs\": [[[\"a\"], 2], "
+	"[[\"b\"], 1]]}";
 static const char let[] =
 	"{\"H\": \"=$h\", \"hd\": \"=H/$n\", \"L\": 3, \"loop\": \"=loop\"}";
 
@@ -67,6 +68,15 @@ absent_is_null_and_null_spreads(void)
 }
 
 static void
+what_is_not_asked_for_is_not_evaluated(void)
+{
+	IS("$n ?? 1 % 'text'", "4");
+	IS("$no and 1/0", "false");
+	IS("$n or int('text')", "true");
+	IS("if($no, int('text'), 2)", "2");
+}
+
+static void
 functions_do_what_they_say(void)
 {
 	IS("if($no, $n/0, 'b')", "\"b\"");
@@ -77,6 +87,7 @@ functions_do_what_they_say(void)
 	IS("ceil(2.1) + ln(1)", "3");
 	IS("starts('gated-gelu', 'gated')", "true");
 	IS("map(i, i*2)", "[0, 2, 4]");
+	IS("runs($runs)", "[\"a\", \"a\", \"b\"]");
 	IS("last_of_type('s', 2)", "0");
 	IS("type", "\"f\"");
 }
@@ -159,6 +170,7 @@ main(void)
 {
 	operators_bind_as_documented();
 	absent_is_null_and_null_spreads();
+	what_is_not_asked_for_is_not_evaluated();
 	functions_do_what_they_say();
 	mistakes_are_named();
 	keys_are_collected();
