@@ -91,6 +91,7 @@ check-ort: all tools
 	@set -f; tests/ort/run $(B) $(ORT_MODELS)
 	@tests/ort/graphs $(B)
 	@tests/ort/passes $(B)
+	@tests/ort/sampler $(B)
 
 # Programs that only tests use.
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/cmd/cli.o $(B)/libqeff.a

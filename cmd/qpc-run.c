@@ -50,6 +50,8 @@ main(int argc, char **argv)
 		{0,   "top-p",          FLOAT,  &o.top_p,         "X",         "sample from the likeliest that sum to X", NULL, 0, 1},
 		{0,   "min-p",          FLOAT,  &o.min_p,         "X",         "drop those under X times the likeliest", NULL, 0, 1},
 		{0,   "repeat-penalty", FLOAT,  &o.repeat_penalty, "X",        "divide scores of tokens already seen", "repetition-penalty", 0.01, 100},
+		{0,   "presence-penalty", FLOAT, &o.presence_penalty, "X",     "take X from scores of tokens already made", NULL, -100, 100},
+		{0,   "frequency-penalty", FLOAT, &o.frequency_penalty, "X",   "take X for each time", NULL, -100, 100},
 		{'s', "seed",           INT,    &o.seed,          "N",         "seed of sampling", NULL, 0, 1e15},
 		{0,   "source-lang",    TEXT,   &o.source_lang,   "TOKEN",     "the language that an encoder reads, such as eng_Latn", "src-lang"},
 		{0,   "target-lang",    TEXT,   &o.target_lang,   "TOKEN",     "the token to begin with, such as fra_Latn", "tgt-lang forced-bos"},

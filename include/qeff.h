@@ -249,12 +249,14 @@ typedef struct qe_run {
 	const char *format;       /* of outputs: npy pb raw; NULL: npy, pb */
 	FILE *to;                 /* gets the text as it is made; not closed */
 
-	int64_t n;             /* tokens at most; -1: up to the cache's end */
-	double temp;           /* 0: greedy; -1: as the model says */
-	int64_t top_k;         /* 0: off; -1: as the model says */
-	double top_p;          /* 1: off; -1: as the model says */
-	double min_p;          /* 0: off; -1: as the model says */
-	double repeat_penalty; /* 1: off; -1: as the model says */
+	int64_t n;               /* tokens at most; -1: up to the cache's end */
+	double temp;             /* 0: greedy; -1: as the model says */
+	int64_t top_k;           /* 0: off; -1: as the model says */
+	double top_p;            /* 1: off; -1: as the model says */
+	double min_p;            /* 0: off; -1: as the model says */
+	double repeat_penalty;   /* 1: off; -1: as the model says */
+	double presence_penalty; /* of the text that is made; 0: off */
+	double frequency_penalty; /* the same, for each time */
 	int64_t seed;
 	const char *source_lang; /* token of the language that is read */
 	const char *target_lang; /* token, or id, that is written first */

@@ -164,7 +164,8 @@ check_k(Choice *h)
 		return fail(
 			h->c, QE_USAGE,
 			"the model has an input 'num_logits_to_keep': give --num-speculative-tokens");
-	if (most > 0 && model_input(h->g, "last_accepted_output_tokens"))
+	if (most > 0 && !h->plain &&
+	    model_input(h->g, "last_accepted_output_tokens"))
 		return fail(
 			h->c, QE_INPUT,
 			"the model chooses tokens itself: --num-speculative-tokens can be 0 only");

@@ -16,6 +16,10 @@ typedef struct Row {
 	Sampler *sampler;
 	Detok *detok;
 	float *logits; /* [most_kept, vocab] */
+	/* where the package chooses: */
+	Choice choice;
+	float *random; /* [chooser_most] */
+	bool *allowed; /* [vocab] */
 	int32_t *seq;
 	size_t n, capseq;
 	int64_t fed, drafted; /* tokens in the cache; in the draft's */
@@ -42,11 +46,21 @@ typedef struct Gen {
 /* ---- row.c: the text of a row ---- */
 
 void row_begin(Gen *, Row *, const GenRequest *, Generated *, int number);
-/* Takes the next token of a row from logits, which it may change; it may be
- * the last one. */
-bool row_take(Gen *, Row *, float *logits);
+/* Takes the next token of a row, by its i-th logits or choice; it may be the
+ * last one. */
+bool row_take(Gen *, Row *, int i);
+/* What the checkpoint's settings say about it. */
+void row_rules(const Gen *, const Row *, float *logits);
 void row_push(Gen *, Row *, int32_t id); /* to seq */
 #define row_pending(r) ((int64_t)(r)->n - (r)->fed)
+
+/* ---- chooser.c: rows of a package that chooses itself ---- */
+
+/* Whether the options go with its sampler. */
+bool chooser_goes(const Gen *);
+void chooser_open_row(const Gen *, Row *);
+/* What it is asked for the next token of a row; NULL: nothing. */
+const Choice *chooser_ask(const Gen *, Row *);
 
 /* ---- speculate.c: guesses of what comes next ---- */
 

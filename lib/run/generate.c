@@ -72,14 +72,22 @@ admit(Gen *g, const GenRequest *req, Generated *out, int at, int n)
 
 /* ---- steps ---- */
 
-/* The rows with exactly one token to feed, or those with more. */
+/* The last token of a prompt may go in as a step, unless a sampler in the
+ * graph is to know that it is the prompt's. */
+static bool
+steps(const Gen *g, const Row *r)
+{
+	return row_pending(r) == 1 && (!g->s->chooser || r->out->n);
+}
+
+/* The rows that take a step, or those that have more to read. */
 static int
-due_rows(Gen *g, bool single)
+due_rows(Gen *g, bool step)
 {
 	int n = 0;
 
 	for (int i = 0; i < g->nrow; i++)
-		if (g->row[i].busy && (row_pending(&g->row[i]) == 1) == single)
+		if (g->row[i].busy && steps(g, &g->row[i]) == step)
 			g->due[n++] = &g->row[i];
 	return n;
 }
@@ -100,8 +108,11 @@ feed(Gen *g, int n, int64_t *time)
 		                       .n = len,
 		                       .pos = r->fed,
 		                       .lora = r->req->lora,
+		                       .prompt = !r->out->n,
 		                       .logits = r->logits,
 		                       .want = len == all ? r->nguess + 1 : 0};
+		if (g->feed[i].want)
+			g->feed[i].choice = chooser_ask(g, r);
 	}
 	if (!session_feed(g->c, g->s, g->feed, n))
 		return false;
@@ -127,6 +138,7 @@ read_texts(Gen *g)
 		                       .id = r->req->prompt.id,
 		                       .n = (int64_t)r->req->prompt.n,
 		                       .logits = r->logits,
+		                       .choice = chooser_ask(g, r),
 		                       .want = 1};
 		g->due[n++] = r;
 	}
@@ -136,7 +148,7 @@ read_texts(Gen *g)
 	for (int i = 0; i < n; i++) {
 		g->due[i]->fed = 1;
 		g->due[i]->out->runs[g->feed[i].runner]++;
-		if (!row_take(g, g->due[i], g->due[i]->logits))
+		if (!row_take(g, g->due[i], 0))
 			return false;
 	}
 	return true;
@@ -157,7 +169,7 @@ read_prompts(Gen *g)
 		Row *r = g->due[i];
 
 		r->fed += g->feed[i].n;
-		if (g->feed[i].want && !row_take(g, r, r->logits))
+		if (g->feed[i].want && !row_take(g, r, 0))
 			return false;
 	}
 	return true;
@@ -175,7 +187,7 @@ take_steps(Gen *g, Row *r)
 	for (int i = 0; r->busy && i <= guesses; i++) {
 		int32_t guess = i < guesses ? r->seq[first + (size_t)i] : -1;
 
-		if (!row_take(g, r, r->logits + i * g->s->vocab))
+		if (!row_take(g, r, i))
 			return false;
 		if (r->seq[first + (size_t)i] != guess)
 			break;
@@ -219,6 +231,7 @@ open_rows(Gen *g)
 		g->row[i].slot = i;
 		g->row[i].logits = NEWV(g->a, float,
 		                        mul_size(g->s->most_kept, g->s->vocab));
+		chooser_open_row(g, &g->row[i]);
 	}
 	if (g->o->prefix_cache && !g->s->rewinds)
 		return fail(
@@ -242,7 +255,7 @@ generate(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n,
 		if (!session_fits(c, s, req[i].prompt.n))
 			return false;
 	g.rules = rules_new(a, s, o);
-	if (!session_reset(c, s) || !open_rows(&g))
+	if (!chooser_goes(&g) || !session_reset(c, s) || !open_rows(&g))
 		return false;
 	for (;;) {
 		at = admit(&g, req, out, at, n);

@@ -95,7 +95,7 @@ reader_feed(Ctx *c, Session *s, RowFeed *f, int n)
 		RowFeed first = {.slot = (int)row, .id = &s->start, .n = 1};
 
 		fill(r, row, mine ? &f[taken] : NULL);
-		session_fill_row(r, row, mine ? &first : NULL);
+		session_fill_row(s, r, row, mine ? &first : NULL);
 		if (mine) {
 			s->heard[row] = f[taken].n - 1;
 			f[taken++].runner = which;
@@ -104,8 +104,8 @@ reader_feed(Ctx *c, Session *s, RowFeed *f, int n)
 	if (!program_run(c, r->p))
 		return false;
 	for (int i = 0; i < n; i++)
-		memcpy(f[i].logits, r->logits + f[i].slot * s->vocab,
-		       (size_t)s->vocab * sizeof *f->logits);
+		if (!session_take_row(c, s, r, f[i].slot, &f[i]))
+			return false;
 	return true;
 }
 

@@ -102,17 +102,32 @@ keep_logits(Gen *g, Row *r, const float *logits)
 	       (size_t)v * sizeof *logits);
 }
 
-bool
-row_take(Gen *g, Row *r, float *logits)
+void
+row_rules(const Gen *g, const Row *r, float *logits)
 {
-	int32_t id;
-
-	if (g->o->logits)
-		keep_logits(g, r, logits);
 	rules_apply(g->rules, r->seq, r->n, r->out->n,
 	            (int64_t)r->out->n + 1 == r->limit, logits);
-	id = sampler_next(r->sampler, logits);
-	sampler_saw(r->sampler, id);
+}
+
+static int32_t
+choose(Gen *g, Row *r, int i)
+{
+	float *logits = r->logits + i * g->s->vocab;
+
+	if (g->s->chooser)
+		return r->choice.id[i];
+	if (g->o->logits)
+		keep_logits(g, r, logits);
+	row_rules(g, r, logits);
+	return sampler_next(r->sampler, logits);
+}
+
+bool
+row_take(Gen *g, Row *r, int i)
+{
+	int32_t id = choose(g, r, i);
+
+	sampler_made(r->sampler, id);
 	PUSH(g->a, r->out->id, r->out->n, r->cap, id);
 	row_push(g, r, id);
 	if (!g->o->ignore_eos && is_eos(g->s, id))
@@ -131,12 +146,16 @@ row_push(Gen *g, Row *r, int32_t id)
 	PUSH(g->a, r->seq, r->n, r->capseq, id);
 }
 
-/* What the row's cache holds stays as long as it is the prompt's. */
+/* What the row's cache holds stays as long as it is the prompt's.  A sampler
+ * of the package keeps more, the tokens it penalises: those of another text
+ * leave it only at position 0. */
 static int64_t
-common(const Row *r, const Prompt *p)
+common(const Gen *g, const Row *r, const Prompt *p)
 {
 	int64_t n = 0, most = MIN(r->fed, (int64_t)p->n - 1);
 
+	if (g->s->chooser && g->o->sampling.repeat_penalty != 1)
+		return 0;
 	while (n < most && r->seq[n] == p->id[n])
 		n++;
 	return n;
@@ -162,7 +181,7 @@ row_begin(Gen *g, Row *r, const GenRequest *req, Generated *out, int number)
 		g->s->longest_text ? (Prompt){&g->s->start, 1} : req->prompt;
 
 	*out = (Generated){.finish = "length", .slot = r->slot};
-	out->cached = g->o->prefix_cache ? common(r, &req->prompt) : 0;
+	out->cached = g->o->prefix_cache ? common(g, r, &req->prompt) : 0;
 	out->runs = NEWV(g->a, int64_t, g->s->nrunner);
 	r->req = req;
 	r->out = out;

@@ -27,6 +27,24 @@ rules_new(Arena *a, const Session *s, const GenOptions *o)
 	return r;
 }
 
+bool
+rules_none(const Rules *r)
+{
+	static const char *const lists[] = {"bad_words_ids", "suppress_tokens",
+	                                    "begin_suppress_tokens"};
+	static const char *const counts[] = {"no_repeat_ngram_size",
+	                                     "min_length", "min_new_tokens"};
+
+	for (size_t i = 0; i < LEN(lists); i++)
+		if (json_len(json_get(r->conf, lists[i])))
+			return false;
+	for (size_t i = 0; i < LEN(counts); i++)
+		if (json_get_int(r->conf, counts[i], 0) > 0)
+			return false;
+	return r->first < 0 &&
+	       json_get_int(r->conf, "forced_eos_token_id", -1) < 0;
+}
+
 static void
 forbid(const Rules *r, float *logits, int64_t id)
 {

@@ -14,6 +14,8 @@
 #include "tensor_file.h"
 #include "tokenizer.h"
 
+typedef struct Chooser Chooser; /* the sampler of a program */
+
 /* A program of a decoder, and how much one run of it takes. */
 typedef struct Runner {
 	Program *p;
@@ -22,7 +24,8 @@ typedef struct Runner {
 	int64_t kept;               /* of these the newest so many get logits */
 	int64_t sees;               /* positions it can work at */
 	int64_t *ids, *pos, *index; /* index NULL: row i is slot i */
-	const float *logits;        /* [rows, kept, vocab] */
+	const float *logits; /* [rows, kept, vocab]; NULL: it chooses itself */
+	Chooser *chooser;    /* what it chooses by, or NULL */
 	int64_t hears; /* tokens of a text for the encoder, 1: a step after it;
 	                * 0: there is no encoder */
 	int64_t *text, *text_pos; /* [rows, hears] */
@@ -45,6 +48,8 @@ typedef struct Session {
 	int64_t adapters;   /* to pick from; 0: none */
 	SafeFile *adapter;  /* weights that are given, or NULL */
 	bool rewinds; /* the state is rows by position, and nothing else */
+	bool reads_prompts;     /* by programs of their own */
+	const Chooser *chooser; /* of its programs; NULL: they give logits */
 	/* of a decoder beside an encoder; NULL and 0 otherwise: */
 	int64_t longest_text; /* that it reads */
 	int64_t *heard; /* [batch] last place of what each row reads, or -1 */
@@ -70,12 +75,31 @@ bool session_reset(Ctx *, Session *);
 /* The adapter of a directory, for a package that takes one's weights. */
 bool session_adapter(Ctx *, Arena *, Session *, const char *dir);
 
+typedef struct Sampling {
+	double temp; /* 0: the most likely one */
+	int64_t top_k;
+	double top_p, min_p;
+	double repeat_penalty;                      /* prompt and output */
+	double presence_penalty, frequency_penalty; /* output */
+	uint64_t seed;
+} Sampling;
+
+/* What a sampler in the graph is asked for one row, and what it chose. */
+typedef struct Choice {
+	const Sampling *how;
+	const float *random; /* [chooser_most] in (0, 1), or NULL: no matter */
+	const bool *allowed; /* [vocab], or NULL: all */
+	int32_t *id;         /* gets the tokens */
+} Choice;
+
 /* What one row is given: n tokens, of which the first stands at pos. */
 typedef struct RowFeed {
 	int slot;
 	const int32_t *id;
 	int64_t n, pos;
+	bool prompt;   /* of a prompt; else what was chosen last, and guesses */
 	float *logits; /* gets those of the newest `want` tokens */
+	const Choice *choice; /* or what is chosen there; may be NULL */
 	int64_t want;
 	int64_t lora; /* adapter, 0: none */
 	int runner;   /* becomes the program that took it */
@@ -103,7 +127,22 @@ bool session_fits(Ctx *, const Session *, size_t tokens);
 /* The position of the first token that is made after a prompt of n. */
 int64_t session_begin(const Session *, size_t n);
 /* Row of a program: what it is given, or (NULL) nothing. */
-void session_fill_row(Runner *, int64_t row, const RowFeed *);
+void session_fill_row(const Session *, Runner *, int64_t row, const RowFeed *);
+/* What came of it: logits or tokens, `want` of them. */
+bool session_take_row(Ctx *, const Session *, const Runner *, int64_t row,
+                      const RowFeed *);
+
+/* ---- the sampler of a package: chooser.c ---- */
+
+/* NULL: the program has not all of it. */
+Chooser *chooser_open(Arena *, const Session *, const Runner *);
+int64_t chooser_most(const Chooser *); /* tokens that it draws from */
+bool chooser_masks(const Chooser *);   /* takes what is allowed */
+void chooser_fill(const Session *, const Runner *, int64_t row,
+                  const RowFeed *);
+/* n tokens from `at`, of all that were chosen. */
+bool chooser_take(Ctx *, const Session *, const Runner *, int64_t at, int64_t n,
+                  int32_t *id);
 
 /* ---- the encoder beside a decoder: reader.c ---- */
 
@@ -115,18 +154,14 @@ void reader_keep(const Session *, Runner *);
 
 /* ---- choosing tokens: sample.c ---- */
 
-typedef struct Sampling {
-	double temp; /* 0: the most likely one */
-	int64_t top_k;
-	double top_p, min_p, repeat_penalty;
-	uint64_t seed;
-} Sampling;
-
 typedef struct Sampler Sampler;
 /* One row's sampler: rows with the same seed and number choose alike. */
 Sampler *sampler_new(Arena *, const Sampling *, int64_t vocab, uint64_t row);
-/* Tells it of a token that stands in the text (for the penalty). */
+/* Tells it of a token of the prompt, or of one that was made. */
 void sampler_saw(Sampler *, int32_t id);
+void sampler_made(Sampler *, int32_t id);
+/* n numbers in (0, 1), ends not included, for a sampler elsewhere. */
+void sampler_random(Sampler *, float *, int64_t n);
 /* logits [vocab] are changed in place. */
 int32_t sampler_next(Sampler *, float *logits);
 /* The first of the largest. */
@@ -180,6 +215,7 @@ bool generate(Ctx *, Arena *a, Session *, const GenRequest *, int n,
 
 typedef struct Rules Rules;
 Rules *rules_new(Arena *, const Session *, const GenOptions *);
+bool rules_none(const Rules *); /* they never apply */
 /* Takes tokens out of the running after a text of n, the newest `made` of
  * which were not given; last: there is room for one more. */
 void rules_apply(const Rules *, const int32_t *text, size_t n, size_t made,

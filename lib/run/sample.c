@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * sample.c - which token comes next.
  *
- * In the order of HuggingFace's processors: repetition penalty, temperature,
- * top-k, top-p, min-p, then one draw.  The generator is xoshiro256** (Blackman
+ * In the order of HuggingFace's processors: repetition penalty, presence and
+ * frequency penalty, temperature, top-k, top-p, min-p, then one draw.  The generator is xoshiro256** (Blackman
  * and Vigna 2018) seeded through splitmix64, so a seed gives the same text on
  * every machine. */
 
@@ -22,6 +22,7 @@ struct Sampler {
 	uint64_t rng[4];
 	Candidate *cand;
 	unsigned char *seen; /* [vocab] */
+	int32_t *made;       /* [vocab] how often */
 };
 
 static uint64_t
@@ -66,6 +67,7 @@ sampler_new(Arena *a, const Sampling *s, int64_t vocab, uint64_t row)
 	for (int i = 0; i < 4; i++)
 		p->rng[i] = splitmix(&seed);
 	p->seen = NEWV(a, unsigned char, vocab);
+	p->made = NEWV(a, int32_t, vocab);
 	p->cand = s->temp > 0 ? NEWV(a, Candidate, vocab) : NULL;
 	return p;
 }
@@ -75,6 +77,23 @@ sampler_saw(Sampler *s, int32_t id)
 {
 	if (id >= 0 && id < s->vocab)
 		s->seen[id] = 1;
+}
+
+void
+sampler_made(Sampler *s, int32_t id)
+{
+	sampler_saw(s, id);
+	if (id >= 0 && id < s->vocab)
+		s->made[id]++;
+}
+
+/* Odd multiples of 2^-24, which float32 has all of: the logarithm of one is
+ * never 0, nor that of 0. */
+void
+sampler_random(Sampler *s, float *x, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		x[i] = (float)(2 * floor(draw(s) * 0x1p23) + 1) * 0x1p-24f;
 }
 
 int32_t
@@ -91,13 +110,16 @@ argmax(const float *x, int64_t n)
 static void
 penalise(const Sampler *s, float *x)
 {
-	float r = (float)s->s.repeat_penalty;
+	float r = (float)s->s.repeat_penalty,
+	      often = (float)s->s.frequency_penalty,
+	      once = (float)s->s.presence_penalty;
 
-	if (s->s.repeat_penalty == 1)
-		return;
-	for (int64_t i = 0; i < s->vocab; i++)
+	for (int64_t i = 0; s->s.repeat_penalty != 1 && i < s->vocab; i++)
 		if (s->seen[i])
 			x[i] = x[i] < 0 ? x[i] * r : x[i] / r;
+	for (int64_t i = 0; (often != 0 || once != 0) && i < s->vocab; i++)
+		if (s->made[i])
+			x[i] -= once + often * (float)s->made[i];
 }
 
 static int

@@ -72,6 +72,10 @@ score(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n, Score *out)
 		return fail(
 			c, QE_INPUT,
 			"the package holds no decoder: it cannot score text");
+	if (s->chooser)
+		return fail(
+			c, QE_INPUT,
+			"the package has a sampler of its own and gives no logits: it cannot score text");
 	for (int i = 0; i < n; i++)
 		for (size_t at = 0; at + 1 < req[i].prompt.n; at += len)
 			PUSH(a, w, nw, cap,

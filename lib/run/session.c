@@ -33,16 +33,50 @@ ids_of(Program *p, const char *name, const Shape *want)
 	               : NULL;
 }
 
-/* A decoder is what takes ids at positions and gives rows of logits. */
-static bool
-read_runner(Program *p, int64_t ctx, Session *s, Runner *r)
+/* What a decoder gives for each row: logits [B,K,V], or with a sampler tokens
+ * [B,K,1]; NULL: neither. */
+static IO *
+gives(Program *p)
 {
-	IO *ids = program_io(p, "input_ids"), *y = program_io(p, "logits"),
+	IO *y = program_io(p, "logits");
+
+	if (!y && (y = program_io(p, "next_tokens")))
+		return y->data && y->type == DT_I64 && y->shape.rank == 3 &&
+		                       y->shape.dim[2] == 1
+		               ? y
+		               : NULL;
+	return y && y->data && y->type == DT_F32 && y->shape.rank == 3 ? y
+	                                                               : NULL;
+}
+
+/* Tokens of a sampler have no vocabulary in their shape: what it keeps has,
+ * and else the model says. */
+static int64_t
+vocab_of(const Session *s, const IO *y)
+{
+	const Json *list = json_get(s->qpc->manifest, "retained"), *o;
+
+	if (y->type == DT_F32)
+		return y->shape.dim[2];
+	for (size_t i = 0; (o = json_at(list, i)); i++)
+		if (strcmp(json_get_str(o, "name", ""),
+		           "past_repetition_penalty_buffer") == 0)
+			return json_int(json_at(json_get(o, "shape"), 1), 0);
+	return json_get_int(json_get(s->qpc->manifest, "model"), "vocab", 0);
+}
+
+/* A decoder is what takes ids at positions and gives rows of logits, or the
+ * tokens that come next. */
+static bool
+read_runner(Arena *a, Program *p, int64_t ctx, Session *s, Runner *r)
+{
+	IO *ids = program_io(p, "input_ids"), *y = gives(p),
 	   *ccl = program_io(p, "comp_ctx_lengths"),
 	   *text = program_io(p, "encoder_input_ids");
 
-	if (!ids || ids->shape.rank != 2 || !y || !y->data ||
-	    y->type != DT_F32 || y->shape.rank != 3)
+	int64_t vocab = y ? vocab_of(s, y) : 0;
+
+	if (!ids || ids->shape.rank != 2 || !y)
 		return false;
 	*r = (Runner){.p = p,
 	              .name = program_name(p),
@@ -56,15 +90,16 @@ read_runner(Program *p, int64_t ctx, Session *s, Runner *r)
 	                              &(Shape){2, {ids->shape.dim[0], 1}}),
 	              .lora = ids_of(p, "lora_ids",
 	                             &(Shape){2, {ids->shape.dim[0], 1}}),
-	              .logits = y->data};
+	              .logits = y->type == DT_F32 ? y->data : NULL};
 	if (!r->ids || !r->pos || y->shape.dim[0] != r->rows || r->rows < 1 ||
 	    r->rows > INT32_MAX || r->len < 1 || r->kept < 1 ||
-	    r->kept > r->len || r->sees < 1 || y->shape.dim[2] < 1 ||
-	    y->shape.dim[2] > INT32_MAX)
+	    r->kept > r->len || r->sees < 1 || vocab < 1 || vocab > INT32_MAX)
 		return false;
-	if (s->vocab && s->vocab != y->shape.dim[2])
+	if (s->vocab && s->vocab != vocab)
 		return false;
-	s->vocab = y->shape.dim[2];
+	s->vocab = vocab;
+	if (!r->logits && !(r->chooser = chooser_open(a, s, r)))
+		return false;
 	if (!text)
 		return true;
 	r->hears = text->shape.rank == 2 ? text->shape.dim[1] : -1;
@@ -73,7 +108,8 @@ read_runner(Program *p, int64_t ctx, Session *s, Runner *r)
 	return r->hears > 0 && text->shape.dim[0] == r->rows;
 }
 
-/* Whether all that is kept is rows by position, as many as positions. */
+/* Whether all that is kept is rows by position, as many as positions; but for
+ * what a sampler penalises, which chooser.c and row.c see to. */
 static bool
 can_rewind(const Session *s)
 {
@@ -84,6 +120,8 @@ can_rewind(const Session *s)
 		const StateNames *rows =
 			state_find(json_get_str(o, "name", ""));
 
+		if (str_ends(json_get_str(o, "name", ""), "_penalty_buffer"))
+			continue;
 		if (!rows || strcmp(rows->slots, "ctx_len") != 0 ||
 		    json_int(json_at(json_get(o, "shape"), 2), 0) != s->ctx_len)
 			return false;
@@ -116,6 +154,12 @@ sizes_of(Ctx *c, Session *s)
 		s->batch = MAX(s->batch, r->rows);
 		s->prompt_len = MAX(s->prompt_len, r->len);
 		s->most_kept = MAX(s->most_kept, r->kept);
+		s->reads_prompts = s->reads_prompts || r->len > r->kept;
+		if (!r->logits != !s->runner[0].logits)
+			return fail(
+				c, QE_INPUT,
+				"programs '%s' and '%s' give logits and tokens",
+				s->runner[0].name, r->name);
 		if (!r->index != !s->runner[0].index ||
 		    (!r->index && r->rows != s->runner[0].rows))
 			return fail(
@@ -124,6 +168,7 @@ sizes_of(Ctx *c, Session *s)
 				s->runner[0].name, r->name);
 	}
 	s->rewinds = can_rewind(s);
+	s->chooser = s->runner[0].chooser;
 	s->adapters = s->runner[0].lora ? count_adapters(s) : 0;
 	s->slots = s->runner[0].index
 	                   ? json_get_int(sym, "full_batch_size", s->batch)
@@ -144,7 +189,7 @@ find_decoder(Ctx *c, Arena *a, Session *s)
 	int n = model_count(s->model);
 
 	if (!n || !program_io(model_program(s->model, 0), "position_ids") ||
-	    !program_io(model_program(s->model, 0), "logits"))
+	    !gives(model_program(s->model, 0)))
 		return true;
 	s->ctx_len = json_get_int(sizes, "ctx_len",
 	                          json_get_int(sizes, "decoder_ctx_len", 0));
@@ -154,7 +199,7 @@ find_decoder(Ctx *c, Arena *a, Session *s)
 	for (; s->nrunner < n; s->nrunner++) {
 		Program *p = model_program(s->model, s->nrunner);
 
-		if (!read_runner(p, s->ctx_len, s, &s->runner[s->nrunner]))
+		if (!read_runner(a, p, s->ctx_len, s, &s->runner[s->nrunner]))
 			return fail(c, QE_INPUT,
 			            "program '%s' is not a step of a decoder",
 			            program_name(p));
@@ -190,10 +235,21 @@ session_open(Ctx *c, Arena *a, const char *path, const EngineOptions *o)
 
 /* ---- steps ---- */
 
+/* To a sampler in the graph, a call with more tokens than it chooses is one of
+ * a prompt; where there is no program for these, prompts are steps. */
+static bool
+other_kind(const Session *s, const Runner *r, bool prompt)
+{
+	bool is = r->len > r->kept;
+
+	return s->chooser && is != prompt && (is || s->reads_prompts);
+}
+
 /* The program that does n rows of len tokens, the last of them before
  * position `end`, with the least work; -1: none does. */
 static int
-choose(const Session *s, int64_t n, int64_t len, int64_t want, int64_t end)
+choose(const Session *s, int64_t n, int64_t len, int64_t want, int64_t end,
+       bool prompt)
 {
 	int64_t least = 0;
 	int best = -1;
@@ -203,7 +259,7 @@ choose(const Session *s, int64_t n, int64_t len, int64_t want, int64_t end)
 		int64_t work = r->len * r->rows * ((n + r->rows - 1) / r->rows);
 
 		if (r->len < len || r->kept < want || r->sees < end ||
-		    r->hears > 1)
+		    r->hears > 1 || other_kind(s, r, prompt))
 			continue;
 		if (best < 0 || work < least ||
 		    (work == least && r->sees < s->runner[best].sees)) {
@@ -216,7 +272,7 @@ choose(const Session *s, int64_t n, int64_t len, int64_t want, int64_t end)
 
 /* Fills row `row` of a program with what a feed has, or with nothing. */
 void
-session_fill_row(Runner *r, int64_t row, const RowFeed *f)
+session_fill_row(const Session *s, Runner *r, int64_t row, const RowFeed *f)
 {
 	int64_t *ids = r->ids + row * r->len, *at = r->pos + row * r->len;
 
@@ -228,17 +284,25 @@ session_fill_row(Runner *r, int64_t row, const RowFeed *f)
 		r->index[row] = f ? f->slot : 0;
 	if (r->lora)
 		r->lora[row] = f ? f->lora : 0;
+	if (r->chooser)
+		chooser_fill(s, r, row, f);
 }
 
-/* Logits row j is of token j, or of the newest `kept` where there are more. */
-static void
-take_logits(const Session *s, const Runner *r, int64_t row, const RowFeed *f)
+/* Row j is of token j, or of the newest `kept` where there are more. */
+bool
+session_take_row(Ctx *c, const Session *s, const Runner *r, int64_t row,
+                 const RowFeed *f)
 {
-	int64_t first = MAX(f->n - r->kept, 0), from = f->n - f->want - first;
+	int64_t first = MAX(f->n - r->kept, 0), from = f->n - f->want - first,
+		at = row * r->kept + from;
 
+	if (r->chooser)
+		return !f->choice ||
+		       chooser_take(c, s, r, at, f->want, f->choice->id);
 	if (f->want)
-		memcpy(f->logits, r->logits + (row * r->kept + from) * s->vocab,
+		memcpy(f->logits, r->logits + at * s->vocab,
 		       (size_t)(f->want * s->vocab) * sizeof *f->logits);
+	return true;
 }
 
 /* One run over the next feeds that fit; how many that were, 0: it failed. */
@@ -252,7 +316,7 @@ run_some(Ctx *c, Session *s, int runner, RowFeed *f, int n)
 		const RowFeed *at = &f[taken];
 		bool mine = taken < n && (r->index || at->slot == row);
 
-		session_fill_row(r, row, mine ? at : NULL);
+		session_fill_row(s, r, row, mine ? at : NULL);
 		taken += mine;
 	}
 	if (r->hears)
@@ -260,8 +324,9 @@ run_some(Ctx *c, Session *s, int runner, RowFeed *f, int n)
 	if (!taken || !program_run(c, r->p))
 		return 0;
 	for (int i = 0; i < taken; i++) {
-		take_logits(s, r, r->index ? i : f[i].slot, &f[i]);
 		f[i].runner = runner;
+		if (!session_take_row(c, s, r, r->index ? i : f[i].slot, &f[i]))
+			return 0;
 	}
 	return taken;
 }
@@ -279,7 +344,7 @@ session_feed(Ctx *c, Session *s, RowFeed *f, int n)
 	}
 	if (!n)
 		return true;
-	if ((runner = choose(s, n, len, want, end)) < 0)
+	if ((runner = choose(s, n, len, want, end, f->prompt)) < 0)
 		return fail(c, QE_INPUT,
 		            "no program takes %lld tokens up to position %lld",
 		            (long long)len, (long long)end);
@@ -356,6 +421,7 @@ chunk(const Prompt *prompt, int n, float *const *logits, size_t at, size_t len,
 		                      .id = prompt[i].id + at,
 		                      .n = (int64_t)MIN(left, len),
 		                      .pos = (int64_t)at,
+		                      .prompt = true,
 		                      .logits = logits[i],
 		                      .want = left <= len};
 	}

@@ -24,6 +24,10 @@ speculate_open(Gen *g)
 		return fail(g->c, QE_INPUT,
 		            "the draft has %lld tokens, the target %lld",
 		            (long long)d->vocab, (long long)g->s->vocab);
+	if (d && d->chooser)
+		return fail(
+			g->c, QE_INPUT,
+			"the draft has a sampler of its own and gives no logits");
 	return !d || session_reset(g->c, g->o->draft);
 }
 

@@ -45,7 +45,8 @@ is_decoder(const Graph *g)
 {
 	Value *pos = value_find(g, "position_ids");
 
-	return pos && !pos->from && value_find(g, "logits") && g->nout > 1 &&
+	return pos && !pos->from && g->nout > 1 &&
+	       (value_find(g, "logits") || value_find(g, "next_tokens")) &&
 	       str_ends(g->out[g->nout - 1]->name, "_RetainedState");
 }
 

@@ -229,6 +229,8 @@ sampling(const qe_run *o, const Json *conf)
 	s.min_p = setting(o->min_p, sample ? conf : NULL, "min_p", 0);
 	s.repeat_penalty =
 		setting(o->repeat_penalty, conf, "repetition_penalty", 1);
+	s.presence_penalty = o->presence_penalty;
+	s.frequency_penalty = o->frequency_penalty;
 	return s;
 }
 
@@ -419,26 +421,15 @@ open_draft(Task *t)
 	                    fail(t->c, QE_INPUT, "%s: no decoder", o->draft));
 }
 
-/* Whether the model chooses tokens itself and has no logits to give. */
-static bool
-samples(const Session *s)
-{
-	return model_count(s->model) &&
-	       program_io(model_program(s->model, 0), "next_tokens");
-}
-
 bool
 run_text(Task *t)
 {
 	Generated *out;
 
 	if (!t->s->nrunner)
-		return fail(
-			t->c, QE_INPUT,
-			samples(t->s)
-				? "%s: has a sampler of its own, which takes --input"
-				: "%s: holds no decoder: it takes --embed or --input",
-			t->o->package);
+		return fail(t->c, QE_INPUT,
+		            "%s: holds no decoder: it takes --embed or --input",
+		            t->o->package);
 	if (!open_draft(t) ||
 	    (t->o->target_lang &&
 	     !language_write(t->c, t->a, t->s, t->o->target_lang, &t->first)))

@@ -6,14 +6,15 @@
  * Two packages for the host of one model, without and with a sampler, made
  * alike.  Both run prompts, chunks of prompts and steps with ids by chance;
  * from the logits of the first follow the tokens and probabilities that the
- * second should give, by parameters by chance.  Buffers are rows of sets. */
+ * second should give, by parameters by chance.  Buffers are rows of sets.
+ * A target gives several tokens a row; parameters are the row's. */
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "host.h"
 
-enum { SLOTS = 8, ROUNDS = 60, ROOM = 48 };
+enum { SLOTS = 8, ROUNDS = 60, ROOM = 48, CTX = 64 };
 
 typedef struct Check {
 	HostModel *m[2];
@@ -52,6 +53,14 @@ static int64_t
 dim(Check *t, int k, const char *name, int axis)
 {
 	return host_io(host_program(t->m[1], k), name)->shape.dim[axis];
+}
+
+/* Tokens that a row of a program is given more of than it chooses are a
+ * prompt's. */
+static bool
+is_prompt(Check *t, int k)
+{
+	return dim(t, k, "input_ids", 1) > dim(t, k, "next_tokens", 1);
 }
 
 /* A parameter of each row: the neutral value one time in four. */
@@ -100,15 +109,16 @@ feed_row(Check *t, int k, int64_t row, int64_t slot)
 {
 	int64_t len = dim(t, k, "input_ids", 1), n, at = t->fed[slot], id,
 		*accepted = data(t, 1, k, "last_accepted_output_tokens");
+	bool prompt = is_prompt(t, k);
 
-	n = len == 1 ? 1 : (int64_t)between(t, 1, (double)len + 1);
-	if (len > 1 && (at > ROOM || chance(t) < 0.5))
+	n = (int64_t)between(t, 1, (double)len + 1);
+	if (prompt && (at > ROOM || chance(t) < 0.5))
 		at = 0;
-	if (len > 1 && !at)
+	if (prompt && !at)
 		memset(t->prompt + slot * t->vocab, 0, (size_t)t->vocab);
-	if (!at && len == 1)
-		n = 0; /* nothing before it: a row at rest */
-	if (len > 1)
+	if (!prompt && (!at || at + n > CTX))
+		n = 0; /* nothing before it, no room: a row at rest */
+	if (prompt)
 		memset(t->output + slot * t->vocab, 0, (size_t)t->vocab);
 	for (int64_t i = 0; i < len; i++) {
 		int64_t j = row * len + i;
@@ -122,8 +132,8 @@ feed_row(Check *t, int k, int64_t row, int64_t slot)
 		}
 		if (i < n)
 			t->prompt[slot * t->vocab +
-			          (len > 1 ? id : accepted[j])] = true;
-		if (i < n && len == 1)
+			          (prompt ? id : accepted[j])] = true;
+		if (i < n && !prompt)
 			t->output[slot * t->vocab + accepted[j]] = true;
 	}
 	t->fed[slot] = n ? at + n : t->fed[slot];
@@ -253,15 +263,16 @@ differs(const char *what, int64_t row, double got, double want)
 	return false;
 }
 
+/* The token that is number `at` of all; x are its logits. */
 static bool
-compare(Check *t, int k, int64_t row, float *x, float *y)
+compare(Check *t, int k, int64_t row, int64_t at, float *x, float *y)
 {
 	const float *probs = data(t, 1, k, "probs");
-	int64_t got = ((int64_t *)data(t, 1, k, "next_tokens"))[row];
+	int64_t got = ((int64_t *)data(t, 1, k, "next_tokens"))[at];
 	int32_t want = choose(t, k, row, x, y);
 
 	for (int64_t i = 0; probs && i < t->vocab; i++) {
-		double p = (double)probs[row * t->vocab + i];
+		double p = (double)probs[at * t->vocab + i];
 
 		if (!(fabs(p - (double)t->want[i]) < 1e-4))
 			return differs("a probability of", row, p,
@@ -277,7 +288,8 @@ round_of(Ctx *c, Arena *a, Check *t)
 {
 	int k = chance(t) < 0.3 ? 0 : host_count(t->m[1]) - 1;
 	int64_t rows = dim(t, k, "input_ids", 0),
-		len = dim(t, k, "input_ids", 1);
+		len = dim(t, k, "input_ids", 1),
+		kept = dim(t, k, "next_tokens", 1);
 	const int64_t *pos = data(t, 1, k, "position_ids");
 	float *x = NEWV(a, float, t->vocab), *y = NEWV(a, float, t->vocab);
 
@@ -286,10 +298,13 @@ round_of(Ctx *c, Arena *a, Check *t)
 	if (!host_run(c, host_program(t->m[0], k)) ||
 	    !host_run(c, host_program(t->m[1], k)))
 		return false;
-	for (int64_t row = 0; row < rows; row++) {
-		memcpy(x, (float *)data(t, 0, k, "logits") + row * t->vocab,
+	for (int64_t at = 0; at < rows * kept; at++) {
+		int64_t row = at / kept;
+
+		memcpy(x, (float *)data(t, 0, k, "logits") + at * t->vocab,
 		       (size_t)t->vocab * sizeof *x);
-		if (pos[row * len] >= 0 && !compare(t, k, row, x, y))
+		if (pos[row * len + at % kept] >= 0 &&
+		    !compare(t, k, row, at, x, y))
 			return false;
 	}
 	return true;
