@@ -35,7 +35,7 @@ static struct {
 	const char **operand;
 	size_t argc, noperand;
 	char **rest; /* what follows "--" */
-	bool help, version;
+	bool help, version, alone;
 	enum qe_table table; /* to print, or 0 */
 	int verbose, quiet;
 	bool drawn;  /* a progress line stands on the terminal */
@@ -302,6 +302,13 @@ set_false(const Opt *o, const char *value)
 }
 
 static void
+set_alone(const Opt *o, const char *value)
+{
+	set_true(o, value);
+	cli.alone = true;
+}
+
+static void
 set_more(const Opt *o, const char *value)
 {
 	(void)value;
@@ -347,6 +354,7 @@ static const struct Kind {
 	[INPUT] = {set_path, true, STRING},
 	[OUTPUT] = {set_path, true, STRING},
 	[BINARY] = {set_path, true, STRING},
+	[ALONE] = {set_alone, false, HIDDEN},
 	[TABLE] = {set_table, false, HIDDEN},
 };
 
@@ -612,6 +620,8 @@ cli_binary(const char *path)
 static void
 check_terminals(void)
 {
+	if (cli.alone)
+		return;
 	EACH_OPT(o)
 	{
 		const char *path = NULL;

@@ -28,7 +28,8 @@ typedef enum OptKind {
 	INPUT,  /* const char **: a path; "-" must not be a terminal */
 	OUTPUT, /* const char **: a path */
 	BINARY, /* const char **: a path; "-" must not be a terminal */
-	TABLE,  /* prints the table lo, an enum qe_table, instead of working */
+	ALONE, /* bool *: true; then nothing is read, and no terminal is wrong */
+	TABLE, /* prints the table lo, an enum qe_table, instead of working */
 } OptKind;
 
 typedef struct Opt {

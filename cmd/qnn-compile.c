@@ -93,6 +93,9 @@ main(int argc, char **argv)
 		{0,   "dry-run",        FLAG,   &o.dry_run,        NULL,   "write its files, print the commands, run nothing"},
 		{0,   "layout",         ENUM,   &o.layout,         "qpc|qefficient", "a package, or QEfficient's folder below the folder FILE"},
 		{0,   "cache-dir",      TEXT,   &o.cache,          "DIR",  "where results are kept for the next time", "compile-dir"},
+		{0,   "cache-limit",    TEXT,   &o.cache_limit,    "BYTES", "keep no more than that, such as 50G; what was used last stays"},
+		{0,   "cache-list",     ALONE,  &o.cache_list,     NULL,   "list what is kept, the last used first, and exit"},
+		{0,   "cache-clear",    ALONE,  &o.cache_clear,    NULL,   "remove all that is kept and not in use, and exit"},
 		{0,   "no-cache",       FLAG,   &no_cache,         NULL,   "keep nothing"},
 		{0,   "log",            OUTPUT, &o.log,            "FILE", "write what the compiler says to FILE"},
 		{0,   "timeout",        INT,    &o.timeout,        "SECONDS", "end it after so long", NULL, 1, 1e9},
@@ -110,9 +113,10 @@ main(int argc, char **argv)
 
 	(void)argc;
 	o.cache = cache_folder();
+	o.cache_limit = getenv("QEFF_CACHE_LIMIT");
 	o.search = getenv("PATH");
 	c = cli_open(&cmd, argv);
-	if (!o.dry_run && !o.estimate)
+	if (!o.dry_run && !o.estimate && !o.cache_list && !o.cache_clear)
 		cli_binary(o.out);
 	if (no_cache)
 		o.cache = NULL;

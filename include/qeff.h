@@ -182,6 +182,8 @@ typedef struct qe_compile {
 	const char *search; /* folders to look for programs in, as PATH */
 	const char *compiler; /* the program itself, instead of looking */
 	const char *cache; /* folder of what was compiled before; NULL: none */
+	const char *cache_limit; /* what may stay in it, "50G"; NULL: all */
+	bool cache_list, cache_clear;   /* only say what is in it; empty it */
 	const char *aic_hw_version;     /* NULL: of the card that is here */
 	int64_t num_cores, num_devices; /* 0: 16 and 1 */
 	const char *device_group;       /* "0,1" or "[0,1]": so many devices */

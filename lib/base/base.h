@@ -122,6 +122,8 @@ size_t utf8_valid(Span s);
 bool str_int(const char *s, int64_t *out);
 /* The same for what strtod() takes: inf and nan too. */
 bool str_float(const char *s, double *out);
+/* "16G", "512MiB", "100": bytes, in powers of 1024; more than none. */
+bool str_size(const char *s, double *out);
 /* Words of a comma-separated list, blanks trimmed, empty ones dropped;
  * NULL-terminated. */
 char **str_split(Arena *, const char *s, char sep);
@@ -187,6 +189,7 @@ bool file_write(Ctx *, const char *path, const void *data, size_t size);
  * removing takes all that is in it, and follows no links. */
 bool dir_make(Ctx *, const char *path);
 bool dir_remove(Ctx *, const char *path);
+int64_t dir_size(const char *path); /* bytes of all files in it */
 /* Names in it, sorted; none if it cannot be read. */
 size_t dir_list(Arena *, const char *path, char ***out);
 

@@ -86,3 +86,27 @@ dir_remove(Ctx *c, const char *path)
 {
 	return clear(c, path, 0);
 }
+
+static int64_t
+measure(const char *path, int depth)
+{
+	Arena a = {0};
+	int64_t sum = 0;
+	char **name;
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return 0;
+	if (!S_ISDIR(st.st_mode) || depth == DEEP)
+		return S_ISREG(st.st_mode) ? st.st_size : 0;
+	for (size_t i = 0, n = dir_list(&a, path, &name); i < n; i++)
+		sum += measure(path_join(&a, path, name[i]), depth + 1);
+	arena_free(&a);
+	return sum;
+}
+
+int64_t
+dir_size(const char *path)
+{
+	return measure(path, 0);
+}

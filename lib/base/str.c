@@ -262,3 +262,20 @@ add_size(int64_t a, int64_t b)
 
 	return a < 0 || b < 0 || __builtin_add_overflow(a, b, &s) ? -1 : s;
 }
+
+bool
+str_size(const char *s, double *out)
+{
+	static const char units[] = "KMGT";
+	char *end;
+	double v = strtod(s, &end);
+	const char *u = *end ? strchr(units, *end) : NULL;
+
+	for (const char *p = units; u && p <= u; p++)
+		v *= 1024;
+	if (u)
+		end += end[1] == 'i' ? 2 : 1;
+	end += *end == 'B';
+	*out = v;
+	return end != s && !*end && v > 0;
+}

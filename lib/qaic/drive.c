@@ -145,7 +145,10 @@ make_key(Drive *d)
 	json_put_str(parts, "model", x.hex);
 	json_put(parts, "arguments", arguments(&d->named));
 	json_put(parts, "file", files);
-	return store_entry(d->c, d->a, d->base, parts, &d->entry);
+	if (!store_entry(d->c, d->a, d->base, parts, &d->entry))
+		return false;
+	d->entry.from = d->job->o->in;
+	return true;
 }
 
 /* ---- a folder with all that a compiler wants ---- */
@@ -393,8 +396,13 @@ static bool
 drive(Drive *d)
 {
 	const qe_compile *o = d->job->o;
+	double limit = 0;
 	bool ok;
 
+	if (o->cache_limit && !str_size(o->cache_limit, &limit))
+		return fail(d->c, QE_USAGE,
+		            "--cache-limit '%s': wanted bytes, as 50G",
+		            o->cache_limit);
 	d->base = o->cache ? o->cache : path_dir(d->a, o->out);
 	if (!d->vendor->tools(d->c, d->a, o, &d->tools) ||
 	    !dir_make(d->c, d->base) || !stage_model(d) || !make_key(d))
@@ -409,6 +417,8 @@ drive(Drive *d)
 	ok = plan(d, d->entry.dir) && hand_out(d);
 	if (!o->cache)
 		dir_remove(d->c, d->entry.dir);
+	else if (ok && o->cache_limit)
+		ok = keep_limit(d->c, d->a, d->base, limit, &d->entry);
 	return ok;
 }
 

@@ -124,15 +124,31 @@ typedef struct Entry {
 	const char *base; /* folder of all of them */
 	const char *dir;  /* base/qpc-KEY */
 	const char *part; /* the same while it is being made */
+	const char *from; /* the model, for people */
 	Json *parts;      /* what the key is made of, by kind */
 } Entry;
 bool store_entry(Ctx *, Arena *, const char *base, Json *parts, Entry *);
 /* Whether the entry is there and whole; if not, tells why it is not. */
 bool store_has(Ctx *, Arena *, const Entry *, const char *binary);
-/* Waits for others that make the same. */
+/* Waits for others that make the same; the arena lets go. */
 bool store_lock(Ctx *, Arena *, const Entry *);
+/* The same at once or not at all, for the folder `dir` of an entry. */
+bool store_try(Arena *, const char *dir);
 /* Checks and seals what lies at part, and gives it its name. */
 bool store_publish(Ctx *, Arena *, const Entry *, const char *binary);
+
+#define STORE_MADE "made.json" /* in each: from what, and when used last */
+
+/* ---- keep.c: how much of it stays ---- */
+
+/* What is kept in base, a line each, the last used first. */
+bool keep_list(Ctx *, Arena *, const char *base, const char *out);
+/* Removes what was used longest ago until no more than limit bytes are left;
+ * never what is in use, but for mine, which this run is done with. */
+bool keep_limit(Ctx *, Arena *, const char *base, double limit,
+                const Entry *mine);
+/* Removes all that is not in use, with what failed runs left. */
+bool keep_clear(Ctx *, Arena *, const char *base);
 
 /* ---- layout.c ---- */
 

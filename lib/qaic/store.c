@@ -5,7 +5,7 @@
  * bytes of the model and of its weights, the compilers, their arguments with
  * places left out, the files they read.  It is made as qpc-KEY.part and gets
  * its name when it is whole; made.json, written last, tells what the key is
- * of and the digest of the result. */
+ * of and the digest of the result, and its time when it was used last. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,7 +18,6 @@
 #include "vendor.h"
 
 enum { MAXMADE = 1 << 24, MAXDIFF = 4, WAIT = 100000 };
-#define MADE "made.json"
 
 bool
 store_entry(Ctx *c, Arena *a, const char *base, Json *parts, Entry *e)
@@ -96,7 +95,8 @@ tell_why(Ctx *c, Arena *a, const Entry *e)
 
 	for (size_t i = 0; i < n; i++) {
 		Ctx trial = {.tool = c->tool};
-		char *made = arena_str(a, "%s/%s/" MADE, e->base, name[i]);
+		char *made =
+			arena_str(a, "%s/%s/" STORE_MADE, e->base, name[i]);
 		const Json *o, *parts;
 
 		if (!str_starts(name[i], "qpc-") ||
@@ -125,7 +125,7 @@ tell_why(Ctx *c, Arena *a, const Entry *e)
 bool
 store_has(Ctx *c, Arena *a, const Entry *e, const char *binary)
 {
-	char *made = path_join(a, e->dir, MADE),
+	char *made = path_join(a, e->dir, STORE_MADE),
 	     *file = path_join(a, e->dir, binary);
 	Json *o;
 	Digest d;
@@ -143,6 +143,8 @@ store_has(Ctx *c, Arena *a, const Entry *e, const char *binary)
 		return false;
 	}
 	say(c, 1, "compiled before: %s", e->dir);
+	/* who cannot write there can still use it */
+	utimensat(AT_FDCWD, made, NULL, 0);
 	return true;
 }
 
@@ -162,20 +164,58 @@ unlock(void *p)
 	close(l->fd);
 }
 
+/* Whoever held the lock took its file away: what we locked may be gone, and
+ * others lock the next one of that name. */
+static bool
+is_there(int fd, const char *path)
+{
+	struct stat mine, there;
+
+	return fstat(fd, &mine) == 0 && stat(path, &there) == 0 &&
+	       mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+}
+
+/* The lock of the folder, held: 0; or why not: EAGAIN, it is taken. */
+static int
+try_lock(Arena *a, const char *dir, Lock **out)
+{
+	struct flock f = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	Lock *l = *out = NEW(a, Lock);
+	int why = 0;
+
+	l->path = arena_str(a, "%s.lock", dir);
+	l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (l->fd < 0)
+		return errno;
+	if (fcntl(l->fd, F_SETLK, &f) < 0)
+		why = errno == EACCES || errno == EINTR ? EAGAIN : errno;
+	else if (!is_there(l->fd, l->path))
+		why = EAGAIN;
+	if (why)
+		close(l->fd);
+	else
+		arena_defer(a, unlock, l);
+	return why;
+}
+
+bool
+store_try(Arena *a, const char *dir)
+{
+	Lock *l;
+
+	return try_lock(a, dir, &l) == 0;
+}
+
 bool
 store_lock(Ctx *c, Arena *a, const Entry *e)
 {
-	struct flock f = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	Lock *l = NEW(a, Lock);
 	bool told = false;
+	Lock *l;
+	int why;
 
-	l->path = arena_str(a, "%s.lock", e->dir);
-	l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	if (l->fd < 0)
-		return fail_errno(c, l->path);
-	arena_defer(a, unlock, l);
-	while (fcntl(l->fd, F_SETLK, &f) < 0) {
-		if (errno != EACCES && errno != EAGAIN && errno != EINTR)
+	while ((why = try_lock(a, e->dir, &l))) {
+		errno = why;
+		if (why != EAGAIN)
 			return fail_errno(c, l->path);
 		if (!told)
 			say(c, 0, "another run compiles the same: waiting");
@@ -217,10 +257,11 @@ store_publish(Ctx *c, Arena *a, const Entry *e, const char *binary)
 	if (!hash_file(c, file, &d) || !sync_file(c, file))
 		return false;
 	json_put_str(o, "digest", d.hex);
+	json_put_str(o, "onnx", e->from);
 	json_put(o, "parts", json_share(e->parts));
 	json_print(b, o, 2);
 	buf_char(b, '\n');
-	if (!file_write(c, path_join(a, e->part, MADE), b->p, b->n) ||
+	if (!file_write(c, path_join(a, e->part, STORE_MADE), b->p, b->n) ||
 	    !dir_remove(c, e->dir))
 		return false;
 	if (rename(e->part, e->dir) < 0)

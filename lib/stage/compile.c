@@ -220,6 +220,16 @@ compile(Job *j, const struct Backend *b)
 	       take_metadata(j) && b->compile(j);
 }
 
+static bool
+look_after_cache(Ctx *c, Arena *a, const qe_compile *o)
+{
+	if (!o->cache)
+		return fail(c, QE_USAGE, "there is no cache: give --cache-dir");
+	if (o->cache_clear && !keep_clear(c, a, o->cache))
+		return false;
+	return !o->cache_list || keep_list(c, a, o->cache, o->out);
+}
+
 bool
 qe_qnn_compile(qe_ctx *c, const qe_compile *o)
 {
@@ -231,7 +241,9 @@ qe_qnn_compile(qe_ctx *c, const qe_compile *o)
 
 	while (i < LEN(backends) && strcmp(backends[i].name, name) != 0)
 		i++;
-	if (o->estimate || o->memory)
+	if (o->cache_list || o->cache_clear)
+		ok = look_after_cache(c, &a, o);
+	else if (o->estimate || o->memory)
 		ok = estimate(c, &a, o);
 	else
 		ok = i < LEN(backends)

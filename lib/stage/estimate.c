@@ -281,22 +281,10 @@ put_remedies(const Need *n, double room, Json *out)
 		                                  (long long)ctx)));
 }
 
-/* "16G", "512M": powers of 1024. */
 static bool
 read_memory(Ctx *c, const char *text, double *out)
 {
-	static const char units[] = "KMGT";
-	char *end;
-	double v = strtod(text, &end);
-	const char *u = *end ? strchr(units, *end) : NULL;
-
-	for (const char *p = units; u && p <= u; p++)
-		v *= 1024;
-	if (u)
-		end += end[1] == 'i' ? 2 : 1;
-	end += *end == 'B';
-	*out = v;
-	return (end != text && !*end && v > 0) ||
+	return str_size(text, out) ||
 	       fail(c, QE_USAGE, "--memory '%s': wanted bytes, as 16G", text);
 }
 

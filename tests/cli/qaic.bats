@@ -191,6 +191,69 @@ rehearse() {
 	[ "$(grep -c 'qaic-compile$' args)" -eq 4 ]
 }
 
+@test "--cache-list, --cache-limit: what was used longest ago goes" {
+	setup_card
+	for n in 1 2 3; do
+		qnn-compile -q "${CARD[@]}" --mos $n "$D/causal.onnx" -o m.qpc
+	done
+	size=$(du -sb --apparent-size cache/qpc-*/qpc/programqpc.bin | head -1 | cut -f1)
+	[ "$(qnn-compile --cache-dir cache --cache-list | wc -l)" -eq 4 ]
+	for n in 1 2 3; do
+		d=$(dirname "$(grep -l -- "-mos=$n" cache/qpc-*/made.json)")
+		touch -d "2020-01-0${n}T00:00:00Z" "$d/made.json"
+		printf -v "dir$n" %s "$d"
+	done
+	# using one makes it the last used
+	qnn-compile -q "${CARD[@]}" --mos 1 "$D/causal.onnx" -o m.qpc
+	qnn-compile --cache-dir cache --cache-list >list
+	[ "$(awk 'NR < 4 { print $3 }' list | xargs)" = \
+		"$(basename -a "$dir1" "$dir3" "$dir2" | xargs)" ] ||
+		complain "$(cat list)"
+	grep -q "2020-01-03T00:00:00Z  $(basename "$dir3")  $D/causal.onnx\$" list
+	# room for two and a half
+	limit=$(awk 'NR < 4 { n += $1 } END { printf "%d", n / 6 * 5 }' list)
+	[ "$limit" -gt "$size" ]
+	qnn-compile -q "${CARD[@]}" --cache-limit "$limit" --mos 3 \
+		"$D/causal.onnx" -o m.qpc
+	[ -e "$dir1" ] && [ -e "$dir3" ] && [ ! -e "$dir2" ]
+	qeff-inspect --verify m.qpc >/dev/null
+	# what does not fit at all is handed out, and not kept
+	QEFF_CACHE_LIMIT=1 qnn-compile -q "${CARD[@]}" --mos 3 "$D/causal.onnx" -o n.qpc
+	cmp m.qpc n.qpc
+	[ -z "$(ls cache)" ] || complain "$(ls cache)"
+	refused 2 "qnn-compile: --cache-limit 'x': wanted bytes, as 50G" \
+		qnn-compile -q "${CARD[@]}" --cache-limit x "$D/causal.onnx" -o m.qpc
+}
+
+@test "--cache-clear takes what is not in use and what is ours" {
+	setup_card
+	for n in 1 2; do
+		qnn-compile -q "${CARD[@]}" --mos $n "$D/causal.onnx" -o m.qpc
+	done
+	mkdir -p cache/Llama-1/qpc-0123456789abcdef
+	d=$(echo cache/qpc-*)
+	mkdir "${d%% *}0.part" "cache/qpc-0123456789abcdef0123456789abcdef.part"
+	STANDIN_DOES=hang
+	qnn-compile -q "${CARD[@]}" --mos 3 "$D/causal.onnx" -o m.qpc &
+	pid=$!
+	for _ in $(seq 50); do
+		[ ! -s args.pid ] || break
+		sleep 0.1
+	done
+	qnn-compile --cache-dir cache --cache-clear 2>said
+	grep -q '^qnn-compile: 2 of 2 results are gone' said || complain "$(cat said)"
+	ls -d cache/*.part >left
+	kill -TERM $pid
+	wait $pid || :
+	# the one being made, and what only looks like ours
+	[ "$(wc -l <left)" -eq 2 ] || complain "$(cat left)"
+	[ -d cache/Llama-1/qpc-0123456789abcdef ]
+	[ "$(qnn-compile --cache-dir cache --cache-list | wc -l)" -eq 1 ]
+	refused 2 'qnn-compile: there is no cache: give --cache-dir' \
+		env -u HOME -u QEFF_HOME -u XDG_CACHE_HOME PATH="$PATH" \
+		qnn-compile --cache-list
+}
+
 @test "a damaged result is compiled again" {
 	setup_card
 	qnn-compile -q "${CARD[@]}" "$D/causal.onnx" -o a.qpc
