@@ -12,6 +12,7 @@ main(int argc, char **argv)
 		{.help = "Options"},
 		{'m', "model",     INPUT,  &o.path,   "DIR",  "checkpoint directory, or its config.json", "model-name model-id model-name-or-path"},
 		{'o', "output",    OUTPUT, &o.out,    "FILE", "write the model document to FILE"},
+		{'t', "task",      TEXT,   &o.task,   "NAME", "what the model is for, as feature-extraction; unless given, as its class says"},
 		{0,   "hash",      FLAG,   &o.hash,   NULL,   "record digests of the weights too, which reads them"},
 		{0,   "no-strict", OFF,    &o.strict, NULL,   "ignore tensors that the architecture does not name"},
 		{'l', "list",      TABLE,  NULL,      NULL,   "list the architectures", NULL, QE_ARCHS},

@@ -84,8 +84,9 @@ bool qe_list(qe_ctx *, enum qe_table, FILE *);
 typedef struct qe_load {
 	const char *path; /* the directory, or its config.json */
 	const char *out;
-	bool hash;   /* digest the weight files too: reads them whole */
-	bool strict; /* a tensor nobody asked for is an error */
+	const char *task; /* NULL: what the class of the checkpoint does */
+	bool hash;        /* digest the weight files too: reads them whole */
+	bool strict;      /* a tensor nobody asked for is an error */
 } qe_load;
 #define QE_LOAD_INIT ((qe_load){.out = "-", .strict = true})
 bool qe_hf_load(qe_ctx *, const qe_load *);

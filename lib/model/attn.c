@@ -337,7 +337,7 @@ biases(Tree *t, const Json *spec, const Dims *d, Json *o)
 	}
 	if (json_get(spec, "disentangled")) {
 		if (!(m = tree_disentangled(t, json_get(spec, "disentangled"),
-		                            d->nh * d->hd)))
+		                            d->nh, d->hd)))
 			return false;
 		tree_put(o, "disentangled", m);
 	}
@@ -533,18 +533,19 @@ attend_scores(Build *b, const Json *m, Value *q, Value *k)
 {
 	const Json *a = json_get(m, "alibi");
 	bool before = json_get_bool(a, "before_scale", false);
+	const Json *rel = json_get(m, "disentangled");
+	bool after = json_get_bool(rel, "after_scale", false);
 	Value *s = EMIT(b, "MatMul", q, TRANSPOSE(b, k, 0, 1, 3, 2));
 	double scale = json_get_num(m, "scale", 1);
 
-	if (json_get(m, "disentangled"))
-		s = EMIT(b, "Add", s,
-		         disentangled(b, json_get(m, "disentangled"), q, k,
-		                      json_get_int(m, "heads", 1),
-		                      json_get_int(m, "head_dim", 1)));
+	if (rel && !after)
+		s = EMIT(b, "Add", s, disentangled(b, m, q, k));
 	if (a && before)
 		s = EMIT(b, "Add", s, cache_part(b, alibi(b, a), -1));
 	if (scale != 1)
 		s = EMIT(b, "Mul", s, scalar(b, scale));
+	if (rel && after)
+		s = EMIT(b, "Add", s, disentangled(b, m, q, k));
 	if (a && !before)
 		s = EMIT(b, "Add", s, cache_part(b, alibi(b, a), -1));
 	if (json_get(m, "relbias"))

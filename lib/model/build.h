@@ -144,8 +144,7 @@ Value *attend_blocks(Build *, const Json *m, int64_t kv, Value *q, Value *k,
                      Value *v, SpreadFn *spread, const void *arg);
 Value *relbias(Build *, const Json *m); /* relbias.c: [1,nh,S,L] */
 /* disentangled.c: scores of contents with positions, [B,nh,S,S] */
-Value *disentangled(Build *, const Json *m, Value *q, Value *k, int64_t nh,
-                    int64_t hd);
+Value *disentangled(Build *, const Json *attn, Value *q, Value *k);
 /* mask.c: true where a query must not see a key, [B or 1,1,S,L] */
 Value *mask_keys(Build *, bool causal, int64_t window, int64_t chunk);
 Value *mask_padding(Build *);    /* [B,1,1,S] to add to scores */

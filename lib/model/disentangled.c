@@ -4,7 +4,11 @@
  *   c2p  q . K(r)  and  p2c  k . Q(r)  for the embedding r of the distance
  * from key to query; both are added before scaling.  Distances are cut at
  * the span, or fall into buckets that widen beyond half of their number.
- * Source of the buckets: DeBERTa; they are worked out here, in float32. */
+ * Source of the buckets: DeBERTa; they are worked out here, in float32.
+ *
+ * Per head, K and Q are nothing, r is as wide as a head and there is one for
+ * each distance below the span: BERT's relative_key (c2p) and
+ * relative_key_query (both). */
 
 #include <math.h>
 
@@ -26,15 +30,17 @@ bucket(int64_t d, int64_t buckets, int64_t max)
 	return d < 0 ? -far : far;
 }
 
+/* middle: the row of distance 0; n: rows */
 static Json *
-rows_by_distance(Tree *t, int64_t span, int64_t buckets, int64_t max)
+rows_by_distance(Tree *t, int64_t middle, int64_t n, int64_t buckets,
+                 int64_t max)
 {
 	Json *list = json_new_array(t->a);
 
 	for (int64_t d = -max; d <= max; d++) {
-		int64_t row = bucket(d, buckets, max) + span;
+		int64_t row = bucket(d, buckets, max) + middle;
 
-		row = MIN(MAX(row, 0), 2 * span - 1);
+		row = MIN(MAX(row, 0), n - 1);
 		json_push(list, json_object_new_int64(row));
 	}
 	return list;
@@ -51,39 +57,60 @@ has_type(const Json *types, const char *type)
 	return s && strstr(s, type);
 }
 
+/* The matrix of a kind; per head an object that says nothing. */
+static Json *
+kind_matrix(Tree *t, const Json *spec, const char *kind, int64_t width)
+{
+	const char *bias = arena_str(t->a, "%s_bias", kind);
+
+	if (json_get_bool(spec, "per_head", false))
+		return json_new(t->a);
+	return tree_linear(t, json_get(spec, kind), width, t->hidden,
+	                   json_get_bool(spec, bias, true));
+}
+
+static bool
+rel_embeddings(Tree *t, const Json *spec, Shape want, Json *o)
+{
+	const char *w = tree_param(t, json_get(spec, "rel"), ".weight", want);
+	Json *m;
+
+	if (!w)
+		return false;
+	json_put_str(o, "rel", w);
+	tree_put(o, "after_scale", json_get(spec, "after_scale"));
+	if (!json_get(spec, "norm"))
+		return true;
+	if (!(m = tree_norm(t, json_get(spec, "norm"), NULL, t->hidden)))
+		return false;
+	tree_put(o, "norm", m);
+	return true;
+}
+
 /* {"c2p": linear, "p2c": linear, "rel", "norm", "rows"}; the scale of the
  * scores then counts the kinds */
 Json *
-tree_disentangled(Tree *t, const Json *spec, int64_t width)
+tree_disentangled(Tree *t, const Json *spec, int64_t heads, int64_t hd)
 {
 	static const char *const kinds[] = {"c2p", "p2c"};
 	int64_t buckets = json_get_int(spec, "buckets", -1),
 		max = json_get_int(spec, "max", -1);
 	int64_t span = buckets > 0 ? buckets : max;
+	bool per_head = json_get_bool(spec, "per_head", false);
+	int64_t n = 2 * span - per_head;
 	Json *o = json_new(t->a), *m;
-	const char *w;
 
 	if (max < 2 || max > MAXSPAN || span < 1 || span > MAXSPAN)
 		return fail(t->c, QE_INPUT, "span %lld", (long long)span), NULL;
-	if (!(w = tree_param(t, json_get(spec, "rel"), ".weight",
-	                     (Shape){2, {2 * span, t->hidden}})))
+	if (!rel_embeddings(t, spec, (Shape){2, {n, per_head ? hd : t->hidden}},
+	                    o))
 		return NULL;
-	json_put_str(o, "rel", w);
-	tree_put(o, "rows", rows_by_distance(t, span, buckets, max));
-	if (json_get(spec, "norm")) {
-		if (!(m = tree_norm(t, json_get(spec, "norm"), NULL,
-		                    t->hidden)))
-			return NULL;
-		tree_put(o, "norm", m);
-	}
-	for (int i = 0; i < 2; i++) {
+	tree_put(o, "rows",
+	         rows_by_distance(t, span - per_head, n, buckets, max));
+	for (size_t i = 0; i < LEN(kinds); i++) {
 		if (!has_type(json_get(spec, "types"), kinds[i]))
 			continue;
-		if (!(m = tree_linear(t, json_get(spec, kinds[i]), width,
-		                      t->hidden,
-		                      json_get_bool(spec,
-		                                    i ? "p2c_bias" : "c2p_bias",
-		                                    true))))
+		if (!(m = kind_matrix(t, spec, kinds[i], heads * hd)))
 			return NULL;
 		tree_put(o, kinds[i], m);
 	}
@@ -140,9 +167,14 @@ static Value *
 against(Build *b, const Json *m, const char *kind, Value *x, int64_t nh,
         int64_t hd, Value *rows)
 {
-	Value *r = linear(b, json_get(m, kind), embeddings(b, m)), *s;
+	const Json *matrix = json_get(m, kind);
+	Value *r = embeddings(b, m), *s;
 
-	r = TRANSPOSE(b, RESHAPE(b, r, 0, nh, hd), 1, 2, 0);
+	if (json_has(matrix, "weight"))
+		r = TRANSPOSE(b, RESHAPE(b, linear(b, matrix, r), 0, nh, hd), 1,
+		              2, 0);
+	else
+		r = TRANSPOSE(b, r, 1, 0);
 	r = EMIT(b, "MatMul", x, r);
 	s = slice(b, EMIT(b, "Shape", r), 0, 0, 3);
 	s = concat(b, 2,
@@ -153,9 +185,11 @@ against(Build *b, const Json *m, const char *kind, Value *x, int64_t nh,
 }
 
 Value *
-disentangled(Build *b, const Json *m, Value *q, Value *k, int64_t nh,
-             int64_t hd)
+disentangled(Build *b, const Json *attn, Value *q, Value *k)
 {
+	const Json *m = json_get(attn, "disentangled");
+	int64_t nh = json_get_int(attn, "heads", 1),
+		hd = json_get_int(attn, "head_dim", 1);
 	Value *rows = rows_of_pairs(b, m), *s = NULL, *p;
 
 	if (json_get(m, "c2p"))

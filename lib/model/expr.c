@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum { DEPTH = 64, MAXARG = 4, MAXMAP = 4096 };
 
@@ -239,13 +240,27 @@ call_not(Parse *p, int n, Val *arg, Val *out)
 	return true;
 }
 
+/* Whether a text is one of the words of another, which '|' parts. */
+static bool
+among(Parse *p, const char *word, const char *words)
+{
+	char **part = str_split(p->a, words, '|');
+
+	for (; *part; part++)
+		if (strcasecmp(*part, word) == 0)
+			return true;
+	return false;
+}
+
+/* in(x, list): of a list, or of words such as 'c2p|p2c' */
 static bool
 call_in(Parse *p, int n, Val *arg, Val *out)
 {
 	Val v;
 
-	(void)p, (void)n;
-	*out = truth(false);
+	(void)n;
+	*out = truth(arg[0].kind == V_STR && arg[1].kind == V_STR &&
+	             among(p, arg[0].str, arg[1].str));
 	for (size_t i = 0; arg[1].kind == V_JSON && i < json_len(arg[1].json);
 	     i++) {
 		v = val_of(json_at(arg[1].json, i));
@@ -311,6 +326,19 @@ call_starts(Parse *p, int n, Val *arg, Val *out)
 	return true;
 }
 
+/* after(text, start): what follows the start, or null */
+static bool
+call_after(Parse *p, int n, Val *arg, Val *out)
+{
+	(void)p, (void)n;
+	*out = (Val){.kind = V_NULL};
+	if (arg[0].kind == V_STR && arg[1].kind == V_STR &&
+	    str_starts(arg[0].str, arg[1].str))
+		*out = (Val){.kind = V_STR,
+		             .str = arg[0].str + strlen(arg[1].str)};
+	return true;
+}
+
 /* last_of_type(t, n): the last layer of type t before layer n, or null */
 static bool
 call_last(Parse *p, int n, Val *arg, Val *out)
@@ -355,15 +383,11 @@ static const struct {
 	int narg;
 	CallFn *fn;
 } functions[] = {
-	{"not", 1, call_not},
-	{"in", 2, call_in},
-	{"int", 1, call_int},
-	{"sqrt", 1, call_sqrt},
-	{"ln", 1, call_ln},
-	{"len", 1, call_len},
-	{"ceil", 1, call_ceil},
-	{"starts", 2, call_starts},
-	{"last_of_type", 2, call_last},
+	{"not", 1, call_not},     {"in", 2, call_in},
+	{"int", 1, call_int},     {"sqrt", 1, call_sqrt},
+	{"ln", 1, call_ln},       {"len", 1, call_len},
+	{"ceil", 1, call_ceil},   {"starts", 2, call_starts},
+	{"after", 2, call_after}, {"last_of_type", 2, call_last},
 	{"runs", 1, call_runs},
 };
 

@@ -164,9 +164,23 @@ span_logits(Build *b, Value *x)
 	return x != NULL;
 }
 
+static bool task_head(Build *b, const Json *h, Value *x);
+
+/* Outputs beside this one, of the same hidden states. */
+static bool
+also(Build *b, const Json *list, Value *x)
+{
+	for (size_t i = 0; i < json_len(list); i++)
+		if (!task_head(b, json_at(list, i), x))
+			return false;
+	return true;
+}
+
 static bool
 task_head(Build *b, const Json *h, Value *x)
 {
+	Value *hidden = x;
+	bool flat = json_get_bool(h, "flat", false);
 	const char *in = json_get_str(h, "in", "all");
 	const Json *layers = json_get(h, "layers");
 	bool all = strcmp(in, "all") == 0;
@@ -189,8 +203,11 @@ task_head(Build *b, const Json *h, Value *x)
 	if (strcmp(json_get_str(b->root, "task", ""), "question-answering") ==
 	    0)
 		return span_logits(b, x);
-	output(b, x, "logits", all ? ALL : PER_ROW, width_of(b, layers));
-	return true;
+	if (flat)
+		x = EMIT(b, "Squeeze", x, INTS(b, -1));
+	output(b, x, json_get_str(h, "as", "logits"), all ? ALL : PER_ROW,
+	       flat ? -1 : width_of(b, layers));
+	return also(b, json_get(h, "also"), hidden);
 }
 
 static bool

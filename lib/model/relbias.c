@@ -39,17 +39,19 @@ Json *
 tree_relbias(Tree *t, const Json *spec, int64_t heads)
 {
 	int64_t n = json_get_int(spec, "buckets", 32),
+		rows = json_get_int(spec, "rows", n),
 		max = json_get_int(spec, "max", 128);
 	bool both = json_get_bool(spec, "bidirectional", true);
 	Json *o = json_new(t->a), *list = json_new_array(t->a);
 	const char *w;
 
-	if (n < 4 || n > MAXBUCKET || max <= n / 2 || max > MAXDISTANCE)
+	if (n < 4 || n > MAXBUCKET || max <= n / 2 || max > MAXDISTANCE ||
+	    rows < n)
 		return fail(t->c, QE_INPUT, "%lld buckets up to distance %lld",
 		            (long long)n, (long long)max),
 		       NULL;
 	if (!(w = tree_param(t, json_get(spec, "w"), ".weight",
-	                     (Shape){2, {n, heads}})))
+	                     (Shape){2, {rows, heads}})))
 		return NULL;
 	for (int64_t d = -max; d <= max; d++)
 		json_push(list, json_object_new_int64(bucket(d, n, max, both)));

@@ -48,8 +48,8 @@ eval(Tree *t, const Json *j, Val *out)
 	return expr_json(t->c, t->a, &t->env, j, out);
 }
 
-static Json *
-section(Tree *t, const char *name)
+Json *
+tree_section(Tree *t, const char *name)
 {
 	t->env.steps = &t->steps;
 	t->steps = EXPR_STEPS;
@@ -60,7 +60,7 @@ section(Tree *t, const char *name)
 static const Json *
 need(Tree *t, const char *name)
 {
-	const Json *o = section(t, name);
+	const Json *o = tree_section(t, name);
 
 	if (!o && !t->c->status)
 		fail(t->c, QE_INPUT, "section '%s' is missing", name);
@@ -82,8 +82,8 @@ keys_of(Tree *t, const char *name)
 	return b->n ? b->p : arena_str(t->a, "'%s'", name);
 }
 
-bool
-tree_let(Tree *t, const char *name, int64_t *out)
+static bool
+whole(Tree *t, const char *name, int64_t least, int64_t *out)
 {
 	Val v;
 
@@ -91,16 +91,23 @@ tree_let(Tree *t, const char *name, int64_t *out)
 		return fail(t->c, QE_INPUT, "let '%s' is missing", name);
 	if (!eval(t, json_get(t->env.let, name), &v))
 		return false;
-	if (v.kind != V_NUM || v.num < 1 || v.num > 1e9 ||
+	if (v.kind != V_NUM || v.num < (double)least || v.num > 1e9 ||
 	    v.num != (double)(int64_t)v.num)
 		return fail(t->c, QE_INPUT,
-		            "%s is %s, wanted a whole number over 0",
+		            "%s is %s, wanted a whole number over %lld",
 		            keys_of(t, name),
 		            v.kind == V_NULL  ? "missing"
 		            : v.kind == V_NUM ? arena_str(t->a, "%g", v.num)
-		                              : "no number");
+		                              : "no number",
+		            (long long)least - 1);
 	*out = (int64_t)v.num;
 	return true;
+}
+
+bool
+tree_let(Tree *t, const char *name, int64_t *out)
+{
+	return whole(t, name, 1, out);
 }
 
 /* ---- steps ---- */
@@ -130,7 +137,7 @@ choose(Tree *t, const char *names)
 	char **name = str_split(t->a, names, '|');
 
 	for (; *name; name++) {
-		if (section(t, *name))
+		if (tree_section(t, *name))
 			return block(t, *name);
 		if (t->c->status)
 			return NULL;
@@ -244,7 +251,7 @@ layers(Tree *t)
 	Json *list = json_new_array(t->a), *o, *s;
 	int64_t n;
 
-	if (!tree_let(t, "L", &n))
+	if (!whole(t, "L", 0, &n))
 		return NULL;
 	if (n > MAXLAYER)
 		return fail(t->c, QE_INPUT, "%lld layers, at most %d",
@@ -288,7 +295,32 @@ class_fits(const Tree *t, const char *class)
 
 	if (!json_get(t->arch, "encoder"))
 		return !both;
-	return both || str_ends(class, "EncoderModel");
+	return both || str_ends(class, "EncoderModel") ||
+	       str_ends(class, "ForTokenClassification");
+}
+
+static const char *
+task_of(const char *class)
+{
+	for (size_t i = 0; i < LEN(tasks); i++)
+		if (str_ends(class, tasks[i].suffix))
+			return tasks[i].task;
+	return NULL;
+}
+
+/* A task that was asked for; its head must be there. */
+static bool
+check_task(Tree *t)
+{
+	Buf *b = buf_new(t->a);
+
+	for (size_t i = 0; i < LEN(tasks); i++) {
+		if (strcmp(tasks[i].task, t->task) == 0)
+			return true;
+		if (!i || strcmp(tasks[i].task, tasks[i - 1].task) != 0)
+			buf_fmt(b, " %s", tasks[i].task);
+	}
+	return fail(t->c, QE_USAGE, "task '%s': not one of%s", t->task, b->p);
 }
 
 /* The task is what the class does; a configuration without a class is
@@ -299,6 +331,8 @@ find_task(Tree *t)
 	const Json *list = json_get(t->config, "architectures");
 	const char *class = json_str(json_at(list, 0), NULL);
 
+	if (t->task)
+		return check_task(t);
 	if (t->sentence) {
 		t->task = "feature-extraction";
 		return true;
@@ -309,30 +343,48 @@ find_task(Tree *t)
 		                                       : "feature-extraction";
 		return true;
 	}
-	for (size_t i = 0; i < LEN(tasks); i++)
-		if (str_ends(class, tasks[i].suffix)) {
-			t->task = tasks[i].task;
-			break;
-		}
+	t->task = task_of(class);
 	if (!t->task || !class_fits(t, class))
 		return fail(t->c, QE_INPUT, "class '%s' is not supported",
 		            class);
 	return true;
 }
 
+/* Whether there are tensors of layers behind the prefix. */
+static bool
+has_layers(const Tree *t)
+{
+	const char *layer =
+		json_get_str(json_get(t->arch, "names"), "layer", "");
+	char *start = arena_str(t->a, "%s%.*s", t->prefix,
+	                        (int)strcspn(layer, "{"), layer);
+
+	for (int f = 0; f < t->from->nfile; f++)
+		for (int k = 0; k < t->from->file[f].ntensor; k++)
+			if (str_starts(t->from->file[f].tensor[k].name, start))
+				return true;
+	return false;
+}
+
+/* The first prefix of the embedding, better of the layers too: the stacks of
+ * a model may share an embedding that is outside of both. */
 static bool
 find_prefix(Tree *t)
 {
 	const Json *list = json_get(json_get(t->arch, "names"), "prefix");
 	const Json *tok = json_get(json_get(t->arch, "embed"), "tok");
+	const char *found = NULL;
+	bool layers = false;
 
-	for (size_t i = 0; i < json_len(list); i++) {
+	for (size_t i = 0; i < json_len(list) && !layers; i++) {
 		t->prefix = json_str(json_at(list, i), "");
-		if (tree_has(t, tok, ".weight"))
-			break;
+		layers = has_layers(t);
+		if (tree_has(t, tok, ".weight") && (layers || !found))
+			found = t->prefix;
+		else
+			layers = false;
 	}
-	if (!tree_has(t, tok, ".weight"))
-		t->prefix = json_str(json_at(list, 0), "");
+	t->prefix = found ? found : json_str(json_at(list, 0), "");
 	t->canon = strcmp(t->task, "feature-extraction") == 0
 	                   ? ""
 	                   : json_str(json_at(list, 0), "");
@@ -403,7 +455,7 @@ embed_parts(Tree *t, const Json *e, Json *o, int64_t width)
 		if (last)
 			json_put_bool(o, "norm_last", true);
 	}
-	if (json_get(e, "proj") && width != t->hidden) {
+	if (json_get(e, "proj")) {
 		if (!(p = tree_linear(t, json_get(e, "proj"), t->hidden, width,
 		                      json_get_bool(e, "proj_bias", true))))
 			return false;
@@ -430,203 +482,6 @@ embed(Tree *t)
 	if (json_get_bool(e, "mask_mul", false))
 		json_put_bool(o, "mask_mul", true);
 	return embed_parts(t, e, o, width) ? o : NULL;
-}
-
-static const char *
-tied_weight(const Tree *t)
-{
-	return json_get_str(json_get(t->root, "embed"), "weight", "");
-}
-
-/* One layer of a head: linear, activation, norm. */
-static Json *
-head_layer(Tree *t, const Json *spec, int64_t *width)
-{
-	const Json *w = json_get(spec, "w"), *b = json_get(spec, "b");
-	int64_t out = -1;
-	Json *o;
-
-	if (json_get_bool(spec, "tie", false)) {
-		o = json_new(t->a);
-		json_put_str(o, "weight", tied_weight(t));
-		out = json_get_int(t->root, "vocab", 0);
-		tree_has(t, w, ".weight");
-	} else if (!(o = tree_linear(t, w, out, *width,
-	                             !b && json_get_bool(spec, "bias", true))))
-		return NULL;
-	else
-		out = tree_shape(tree_tensor(t, json_get_str(o, "weight", "")))
-		              .dim[0];
-	if (b) {
-		const char *name = tree_param(t, b, "", (Shape){1, {out}});
-
-		if (!name)
-			return NULL;
-		json_put_str(o, "bias", name);
-	}
-	*width = out;
-	tree_put(o, "act", json_get(spec, "act"));
-	if (json_get(spec, "norm")) {
-		Json *n = tree_norm(t, json_get(spec, "norm"), NULL, out);
-
-		if (!n)
-			return NULL;
-		tree_put(o, "norm", n);
-	}
-	return o;
-}
-
-static bool
-head_layers(Tree *t, const Json *list, int64_t *width, Json *o)
-{
-	Json *out = json_new_array(t->a), *l;
-
-	for (size_t i = 0; i < json_len(list); i++) {
-		if (!(l = head_layer(t, json_at(list, i), width)))
-			return false;
-		json_push(out, json_share(l));
-	}
-	if (list)
-		tree_put(o, "layers", out);
-	return true;
-}
-
-static int64_t
-embed_width(const Tree *t)
-{
-	return tree_shape(tree_tensor(t, tied_weight(t))).dim[1];
-}
-
-/* [1,V] of a head as the [V] that a linear module has */
-static bool
-head_bias(Tree *t, const Json *name, int64_t vocab, Json *o)
-{
-	Json *from = json_new_array(t->a), *steps = json_new_array(t->a);
-	const char *w;
-
-	if (!tree_has(t, name, ""))
-		return true;
-	if (!(w = tree_param(t, name, "", (Shape){2, {1, vocab}})))
-		return false;
-	json_push(from, json_object_new_string(w));
-	json_push(steps, json_share(tree_step(t, "reshape", 1, &vocab)));
-	json_put_str(o, "bias",
-	             tree_derive(t, arena_str(t->a, "%s.flat", w), from, steps,
-	                         (Shape){1, {vocab}}));
-	return true;
-}
-
-/* A head that may be missing and is, is the embedding. */
-static bool
-is_tied(Tree *t, const Json *head)
-{
-	return json_get_bool(head, "tie", false) ||
-	       (json_get_bool(head, "optional", false) &&
-	        !tree_has(t, json_get(head, "w"), ".weight"));
-}
-
-static Json *
-lm_head(Tree *t)
-{
-	static const char *const plain[] = {"mul", "div", "cap"};
-	const Json *h = section(t, "head");
-	int64_t vocab = json_get_int(t->root, "vocab", 0);
-	int64_t width = t->hidden;
-	Json *proj = NULL;
-	bool bias;
-	Json *o;
-
-	if (!h)
-		return NULL;
-	bias = json_get_bool(h, "bias", false);
-	if (json_get(h, "proj")) {
-		width = embed_width(t);
-		if (!(proj = tree_linear(t, json_get(h, "proj"), width,
-		                         t->hidden, false)))
-			return NULL;
-	}
-	if (is_tied(t, h)) {
-		o = json_new(t->a);
-		json_put_str(o, "weight", tied_weight(t));
-		if (bias)
-			json_put_str(o, "bias",
-			             tree_param(t, json_get(h, "w"), ".bias",
-			                        (Shape){1, {vocab}}));
-		/* a tied head may stand in the file once more */
-		tree_skip(t, json_get(h, "w"));
-	} else {
-		o = tree_linear(t, json_get(h, "w"), vocab, width, bias);
-	}
-	if (!o || !head_layers(t, json_get(h, "layers"), &width, o) ||
-	    !head_bias(t, json_get(h, "b"), vocab, o))
-		return NULL;
-	tree_put(o, "proj", proj);
-	for (size_t i = 0; o && i < LEN(plain); i++)
-		tree_put(o, plain[i], json_get(h, plain[i]));
-	return t->c->status ? NULL : o;
-}
-
-static Json *
-pooler(Tree *t)
-{
-	const Json *spec = section(t, "pooler");
-	int64_t width = t->hidden;
-
-	if (!spec || (!tree_has(t, json_get(spec, "w"), ".weight") &&
-	              json_get_bool(spec, "optional", true)))
-		return NULL;
-	return head_layer(t, spec, &width);
-}
-
-static Json *
-task_head(Tree *t)
-{
-	const Json *spec = json_get(json_get(t->arch, "tasks"), t->task);
-	Json *o = json_new(t->a), *e;
-	int64_t width = t->hidden;
-
-	if (!spec)
-		return fail(t->c, QE_INPUT,
-		            "task '%s' is not known to architecture '%s'",
-		            t->task, json_get_str(t->arch, "model_type", "?")),
-		       NULL;
-	if (!(e = arch_eval(t->c, t->a, &t->env, "task", spec)))
-		return NULL;
-	tree_put(o, "in", json_get(e, "in"));
-	return head_layers(t, json_get(e, "layers"), &width, o) ? o : NULL;
-}
-
-/* Heads: a language model's, or a pooler and the task's layers. */
-static bool
-heads(Tree *t)
-{
-	Json *o;
-	const char *in;
-
-	if (task_generates(t->task)) {
-		if (!(o = lm_head(t)))
-			return t->c->status
-			               ? note(t->c, "head")
-			               : fail(t->c, QE_INPUT,
-			                      "architecture '%s' has no "
-			                      "language model head",
-			                      json_get_str(t->arch,
-			                                   "model_type", "?"));
-		tree_put(t->root, "head", o);
-		return true;
-	}
-	/* the same checkpoint may serve the language model */
-	tree_skip(t, json_get(json_get(t->arch, "head"), "w"));
-	o = NULL;
-	if (strcmp(t->task, "feature-extraction") != 0) {
-		if (!(o = task_head(t)))
-			return note(t->c, "head");
-		tree_put(t->root, "task_head", o);
-	}
-	in = json_get_str(o, "in", "pooler");
-	if (strcmp(in, "pooler") == 0)
-		tree_put(t->root, "pooler", pooler(t));
-	return !t->c->status;
 }
 
 /* {L} in a pattern is the number of layers: what comes behind the last. */
@@ -763,5 +618,5 @@ tree_build(Tree *t)
 		return false;
 	if (arch)
 		tree_put(t->root, "encoder", encoder.root);
-	return heads(t) && check_surplus(t);
+	return tree_heads(t) && check_surplus(t);
 }

@@ -34,7 +34,7 @@ typedef struct Tree {
 	bool sentence; /* of a sentence encoder, whatever the class says */
 	Env env;
 	int64_t steps;
-	const char *task;   /* as tasks.def names it */
+	const char *task;   /* as tasks.def names it; NULL: of the class */
 	const char *prefix; /* of the names in the checkpoint */
 	const char *canon;  /* of the names in the class that has the task */
 	const char *layer;  /* of the names inside a layer; "" outside */
@@ -50,7 +50,14 @@ bool tree_build(Tree *);
 /* Whether a model for this task makes text, token by token. */
 bool task_generates(const char *task);
 
+/* The heads of the task, from the state that tree_build is in. */
+bool tree_heads(Tree *);
+
 /* ---- for the blocks ---- */
+
+/* A section of the file, evaluated in this place; NULL: it is left out, or
+ * failed. */
+Json *tree_section(Tree *, const char *name);
 
 /* A number of `let` in this place; fails if it is not a whole one over 0. */
 bool tree_let(Tree *, const char *name, int64_t *out);
@@ -92,7 +99,7 @@ int tree_rope(Tree *, const Json *rope);
 /* the table of biases by distance, relbias.c */
 Json *tree_relbias(Tree *, const Json *spec, int64_t heads);
 /* what scores have of distances, disentangled.c */
-Json *tree_disentangled(Tree *, const Json *spec, int64_t width);
+Json *tree_disentangled(Tree *, const Json *spec, int64_t heads, int64_t hd);
 /* puts an owned value that may be NULL, which is left out */
 void tree_put(Json *o, const char *key, Json *value);
 

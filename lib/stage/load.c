@@ -92,6 +92,7 @@ build_tree(Load *l)
 	t->a = l->a;
 	t->from = &l->from;
 	t->strict = l->opt->strict;
+	t->task = l->opt->task;
 	l->sentence = checkpoint_sentence(l->c, l->a, l->dir);
 	if (l->c->status)
 		return false;
@@ -110,6 +111,8 @@ options(Load *l)
 
 	if (l->opt->hash)
 		json_put_bool(o, "hash", true);
+	if (l->opt->task)
+		json_put_str(o, "task", l->opt->task);
 	if (!l->opt->strict)
 		json_put_bool(o, "strict", false);
 	return o;

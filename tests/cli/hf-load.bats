@@ -223,3 +223,14 @@ hostile() {
 	mv new ck/config.json
 	refused 3 "hf-load: ck: 'hidden_size' is missing*" hf-load ck
 }
+
+@test "--task takes the bare model of a checkpoint with a head, and refuses others" {
+	local d=$SHARED/golden/bert-mlm
+	[ -d "$d" ] || skip "no golden checkpoints"
+	hf-load -q --task feature-extraction "$d" | jq -e '
+		.modules.task == "feature-extraction" and
+		(.modules | has("task_head") | not)'
+	run -3 hf-load -q --task question-answering "$d"
+	run -2 hf-load -q --task poetry "$d"
+	[[ $output == *"task 'poetry': not one of text-generation"* ]]
+}

@@ -86,6 +86,10 @@ functions_do_what_they_say(void)
 	IS("sqrt(H)", "8");
 	IS("ceil(2.1) + ln(1)", "3");
 	IS("starts('gated-gelu', 'gated')", "true");
+	IS("after('gated-gelu', 'gated-')", "\"gelu\"");
+	IS("after('gelu', 'gated-')", "null");
+	IS("in('c2p', 'P2C| C2P')", "true");
+	IS("in('c2', 'p2c|c2p')", "false");
 	IS("map(i, i*2)", "[0, 2, 4]");
 	IS("runs($runs)", "[\"a\", \"a\", \"b\"]");
 	IS("last_of_type('s', 2)", "0");
