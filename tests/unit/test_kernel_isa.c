@@ -483,6 +483,13 @@ dense_case(int64_t seq, int64_t len, int64_t heads, int64_t kv, int64_t dim,
 	for (int64_t i = 0; i < len; i++)
 		m[i] = -INFINITY; /* a row that sees nothing */
 	s.buf[DENSE_MASK] = m;
+	CHECK(agree(K_DENSE, &s, y, n, 1, 16 * EPS));
+	s.dim[DENSE_MH] = s.dim[DENSE_MS] = 0; /* the same for all queries */
+	m[len] = m[len + len / 2] = -200;
+	CHECK(agree(K_DENSE, &s, y, n, 1, 16 * EPS));
+	CHECK(y[0] == 0);
+	s.dim[DENSE_MH] = seq * len;
+	s.dim[DENSE_MS] = len;
 	s.num[DENSE_CAP] = 3;
 	s.buf[DENSE_BIAS] = rnd_vec(&a, heads * 11);
 	s.dim[DENSE_REACH] = 5;
@@ -512,6 +519,11 @@ main(void)
 		dense_case(5, 7, 2, 2, 8, 8);
 		dense_case(33, 100, 4, 2, 64, 64);
 		dense_case(70, 65, 3, 1, 21, 30);
+		dense_case(1, 130, 2, 2, 32, 32);
+		dense_case(1, 64, 8, 1, 40, 17);
+		dense_case(16, 1, 2, 2, 1, 3);
+		dense_case(200, 70, 3, 3, 32, 32);
+		dense_case(64, 128, 12, 12, 32, 32);
 	}
 	return check_done("kernel_isa");
 }

@@ -122,19 +122,6 @@ in_place(const Work *w, int64_t dim)
 	       (f == CF_F32 || (f <= CF_BF16 && w->rows <= WIDEN_ROWS));
 }
 
-/* Keys of the block at hand side by side, kbuf [dim][KEYS]: without a cache
- * there are always many queries, and sums need not run across lanes. */
-static void
-lay_across(Work *w)
-{
-	const char *k = w->k + w->first * w->ldk;
-
-	for (int64_t j = w->first; j < w->last; j++, k += w->ldk)
-		for (int64_t d = 0; d < w->a->dim; d++)
-			w->kbuf[d * KEYS + j] =
-				((const float *)(const void *)k)[d];
-}
-
 /* Where the keys and values of the block at hand are read from. */
 static void
 point(Work *w)
@@ -147,9 +134,7 @@ point(Work *w)
 	w->v = w->u.v + w->j0 * a->vj;
 	w->ldk = a->kj;
 	w->ldv = a->vj;
-	if (!a->pos) {
-		lay_across(w);
-	} else if (!in_place(w, a->dim)) {
+	if (!in_place(w, a->dim)) {
 		load_rows(a->format, w->k + w->first * a->kj, a->kj, n, a->dim,
 		          w->dim, w->kbuf + w->first * w->dim);
 		w->kf = CF_F32;
@@ -246,11 +231,14 @@ fetch_ahead(const Work *w, int64_t j)
 	const Attn *a = w->a;
 	const char *k = w->u.k + (w->j0 + KEYS + j) * a->kj;
 	const char *v = w->u.v + (w->j0 + KEYS + j) * a->vj;
+	/* without a cache, rows of other heads lie between */
+	int64_t kn = MIN(a->kj, a->dim * (int64_t)sizeof(float));
+	int64_t vn = MIN(a->vj, a->vdim * (int64_t)sizeof(float));
 
 	for (int n = 0; n < 4; n++, k += a->kj, v += a->vj) {
-		for (int64_t i = 0; i < a->kj; i += 64)
+		for (int64_t i = 0; i < kn; i += 64)
 			__builtin_prefetch(k + i);
-		for (int64_t i = 0; i < a->vj; i += 64)
+		for (int64_t i = 0; i < vn; i += 64)
 			__builtin_prefetch(v + i);
 	}
 }
@@ -279,59 +267,9 @@ scores_of(const int F, const Work *w)
 	}
 }
 
-/* Scores of R rows from r on with ACROSS vectors of keys laid across. */
-enum { ACROSS = 4 };
-INLINE void
-across(const int R, const Work *w, int64_t r, int64_t j)
-{
-	const float *q = w->q + r * w->dim, *k = w->kbuf + j;
-	V s[DOTS][ACROSS], x[ACROSS];
-
-	UNROLL
-	for (int i = 0; i < R; i++)
-		UNROLL
-	for (int n = 0; n < ACROSS; n++)
-		s[i][n] = v_set(0);
-	for (int64_t d = 0; d < w->a->dim; d++, k += KEYS) {
-		UNROLL
-		for (int n = 0; n < ACROSS; n++)
-			x[n] = v_load(k + n * VL);
-		UNROLL
-		for (int i = 0; i < R; i++) {
-			V b = v_set(q[i * w->dim + d]);
-
-			UNROLL
-			for (int n = 0; n < ACROSS; n++)
-				s[i][n] = v_fma(b, x[n], s[i][n]);
-		}
-	}
-	UNROLL
-	for (int i = 0; i < R; i++)
-		UNROLL
-	for (int n = 0; n < ACROSS; n++)
-		v_store(w->score + (r + i) * KEYS + j + n * VL, s[i][n]);
-}
-
-static void
-scores_across(const Work *w)
-{
-	for (int64_t j = 0; j < w->last; j += ACROSS * VL) {
-		int64_t r = 0;
-
-		for (; r + DOTS <= w->rows; r += DOTS)
-			across(DOTS, w, r, j);
-		for (; r < w->rows; r++)
-			across(1, w, r, j);
-	}
-}
-
 static void
 scores(const Work *w)
 {
-	if (!w->a->pos) {
-		scores_across(w);
-		return;
-	}
 	switch (w->kf) {
 	case CF_F16:
 		scores_of(CF_F16, w);
@@ -599,15 +537,6 @@ void
 ISA(attention)(const Step *s, int64_t begin, int64_t end, int thread)
 {
 	Attn a = attn_cached(s);
-
-	for (int64_t i = begin; i < end; i++)
-		attend(&a, i, step_scratch(s, thread));
-}
-
-void
-ISA(dense)(const Step *s, int64_t begin, int64_t end, int thread)
-{
-	Attn a = attn_dense(s);
 
 	for (int64_t i = begin; i < end; i++)
 		attend(&a, i, step_scratch(s, thread));

@@ -53,6 +53,25 @@ v_total(V x)
 	return t[0];
 }
 
+/* Element j of x[i] goes to element i of x[j]. */
+static inline void
+v_transpose(V x[VL])
+{
+	V t[VL];
+
+	UNROLL
+	for (int n = 1; n < VL; n *= 2) {
+		UNROLL
+		for (int i = 0; i < VL / 2; i++) {
+			t[2 * i] = v_zip_lo(x[i], x[i + VL / 2]);
+			t[2 * i + 1] = v_zip_hi(x[i], x[i + VL / 2]);
+		}
+		UNROLL
+		for (int i = 0; i < VL; i++)
+			x[i] = t[i];
+	}
+}
+
 /* c[0] + c[1] x + ... */
 #define POLY(x, c) poly((x), (c), (int)LEN(c))
 INLINE V
@@ -66,23 +85,34 @@ poly(V x, const float *c, int n)
 	return y;
 }
 
-/* e^x: x = n ln 2 + r, |r| <= ln(2)/2; fit 3e-9.  2^n as two factors, so
- * that the ends of the range are reached. */
+/* e^x: x = n ln 2 + r, |r| <= ln(2)/2; fit 3e-9. */
 static inline V
 v_exp(V x)
 {
 	static const float c[] = {0x1.fffffcp-2f, 0x1.555492p-3f,
 	                          0x1.5558f2p-5f, 0x1.123a0cp-7f,
 	                          0x1.6a23eep-10f};
-	V n, h, r;
+	V n, r;
 
 	x = v_max(v_set(-105), v_min(v_set(89), x));
 	n = v_round(x * v_set(0x1.715476p+0f));
 	r = v_fma(n, v_set(-0x1.62e4p-1f), x);    /* ln 2, 15 bits: exact */
 	r = v_fma(n, v_set(-0x1.7f7d1cp-20f), r); /* the rest of ln 2 */
 	r = v_fma(POLY(r, c) * r, r, r) + v_set(1);
-	h = v_round(n * v_set(0.5f));
-	return r * v_pow2(h) * v_pow2(n - h);
+	return v_scale(r, n);
+}
+
+/* 2^x for x <= 0, and 0 below 2^-126: what a softmax needs; fit 3e-9. */
+static inline V
+v_exp2_down(V x)
+{
+	static const float c[] = {0x1.62e43p-1f,   0x1.ebfbdcp-3f,
+	                          0x1.c6af7cp-5f,  0x1.3b2dep-7f,
+	                          0x1.5f082ep-10f, 0x1.416b5p-13f};
+	V low = v_set(-126), y = v_max(low, x), n = v_round(y), r = y - n;
+
+	r = v_fma(POLY(r, c), r, v_set(1)) * v_pow2(n);
+	return v_less(x, low, v_set(0), r);
 }
 
 /* below 0.6: x + x^3 P(x^2), fit 3e-9; above: 1 - 2 / (e^2x + 1) */

@@ -14,6 +14,8 @@
 #include "norm_simd.h"
 
 #include "attention_simd.h"
+
+#include "attention_lanes_simd.h"
 #include "elementwise_simd.h"
 #include "peak_simd.h"
 

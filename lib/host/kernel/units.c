@@ -130,14 +130,14 @@ copy_units(const Step *s, int64_t *grain)
 /* ---- attention ---- */
 
 /* Many rows share one walk over the keys, unless that would leave cores
- * without work. */
+ * without work.  Without a cache they are to fill the lanes of a vector. */
 static int64_t
 unit_rows(const Attn *a)
 {
 	int64_t heads = a->batch * a->kv, all = a->seq * a->group;
-	int64_t rows = ATTN_ROWS;
+	int64_t rows = ATTN_ROWS, least = a->pos ? 4 : 16;
 
-	while (rows > 4 && heads * ((all + rows - 1) / rows) < 16)
+	while (rows > least && heads * ((all + rows - 1) / rows) < 16)
 		rows /= 2;
 	return rows;
 }

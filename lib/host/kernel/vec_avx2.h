@@ -11,6 +11,7 @@
  * PAIR    panels that meet a tile at a time: 1 or 2
  * DOTS    queries that meet four keys at a time
  * WEIGH   vectors of a value that meet four queries at a time
+ * LANE_ROWS, LANE_VECS  keys that meet vectors of queries at a time
  * NARROW_UNSIGNED, WIDE_UNSIGNED  how i_dot() wants weights of up to 6 bits,
  *         and of 8
  * HAS_PAIRS  int16 sums, i_pairs() and its like, pay where they fit
@@ -26,6 +27,7 @@
 #define ISA(fn) fn##_avx2
 
 enum { VL = 8, ACCS = 12, TILE = 6, ITILE = 4, PAIR = 1, WEIGH = 2, DOTS = 3 };
+enum { LANE_ROWS = 4, LANE_VECS = 2 };
 enum { NARROW_UNSIGNED = 1, WIDE_UNSIGNED = 0 };
 #define HAS_PAIRS 1
 
@@ -128,6 +130,31 @@ v_pow2(V n)
 
 	e = _mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(127)), 23);
 	return _mm256_castsi256_ps(e);
+}
+
+/* r * 2^n for whole n in [-152, 129], rounded once: as two factors, so that
+ * the ends of the range are reached */
+static inline V
+v_scale(V r, V n)
+{
+	V h = v_round(n * v_set(0.5f));
+
+	return r * v_pow2(h) * v_pow2(n - h);
+}
+
+/* Elements of x and y in turn: the lower halves; the upper halves */
+static inline V
+v_zip_lo(V x, V y)
+{
+	return _mm256_permute2f128_ps(_mm256_unpacklo_ps(x, y),
+	                              _mm256_unpackhi_ps(x, y), 0x20);
+}
+
+static inline V
+v_zip_hi(V x, V y)
+{
+	return _mm256_permute2f128_ps(_mm256_unpacklo_ps(x, y),
+	                              _mm256_unpackhi_ps(x, y), 0x31);
 }
 
 /* The sum of each of four, lanes added in the same order. */

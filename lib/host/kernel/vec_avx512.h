@@ -18,7 +18,9 @@ enum {
 	ITILE = 8,
 	PAIR = 2,
 	WEIGH = 4,
-	DOTS = 4
+	DOTS = 4,
+	LANE_ROWS = 4,
+	LANE_VECS = 4
 };
 enum { NARROW_UNSIGNED = 1, WIDE_UNSIGNED = 1 };
 #define HAS_PAIRS 0
@@ -114,10 +116,31 @@ v_sign(V x, V y)
 static inline V
 v_pow2(V n)
 {
-	__m512i e = _mm512_cvtps_epi32(n);
+	return _mm512_scalef_ps(v_set(1), n);
+}
 
-	e = _mm512_slli_epi32(_mm512_add_epi32(e, _mm512_set1_epi32(127)), 23);
-	return _mm512_castsi512_ps(e);
+static inline V
+v_scale(V r, V n)
+{
+	return _mm512_scalef_ps(r, n);
+}
+
+static inline V
+v_zip_lo(V x, V y)
+{
+	__m512i at = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21,
+	                               6, 22, 7, 23);
+
+	return _mm512_permutex2var_ps(x, at, y);
+}
+
+static inline V
+v_zip_hi(V x, V y)
+{
+	__m512i at = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+	                               29, 14, 30, 15, 31);
+
+	return _mm512_permutex2var_ps(x, at, y);
 }
 
 static inline void

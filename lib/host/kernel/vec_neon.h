@@ -12,6 +12,7 @@
 #define ISA(fn) fn##_neon
 
 enum { VL = 4, ACCS = 24, TILE = 6, ITILE = 4, PAIR = 1, WEIGH = 4, DOTS = 4 };
+enum { LANE_ROWS = 4, LANE_VECS = 4 };
 enum { NARROW_UNSIGNED = 0, WIDE_UNSIGNED = 0 };
 #define HAS_PAIRS 0
 
@@ -108,6 +109,26 @@ v_pow2(V n)
 	int32x4_t e = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
 
 	return vreinterpretq_f32_s32(vshlq_n_s32(e, 23));
+}
+
+static inline V
+v_scale(V r, V n)
+{
+	V h = v_round(n * v_set(0.5f));
+
+	return r * v_pow2(h) * v_pow2(n - h);
+}
+
+static inline V
+v_zip_lo(V x, V y)
+{
+	return vzip1q_f32(x, y);
+}
+
+static inline V
+v_zip_hi(V x, V y)
+{
+	return vzip2q_f32(x, y);
 }
 
 static inline void
