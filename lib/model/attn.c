@@ -198,10 +198,13 @@ static const char *
 heads_weight(Tree *t, const Json *name, int64_t heads, int64_t hd)
 {
 	const char *s = json_str(name, ""), *at = strstr(s, "{h}"), *w = NULL;
-	Json *from = json_new_array(t->a);
+	Json *from = json_new_array(t->a), *steps = json_new_array(t->a);
 
 	if (!at)
 		return tree_param(t, name, ".weight", (Shape){2, {heads, hd}});
+	if (heads == 1)
+		json_push(steps, json_share(tree_step(t, "reshape", 2,
+		                                      (int64_t[]){1, hd})));
 	for (int64_t i = 0; i < heads; i++) {
 		char *one = arena_str(t->a, "%.*s%lld%s", (int)(at - s), s,
 		                      (long long)i, at + 3);
@@ -212,8 +215,8 @@ heads_weight(Tree *t, const Json *name, int64_t heads, int64_t hd)
 			return NULL;
 		json_push(from, json_object_new_string(w));
 	}
-	return tree_derive(t, arena_str(t->a, "%s.of_heads", w), from,
-	                   json_new_array(t->a), (Shape){2, {heads, hd}});
+	return tree_derive(t, arena_str(t->a, "%s.of_heads", w), from, steps,
+	                   (Shape){2, {heads, hd}});
 }
 
 static Json *
@@ -471,6 +474,7 @@ static Value *
 alibi(Build *b, const Json *a)
 {
 	bool bf16 = json_get_bool(a, "bf16", false);
+	double mul = json_get_num(a, "mul", 1);
 	Value *d = key_positions(b), *s = slope_list(b, a, bf16);
 
 	if (!bf16)
@@ -483,6 +487,8 @@ alibi(Build *b, const Json *a)
 	d = EMIT(b, "Mul", d, s);
 	if (bf16)
 		d = cast(b, cast(b, d, DT_BF16), DT_F32);
+	if (mul != 1)
+		d = EMIT(b, "Mul", d, scalar_f32(b, mul));
 	return b->type == DT_F32 ? d : cast(b, d, b->type);
 }
 
