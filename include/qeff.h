@@ -157,8 +157,8 @@ typedef struct qe_compile {
 	const char *in, *out;
 	const char *backend;        /* NULL: host */
 	int64_t batch_size;         /* rows of every specialization */
-	int64_t prompt_len;         /* tokens of a prefill step */
-	int64_t ctx_len;            /* positions of the cache */
+	int64_t prompt_len;         /* tokens of a prefill step; 0: usual */
+	int64_t ctx_len;            /* positions of the cache; 0: usual */
 	const char *seq_len;        /* tokens of an encoder's row: "N,N,...";
 	                             * NULL: 128, or the model's positions */
 	const char *weights;        /* element format; NULL: as they are */
@@ -214,8 +214,6 @@ typedef struct qe_compile {
 	((qe_compile){.in = "-",                                               \
 	              .out = "-",                                              \
 	              .batch_size = 1,                                         \
-	              .prompt_len = 32,                                        \
-	              .ctx_len = 128,                                          \
 	              .max_dynamic_bytes = (int64_t)1 << 30,                   \
 	              .encoder_ctx_len = 1500})
 bool qe_qnn_compile(qe_ctx *, const qe_compile *);

@@ -19,7 +19,8 @@ typedef struct Choice {
 	Ctx *c;
 	Arena *a;
 	const Graph *g;
-	const qe_compile *o;
+	const qe_compile *o; /* with usual sizes where none were asked for */
+	int64_t positions;   /* that the model has; 0: unknown */
 	Specs *out;
 	enum ModelKind kind;
 	bool plain;
@@ -51,6 +52,58 @@ begin(Choice *h, const char *name)
 
 	PUSH(h->a, h->out->spec, h->out->n, h->out->cap, s);
 	return &h->out->spec[h->out->n - 1];
+}
+
+/* ---- usual sizes ---- */
+
+int64_t
+usual_context(const qe_compile *o, bool own, int64_t positions)
+{
+	enum { CARD = 128, HOST = 4096 };
+
+	if (o->ctx_len)
+		return o->ctx_len;
+	return !own ? CARD : positions > 0 ? MIN(positions, HOST) : HOST;
+}
+
+/* Numbers that a token has between two layers: the smaller side of the
+ * largest matrix, which is the table of tokens. */
+static int64_t
+hidden_size(const Graph *g)
+{
+	int64_t most = 0, hidden = 1;
+
+	for (size_t i = 0; i < g->value->n; i++) {
+		const Value *v = g->value->item[i].value;
+		const Shape *s = &v->shape;
+
+		if (v && value_is_const(v) && s->rank == 2 &&
+		    shape_count(s) > most) {
+			most = shape_count(s);
+			hidden = MIN(s->dim[0], s->dim[1]);
+		}
+	}
+	return hidden;
+}
+
+/* Chunks of a prompt as long as what a layer computes of them, eight rows of
+ * its width at a time, stays in a last cache of usual size.  It is not this
+ * machine's: a package is the same wherever it is made. */
+static int64_t
+usual_chunk(const Choice *h, int64_t ctx_len)
+{
+	enum { CARD = 32, LONGEST = 512, ALIVE = 8, CACHE = 32 << 20 };
+	int64_t n = CARD;
+
+	if (h->o->prompt_len || !h->plain)
+		return h->o->prompt_len ? h->o->prompt_len : n;
+	while (n < LONGEST &&
+	       2 * n * ALIVE * (int64_t)sizeof(float) * hidden_size(h->g) <=
+	               CACHE)
+		n *= 2;
+	while (n > ctx_len)
+		n /= 2;
+	return n;
 }
 
 /* ---- decoders ---- */
@@ -319,13 +372,9 @@ asked_lengths(Choice *h, int64_t positions)
 static bool
 read_lengths(Choice *h)
 {
-	const char *text = dict_get(h->g->meta, "qeff.model");
-	const Json *model = text ? json_parse(h->c, h->a, SPAN(text)) : NULL;
-	int64_t n, positions = json_get_int(model, "max_positions", 0);
+	int64_t n, positions = h->positions;
 	char **word = str_split(h->a, asked_lengths(h, positions), ',');
 
-	if (h->c->status != QE_OK)
-		return note(h->c, "metadata 'qeff.model'");
 	for (; *word; word++) {
 		if (!str_int(*word, &n) || n < 1 || n > MAXLEN)
 			return fail(h->c, QE_USAGE,
@@ -613,14 +662,37 @@ plain_names(Choice *h)
 		o->spec[0].name = "Decode";
 }
 
+/* Sizes that were not asked for. */
+static bool
+usual_sizes(Choice *h, qe_compile *o)
+{
+	const char *text = dict_get(h->g->meta, "qeff.model");
+	const Json *model = text ? json_parse(h->c, h->a, SPAN(text)) : NULL;
+
+	if (text && !model)
+		return note(h->c, "metadata 'qeff.model'");
+	h->positions = json_get_int(model, "max_positions", 0);
+	o->ctx_len = usual_context(o, h->plain, h->positions);
+	o->prompt_len = usual_chunk(h, o->ctx_len);
+	return true;
+}
+
 bool
 specs_choose(Ctx *c, Arena *a, const Graph *g, const qe_compile *o, bool plain,
              Specs *out)
 {
-	Choice h = {.c = c, .a = a, .g = g, .o = o, .out = out, .plain = plain};
+	qe_compile sized = *o;
+	Choice h = {.c = c,
+	            .a = a,
+	            .g = g,
+	            .o = &sized,
+	            .out = out,
+	            .plain = plain};
 
 	*out = (Specs){0};
 	h.kind = model_kind(g);
+	if (!usual_sizes(&h, &sized))
+		return false;
 	if (o->specializations ? !read_specs(&h) : !choose(&h))
 		return false;
 	for (int i = 0; i < out->n; i++)

@@ -22,10 +22,11 @@ typedef struct Need {
 	Ctx *c;
 	Arena *a;
 	const qe_compile *o;
-	double matrices;  /* elements that formats apply to */
-	double others;    /* bytes of other constants */
-	double cache;     /* elements a position and row */
-	const char *type; /* as the model has it */
+	double matrices;   /* elements that formats apply to */
+	double others;     /* bytes of other constants */
+	double cache;      /* elements a position and row */
+	const char *type;  /* as the model has it */
+	int64_t positions; /* that the model has; 0: unknown */
 	int64_t ctx, rows, devices;
 	const char *weights, *kv;
 } Need;
@@ -105,6 +106,7 @@ from_config(Need *n, const Json *j)
 		(double)layers * (double)hidden *
 			(2. * (double)(heads * dim) + 2. * (double)(kv * dim) +
 	                 (double)mats * (double)inter * (double)experts);
+	n->positions = SIZE(o, 0, "max_position_embeddings", "n_positions");
 	n->cache = 2. * (double)layers * (double)kv * (double)dim;
 	n->type = dtypes[dtype_by_name(json_get_str(j, "torch_dtype",
 	                                            json_get_str(j, "dtype",
@@ -148,6 +150,7 @@ cache_elements(const Graph *g)
 static bool
 from_onnx(Need *n)
 {
+	const char *text;
 	Graph *g;
 
 	if (!onnx_read(n->c, n->a, n->o->in, &g))
@@ -167,7 +170,10 @@ from_onnx(Need *n)
 			n->type = dtypes[v->type].name;
 	}
 	n->cache = cache_elements(g);
-	return true;
+	if ((text = dict_get(g->meta, "qeff.model")))
+		n->positions = json_get_int(json_parse(n->c, n->a, SPAN(text)),
+		                            "max_positions", 0);
+	return n->c->status == QE_OK;
 }
 
 static bool
@@ -292,15 +298,16 @@ static bool
 set_up(Need *n)
 {
 	const qe_compile *o = n->o;
+	bool own = !o->backend || strcmp(o->backend, "host") == 0;
 
-	n->ctx = o->ctx_len;
+	n->ctx = usual_context(o, own, n->positions);
 	n->rows = o->kv_cache_batch_size ? o->kv_cache_batch_size
 	          : o->full_batch_size   ? o->full_batch_size
 	                                 : o->batch_size;
 	n->devices = MAX(o->num_devices, 1);
 	n->weights = o->weights ? o->weights : n->type;
 	n->kv = o->kv_cache_dtype ? o->kv_cache_dtype : n->type;
-	if (o->backend && strcmp(o->backend, "host") != 0) {
+	if (!own) {
 		n->weights = o->weights ? o->weights : "float16";
 		n->kv = o->kv_cache_dtype ? o->kv_cache_dtype : "float16";
 	}

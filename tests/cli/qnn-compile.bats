@@ -50,7 +50,8 @@ setup_file() {
 	refused 2 'qnn-compile: *--prompt-len 128 *--ctx-len 64*' \
 		qnn-compile --prompt-len 128 --ctx-len 64 "$D/o.onnx"
 	# a package says what it needs; whoever runs it may not have it
-	qnn-compile -q --ctx-len 16777216 --batch-size 65536 "$D/o.onnx" -o big
+	qnn-compile -q --ctx-len 16777216 --prompt-len 32 \
+		--batch-size 65536 "$D/o.onnx" -o big
 	refused 8 'qpc-run: *' qpc-run big --ids 1,2 -n 1
 }
 
