@@ -72,6 +72,12 @@ Node *host_add(Graph *, const char *kernel, int nin, Value *const *in, DType,
                const Shape *);
 /* v [B,n,S,d] as [B,S,n,d]. */
 Value *tokens_major(Graph *, Value *v);
+/* Before the heads of a cache were repeated, [B,kv*r,T,d] -> [B,kv,T,d]; before
+ * rows that hold nothing were zeroed. */
+Value *unrepeat(Value *);
+Value *unzeroed(Value *);
+/* The Concat of two on their last axis that v [.,.,.,.] is, or NULL. */
+Node *side_by_side(const Value *v);
 /* h's output [B,S,n,d] takes the place of o [B,n,S,d]. */
 void put_result(Graph *, Node *h, Value *o);
 /* m can be added to scores [B,n,S,T], the last axis in full. */
@@ -96,6 +102,8 @@ typedef struct Rope {
 	int64_t rot, style;
 } Rope;
 
+/* 0, 1, ... s - 1 for each row of a batch, [batch,s] int64 */
+Value *own_places(Graph *, int64_t batch, int64_t s);
 /* Whether v [B,n,S,d] is x [B,n,S,d] turned, all of it or its first part. */
 bool match_rope(Value *v, Rope *);
 /* The x of which v is [.., from : to) on the last axis, or NULL. */

@@ -197,8 +197,9 @@ emit_write(Emit *e, Node *n)
 static void
 emit_attention(Emit *e, Node *n)
 {
-	static const int slot[] = {ATTN_Q,     ATTN_K,    ATTN_V,    ATTN_POS,
-	                           ATTN_SLOPE, ATTN_SINK, ATTN_BIAS, ATTN_SLOT};
+	static const int slot[] = {ATTN_Q,    ATTN_K,     ATTN_V,
+	                           ATTN_POS,  ATTN_SLOPE, ATTN_SINK,
+	                           ATTN_BIAS, ATTN_SLOT,  ATTN_TAIL};
 	const int64_t *q = n->in[0]->shape.dim, *k = n->in[1]->shape.dim;
 	int64_t *d = e->row->dim;
 
@@ -218,6 +219,7 @@ emit_attention(Emit *e, Node *n)
 	d[ATTN_WINDOW] = attr_int(n, "window", 0);
 	d[ATTN_FORMAT] = cache_format(e);
 	d[ATTN_REACH] = attr_int(n, "reach", 0);
+	d[ATTN_TDIM] = n->in[8] ? last_dim(n->in[8]) : 0;
 	e->row->num[ATTN_SCALE] = (float)attr_float(n, "scale", 1);
 	e->row->num[ATTN_CAP] = (float)attr_float(n, "cap", 0);
 }

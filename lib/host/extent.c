@@ -275,6 +275,7 @@ static void
 extent_attention(Reach *r)
 {
 	const int64_t *d = r->d, tokens = mul_size(d[ATTN_BATCH], d[ATTN_SEQ]);
+	int64_t tail = d[ATTN_TDIM];
 
 	heads_divide(r, d[ATTN_HEADS], d[ATTN_KV]);
 	in_range(r, d[ATTN_WINDOW], 0, INT64_MAX);
@@ -282,8 +283,12 @@ extent_attention(Reach *r)
 	floats(r, ATTN_Y, tokens, d[ATTN_HEADS], d[ATTN_VDIM], 1);
 	strided(r, ATTN_Q, tokens, d[ATTN_LDQ],
 	        mul_size(d[ATTN_HEADS], d[ATTN_DIM]));
+	in_range(r, tail, 0, MAX(d[ATTN_DIM], 1));
+	tail = r->ok ? tail : 0;
 	cache(r, ATTN_K, d[ATTN_FORMAT], d[ATTN_SLOTS], d[ATTN_KV], d[ATTN_CTX],
-	      d[ATTN_DIM]);
+	      d[ATTN_DIM] - tail);
+	cache(r, ATTN_TAIL, d[ATTN_FORMAT], d[ATTN_SLOTS], d[ATTN_KV],
+	      d[ATTN_CTX], tail);
 	cache(r, ATTN_V, d[ATTN_FORMAT], d[ATTN_SLOTS], d[ATTN_KV], d[ATTN_CTX],
 	      d[ATTN_VDIM]);
 	ints(r, ATTN_POS, tokens, 1);
@@ -293,7 +298,7 @@ extent_attention(Reach *r)
 	biases(r, ATTN_BIAS, d[ATTN_HEADS], d[ATTN_REACH]);
 	needs(r, BUF(ATTN_Y),
 	      BUF(ATTN_Y) | BUF(ATTN_Q) | BUF(ATTN_K) | BUF(ATTN_V) |
-	              BUF(ATTN_POS));
+	              BUF(ATTN_POS) | (tail ? BUF(ATTN_TAIL) : 0));
 }
 
 static void

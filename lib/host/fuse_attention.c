@@ -9,7 +9,7 @@
  *
  * host cache_write: in cache, x, positions, rows of the cache; out the cache.
  * host attention: in q, k, v, positions, slope, sink, bias, rows of the
- * cache; scale, cap, window, reach, len.
+ * cache, the last part of keys; scale, cap, window, reach, len.
  * host attention_dense: in q, k, v, mask, bias; scale, cap, reach. */
 
 #include <math.h>
@@ -30,6 +30,8 @@ typedef struct Scores {
 } Scores;
 
 /* ---- layout ---- */
+
+static const int64_t by_token[] = {0, 2, 1, 3};
 
 static Shape
 swapped(const Value *v)
@@ -52,14 +54,23 @@ Value *
 transposed(Graph *g, Value *v)
 {
 	Shape s = swapped(v);
-	const int64_t *d = v->shape.dim;
-	Node *n = host_add(g, "copy", 1, &v, v->type, &s);
+	Value *y = add_typed(g, "Transpose", v->type, &s, v, NULL, NULL);
 
-	attr_set_ints(g, n, "strides", 4,
-	              (int64_t[]){d[1] * d[2] * d[3], d[3], d[2] * d[3], 1});
-	attr_set_int(g, n, "offset", 0);
-	n->name = v->name;
-	return n->out[0];
+	attr_set_ints(g, y->from, "perm", 4, by_token);
+	y->from->name = v->name;
+	return y;
+}
+
+Node *
+side_by_side(const Value *v)
+{
+	Node *n = made_by(v, "Concat");
+	int64_t axis = n ? attr_int(n, "axis", 0) : 0;
+
+	return n && n->nin == 2 && v->shape.rank == 4 &&
+	                       (axis == 3 || axis == -1)
+	               ? n
+	               : NULL;
 }
 
 /* v [B,n,S,d] as [B,S,n,d]; what is done to each row on its own is done in
@@ -67,12 +78,12 @@ transposed(Graph *g, Value *v)
 Value *
 tokens_major(Graph *g, Value *v)
 {
-	static const int64_t perm[] = {0, 2, 1, 3};
 	Node *n = made_by(v, "Transpose"), *h;
 	Shape s = swapped(v);
+	Value *y;
 	Rope r;
 
-	if (n && is_perm(n, 4, perm))
+	if (n && is_perm(n, 4, by_token))
 		return n->in[0];
 	if (match_rope(v, &r)) {
 		h = host_add(g, "rope", 4,
@@ -93,6 +104,14 @@ tokens_major(Graph *g, Value *v)
 		attr_set_float(g, h, "eps", attr_float(n, "eps", 0));
 		h->name = n->name;
 		return h->out[0];
+	}
+	if ((n = side_by_side(v))) {
+		y = add_typed(g, "Concat", v->type, &s,
+		              tokens_major(g, n->in[0]),
+		              tokens_major(g, n->in[1]), NULL);
+		attr_set_int(g, y->from, "axis", 3);
+		y->from->name = n->name;
+		return y;
 	}
 	return transposed(g, v);
 }
@@ -271,7 +290,7 @@ match_scores(Value *v, Scores *s)
 
 /* Undoes view(Expand(view(x))): x [B,kv,T,d] for v [B,kv*r,T,d], r times each
  * head. */
-static Value *
+Value *
 unrepeat(Value *v)
 {
 	Node *e = made_by(skip_views(v), "Expand");
@@ -429,7 +448,7 @@ match_gather(const Graph *g, Value *v, Kept *k)
 }
 
 /* Values of rows that hold nothing are zeroed in the graph. */
-static Value *
+Value *
 unzeroed(Value *v)
 {
 	Node *n = made_by(v, "Where");
@@ -462,7 +481,7 @@ put_result(Graph *g, Node *h, Value *o)
 		Node *n = g->node[i];
 
 		if (!is_op(n, "", "Transpose") || n->in[0] != o ||
-		    !is_perm(n, 4, (const int64_t[]){0, 2, 1, 3}))
+		    !is_perm(n, 4, by_token))
 			continue;
 		h->name = n->name;
 		graph_replace(g, n->out[0], y);
@@ -597,16 +616,33 @@ seen_up_to(Graph *g, const Scores *s, const Kept *k, const Kept *v,
 	return each_token(g, k->last, batch, s->q->shape.dim[2]);
 }
 
+/* Keys that are kept: in one piece, or in two of the same places side by side
+ * (else tail->cache is NULL). */
+static bool
+match_keys(const Graph *g, Value *k, Kept *head, Kept *tail)
+{
+	Node *two = side_by_side(k);
+
+	*tail = (Kept){NULL};
+	if (!two)
+		return match_gather(g, unrepeat(k), head);
+	return match_gather(g, unzeroed(unrepeat(two->in[0])), head) &&
+	       match_gather(g, unzeroed(unrepeat(two->in[1])), tail) &&
+	       tail->pos == head->pos && tail->slot == head->slot &&
+	       tail->len == head->len && tail->last == head->last &&
+	       tail->cache->shape.dim[1] == head->cache->shape.dim[1];
+}
+
 static bool
 fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 {
-	Kept ks, vs;
-	Value *pos, *in[8] = {NULL};
+	Kept ks, vs, ts;
+	Value *pos, *in[9] = {NULL};
 	Shape shape = swapped(n->out[0]);
 	int64_t window;
 	Node *h;
 
-	if (!s->k || !match_gather(g, unrepeat(s->k), &ks) ||
+	if (!s->k || !match_keys(g, s->k, &ks, &ts) ||
 	    !match_gather(g, unzeroed(unrepeat(v)), &vs) || !s->mask || s->bias)
 		return false;
 	if (!(pos = seen_up_to(g, s, &ks, &vs, &window)) ||
@@ -614,13 +650,14 @@ fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 		return false;
 	in[0] = tokens_major(g, s->q);
 	in[1] = write_cache(g, &ks);
-	in[2] = write_cache(g, &vs);
+	in[2] = vs.scatter == ks.scatter ? in[1] : write_cache(g, &vs);
 	in[3] = pos;
 	in[4] = slopes(g, s);
 	in[5] = s->sink;
 	in[6] = s->by;
 	in[7] = ks.slot;
-	h = host_add(g, "attention", 8, in, DT_F32, &shape);
+	in[8] = ts.cache ? write_cache(g, &ts) : NULL;
+	h = host_add(g, "attention", 9, in, DT_F32, &shape);
 	attr_set_int(g, h, "reach", s->reach);
 	attr_set_float(g, h, "scale", s->scale);
 	attr_set_float(g, h, "cap", s->cap);

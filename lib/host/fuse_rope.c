@@ -7,8 +7,7 @@
 
 #include "compile.h"
 
-/* 0, 1, ... s - 1 for each row of a batch */
-static Value *
+Value *
 own_places(Graph *g, int64_t batch, int64_t s)
 {
 	char *name = arena_str(g->mem, "host.places_%lld_%lld",

@@ -56,6 +56,12 @@ only_rows_that_are_read(void)
 	CHECK(f.flops == 2 * (3 + 3) * 4 * (8 + 8));
 	CHECK(f.bytes == own + 2 * 4 * row);
 	CHECK(cost(K_WRITE, &write).bytes == 2 * row + 4 * 16 * 4 + 4 * 8);
+	attn.dim[ATTN_WINDOW] = 0; /* keys of 6 + 2, the 6 are the values */
+	attn.dim[ATTN_VDIM] = 6;
+	attn.dim[ATTN_TDIM] = 2;
+	attn.buf[ATTN_TAIL] = x;
+	own = 4 * 4 * (4 * 8 + 4 * 6) + 4 * 8;
+	CHECK(cost(K_ATTENTION, &attn).bytes == own + 7 * row);
 }
 
 static void

@@ -330,6 +330,24 @@ sink_cap_and_slope(const Kernel *t)
 	CHECK(fabs((double)y - (10 * a + 20 * b) / (a + b + 1)) < 20 * NEAR);
 }
 
+/* A key is a row of k and one of the tail; k is the values as well. */
+static void
+keys_in_two_parts(const Kernel *t)
+{
+	float k[] = {1, 2, 10, 20}, tail[] = {3, 4}, q[] = {1, 1, 2}, y[2];
+	int64_t pos = 1;
+	Step s = {.buf = {y, q, k, k, &pos},
+	          .dim = {1, 1, 1, 1, 3, 2, 2, 0, CF_F32, 3, 1},
+	          .num = {0.125f, 0}};
+	double a = exp((1 + 2 + 2 * 3) / 8.), b = exp((10 + 20 + 2 * 4) / 8.);
+
+	s.buf[ATTN_TAIL] = tail;
+	s.dim[ATTN_TDIM] = 1;
+	run_step(t, K_ATTENTION, &s, 0);
+	CHECK(fabs((double)y[0] - (a + 10 * b) / (a + b)) < 20 * NEAR);
+	CHECK(fabs((double)y[1] - (2 * a + 20 * b) / (a + b)) < 40 * NEAR);
+}
+
 static void
 biases_are_by_distance(const Kernel *t)
 {
@@ -487,6 +505,7 @@ every_rule(const Kernel *t)
 	rope_turns_pairs(t);
 	cache_is_written_and_read(t);
 	sink_cap_and_slope(t);
+	keys_in_two_parts(t);
 	biases_are_by_distance(t);
 	dense_attention_adds_its_mask(t);
 	last_real_token(t);

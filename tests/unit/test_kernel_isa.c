@@ -343,6 +343,8 @@ typedef struct Case {
 	bool slope, sink;
 	int64_t reach; /* of biases by distance; 0: none */
 	int64_t len;
+	int64_t tail; /* the last of dim are in a cache of their own, and the
+	               * rest are the values, if vdim is as many */
 } Case;
 
 /* A cache that is NaN wherever nobody wrote. */
@@ -418,8 +420,13 @@ attention_case(const Case *c)
 		q[i] *= 8; /* scores apart */
 	s.buf[ATTN_Y] = y;
 	s.buf[ATTN_Q] = q;
-	s.buf[ATTN_K] = filled(&a, c, c->dim, slots);
-	s.buf[ATTN_V] = filled(&a, c, c->vdim, slots);
+	s.buf[ATTN_K] = filled(&a, c, c->dim - c->tail, slots);
+	s.buf[ATTN_V] = c->tail && c->dim - c->tail == c->vdim
+	                        ? s.buf[ATTN_K]
+	                        : filled(&a, c, c->vdim, slots);
+	if (c->tail)
+		s.buf[ATTN_TAIL] = filled(&a, c, c->tail, slots);
+	s.dim[ATTN_TDIM] = c->tail;
 	s.buf[ATTN_POS] = pos;
 	s.buf[ATTN_SLOT] = slot;
 	s.buf[ATTN_SLOPE] = c->slope ? rnd_vec(&a, c->heads) : NULL;
@@ -454,6 +461,13 @@ attentions(void)
 		{1, 40, 4, 2, 64, 64, 300, 0, 250, CF_F32, .reach = 20},
 		{2, 1, 3, 3, 32, 32, 90, 0, 80, CF_F16, .reach = 200},
 		{2, 20, 4, 2, 32, 32, 80, 0, 40, CF_F32, .len = 48},
+		{1, 1, 16, 1, 72, 64, 300, 0, 280, CF_F32, .tail = 8},
+		{2, 9, 20, 1, 144, 96, 200, 0, 130, CF_F16, .tail = 48},
+		{1, 3, 4, 1, 48, 32, 90, 0, 80, CF_BF16, 5, .tail = 16},
+		{1, 70, 6, 2, 33, 20, 80, 0, 0, CF_F32, .tail = 13},
+		{2, 5, 8, 1, 96, 64, 100, 0, 70, CF_MXINT8, .tail = 32},
+		{1, 5, 8, 1, 64, 32, 100, 9, 70, CF_INT8, .tail = 32},
+		{1, 4, 8, 1, 56, 24, 100, 0, 70, CF_F32, .tail = 16},
 	};
 
 	for (size_t i = 0; i < LEN(cases); i++)

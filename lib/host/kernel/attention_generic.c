@@ -61,7 +61,10 @@ attend(const Attn *a, const AttnUnit *u, int64_t r, char *scratch)
 	for (int64_t j = w.lo; j < w.hi; j++) {
 		double s;
 
-		ccodec[a->format].load(u->k + j * a->kj, a->dim, row);
+		ccodec[a->format].load(u->k + j * a->kj, a->dim - a->tdim, row);
+		if (u->t)
+			ccodec[a->format].load(u->t + j * a->tj, a->tdim,
+			                       row + a->dim - a->tdim);
 		s = score(a, &w, row, j);
 		ccodec[a->format].load(u->v + j * a->vj, a->vdim, row);
 		take(&m, s, row, a->vdim, a->vdim);

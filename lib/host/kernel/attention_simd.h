@@ -11,7 +11,9 @@
  * scratch of a unit, floats, widths padded to PANEL:
  *   score [rows][KEYS]  q [rows][dim]  num, part [rows][vdim]
  *   k [KEYS][dim]  v [KEYS][vdim]      where the cache is not read in place
- * 16-bit caches are widened in registers, or once for many rows. */
+ * 16-bit caches are widened in registers, or once for many rows.  Keys that
+ * come in two parts are always brought together in k, once for all rows of the
+ * unit; where the first part is the values too, these are read there. */
 
 #ifndef ATTENTION_SIMD_H
 #define ATTENTION_SIMD_H
@@ -95,12 +97,13 @@ load_halves(CFormat f, const char *p, int64_t dim, float *out)
 		                             : v_load_bf16(p + 2 * i));
 }
 
-/* n rows [dim] of the cache from p, as float32 rows of `wide` at out */
+/* n rows [dim] of the cache from p, as float32 rows of `wide` at out, ld apart
+ */
 static void
 load_rows(CFormat f, const char *p, int64_t step, int64_t n, int64_t dim,
-          int64_t wide, float *out)
+          int64_t wide, int64_t ld, float *out)
 {
-	for (int64_t j = 0; j < n; j++, p += step, out += wide) {
+	for (int64_t j = 0; j < n; j++, p += step, out += ld) {
 		if (dim % VL || f == CF_F32)
 			ccodec[f].load(p, dim, out);
 		else if (ccodec[f].block == BLOCK)
@@ -122,6 +125,24 @@ in_place(const Work *w, int64_t dim)
 	       (f == CF_F32 || (f <= CF_BF16 && w->rows <= WIDEN_ROWS));
 }
 
+/* Keys [first, last) of the block at hand in kbuf. */
+static void
+load_keys(Work *w)
+{
+	const Attn *a = w->a;
+	int64_t n = w->last - w->first, head = a->dim - a->tdim;
+	float *to = w->kbuf + w->first * w->dim;
+
+	load_rows(a->format, w->k + w->first * a->kj, a->kj, n, head,
+	          a->t ? head : w->dim, w->dim, to);
+	if (a->t)
+		load_rows(a->format, w->u.t + (w->j0 + w->first) * a->tj, a->tj,
+		          n, a->tdim, w->dim - head, w->dim, to + head);
+	w->kf = CF_F32;
+	w->k = (char *)w->kbuf;
+	w->ldk = w->dim * (int64_t)sizeof(float);
+}
+
 /* Where the keys and values of the block at hand are read from. */
 static void
 point(Work *w)
@@ -134,16 +155,15 @@ point(Work *w)
 	w->v = w->u.v + w->j0 * a->vj;
 	w->ldk = a->kj;
 	w->ldv = a->vj;
-	if (!in_place(w, a->dim)) {
-		load_rows(a->format, w->k + w->first * a->kj, a->kj, n, a->dim,
-		          w->dim, w->kbuf + w->first * w->dim);
-		w->kf = CF_F32;
-		w->k = (char *)w->kbuf;
-		w->ldk = w->dim * (int64_t)sizeof(float);
-	}
-	if (!in_place(w, a->vdim)) {
+	if (a->t || !in_place(w, a->dim))
+		load_keys(w);
+	if (a->shared) {
+		w->vf = CF_F32;
+		w->v = w->k;
+		w->ldv = w->ldk;
+	} else if (!in_place(w, a->vdim)) {
 		load_rows(a->format, w->v + w->first * a->vj, a->vj, n, a->vdim,
-		          w->vdim, w->vbuf + w->first * w->vdim);
+		          w->vdim, w->vdim, w->vbuf + w->first * w->vdim);
 		w->vf = CF_F32;
 		w->v = (char *)w->vbuf;
 		w->ldv = w->vdim * (int64_t)sizeof(float);
@@ -224,23 +244,30 @@ dots(const int R, const int F, const Work *w, int64_t r, const char *const *k,
 		       w->score + (r + i) * KEYS + j);
 }
 
+/* Four rows from p on, step bytes apart, of dim floats or less. */
+static inline void
+fetch(const char *p, int64_t step, int64_t dim)
+{
+	int64_t bytes = MIN(step, dim * (int64_t)sizeof(float));
+
+	for (int n = 0; n < 4; n++, p += step)
+		for (int64_t i = 0; i < bytes; i += 64)
+			__builtin_prefetch(p + i);
+}
+
 /* Fetches what the next block has at keys [j, j + 4). */
 static inline void
 fetch_ahead(const Work *w, int64_t j)
 {
 	const Attn *a = w->a;
-	const char *k = w->u.k + (w->j0 + KEYS + j) * a->kj;
-	const char *v = w->u.v + (w->j0 + KEYS + j) * a->vj;
-	/* without a cache, rows of other heads lie between */
-	int64_t kn = MIN(a->kj, a->dim * (int64_t)sizeof(float));
-	int64_t vn = MIN(a->vj, a->vdim * (int64_t)sizeof(float));
+	int64_t at = w->j0 + KEYS + j, head = a->dim - a->tdim;
 
-	for (int n = 0; n < 4; n++, k += a->kj, v += a->vj) {
-		for (int64_t i = 0; i < kn; i += 64)
-			__builtin_prefetch(k + i);
-		for (int64_t i = 0; i < vn; i += 64)
-			__builtin_prefetch(v + i);
-	}
+	/* without a cache, rows of other heads lie between */
+	fetch(w->u.k + at * a->kj, a->kj, head);
+	if (a->t)
+		fetch(w->u.t + at * a->tj, a->tj, a->tdim);
+	if (!a->shared)
+		fetch(w->u.v + at * a->vj, a->vj, a->vdim);
 }
 
 /* Scores of all rows with keys [first, last); what a row does not see is

@@ -146,7 +146,8 @@ attention_cost(const Step *s, Cost *c)
 	}
 	c->flops = 2 * seen * a.heads * (a.dim + a.vdim);
 	c->bytes[ATTN_K] = read * a.kv * a.kj;
-	c->bytes[ATTN_V] = read * a.kv * a.vj;
+	c->bytes[ATTN_V] = a.shared ? 0 : read * a.kv * a.vj;
+	c->bytes[ATTN_TAIL] = read * a.kv * a.tj;
 	c->format = cformat_name(a.format);
 }
 

@@ -93,6 +93,10 @@ typedef struct Attn {
 	const char *k, *v;  /* row j of (slot, kv head): see attn_unit() */
 	int64_t kb, kh, kj; /* bytes between batches or slots, heads, rows */
 	int64_t vb, vh, vj;
+	const char
+		*t; /* NULL, or the last tdim of each key: latent attention */
+	int64_t tdim, tb, th, tj;
+	bool shared;    /* values are the first vdim of the keys */
 	const float *q; /* [batch, seq] rows ldq apart */
 	int64_t ldq;
 	float *y;            /* [batch, seq, heads, vdim] */
@@ -111,7 +115,7 @@ typedef struct Attn {
  * if its slot does not exist. */
 typedef struct AttnUnit {
 	int64_t b, kv, r0, r1;
-	const char *k, *v;
+	const char *k, *v, *t;
 } AttnUnit;
 
 /* One row: its query, output, mask (or NULL), the keys [lo, hi) it sees. */

@@ -243,6 +243,8 @@ enum {
  * -reach, and distances beyond are those of its ends; softmax over the scores
  * and, if given, the sink[h] (its weight is dropped).  Rows with p < 0 give zeros.  Head h uses kv head h / (heads/kv).
  * Of the ctx rows of a slot the first len are seen (0: all).
+ * With a tail [slots, kv, ctx, tdim] (format), k is [slots, kv, ctx, dim -
+ * tdim] and a key the row of k with that of the tail behind it; v may be k.
  * Work follows the position reached, not ctx. */
 enum {
 	ATTN_Y,
@@ -253,7 +255,8 @@ enum {
 	ATTN_SLOT,
 	ATTN_SLOPE,
 	ATTN_SINK,
-	ATTN_BIAS
+	ATTN_BIAS,
+	ATTN_TAIL
 };
 enum {
 	ATTN_BATCH,
@@ -268,7 +271,8 @@ enum {
 	ATTN_LDQ,
 	ATTN_SLOTS,
 	ATTN_REACH,
-	ATTN_LEN
+	ATTN_LEN,
+	ATTN_TDIM
 };
 enum { ATTN_SCALE, ATTN_CAP };
 

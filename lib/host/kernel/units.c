@@ -158,6 +158,8 @@ attn_cached(const Step *s)
 		.format = (CFormat)d[ATTN_FORMAT],
 		.k = s->buf[ATTN_K],
 		.v = s->buf[ATTN_V],
+		.t = s->buf[ATTN_TAIL],
+		.tdim = d[ATTN_TDIM],
 		.q = s->buf[ATTN_Q],
 		.ldq = d[ATTN_LDQ],
 		.y = s->buf[ATTN_Y],
@@ -173,12 +175,16 @@ attn_cached(const Step *s)
 		.cap = s->num[ATTN_CAP],
 	};
 
-	a.kj = cache_row_bytes(a.format, a.dim);
+	a.kj = cache_row_bytes(a.format, a.dim - a.tdim);
 	a.vj = cache_row_bytes(a.format, a.vdim);
+	a.tj = cache_row_bytes(a.format, a.tdim);
 	a.kh = a.kj * d[ATTN_CTX];
 	a.vh = a.vj * d[ATTN_CTX];
+	a.th = a.tj * d[ATTN_CTX];
 	a.kb = a.kh * a.kv;
 	a.vb = a.vh * a.kv;
+	a.tb = a.th * a.kv;
+	a.shared = a.t && a.k == a.v && a.vdim == a.dim - a.tdim;
 	a.rows = unit_rows(&a);
 	return a;
 }
@@ -238,6 +244,8 @@ attn_unit(const Attn *a, int64_t unit)
 	if (slot >= 0 && slot < a->slots) {
 		u.k = a->k + slot * a->kb + u.kv * a->kh;
 		u.v = a->v + slot * a->vb + u.kv * a->vh;
+		if (a->t)
+			u.t = a->t + slot * a->tb + u.kv * a->th;
 	}
 	return u;
 }
