@@ -142,6 +142,13 @@ v_scale(V r, V n)
 	return r * v_pow2(h) * v_pow2(n - h);
 }
 
+/* t[n] for whole n in 0..7 */
+static inline V
+v_lookup(const float t[8], V n)
+{
+	return _mm256_permutevar8x32_ps(v_load(t), _mm256_cvtps_epi32(n));
+}
+
 /* Elements of x and y in turn: the lower halves; the upper halves */
 static inline V
 v_zip_lo(V x, V y)

@@ -126,6 +126,14 @@ v_scale(V r, V n)
 }
 
 static inline V
+v_lookup(const float t[8], V n)
+{
+	__m512 two = _mm512_broadcast_f32x8(_mm256_loadu_ps(t));
+
+	return _mm512_permutexvar_ps(_mm512_cvtps_epi32(n), two);
+}
+
+static inline V
 v_zip_lo(V x, V y)
 {
 	__m512i at = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21,

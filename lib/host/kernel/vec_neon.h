@@ -120,6 +120,18 @@ v_scale(V r, V n)
 }
 
 static inline V
+v_lookup(const float t[8], V n)
+{
+	uint8x16x2_t all = {{vreinterpretq_u8_f32(vld1q_f32(t)),
+	                     vreinterpretq_u8_f32(vld1q_f32(t + 4))}};
+	/* the four bytes of each */
+	uint32x4_t at = vmlaq_n_u32(vdupq_n_u32(0x03020100), vcvtq_u32_f32(n),
+	                            0x04040404);
+
+	return vreinterpretq_f32_u8(vqtbl2q_u8(all, vreinterpretq_u8_u32(at)));
+}
+
+static inline V
 v_zip_lo(V x, V y)
 {
 	return vzip1q_f32(x, y);
