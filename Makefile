@@ -92,6 +92,7 @@ check-ort: all tools
 	@tests/ort/graphs $(B)
 	@tests/ort/passes $(B)
 	@tests/ort/sampler $(B)
+	@tests/ort/lora $(B)
 
 # Programs that only tests use.
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/cmd/cli.o $(B)/libqeff.a

@@ -161,6 +161,33 @@ fuse_embed(Ctx *c, Graph *g, Node *n)
 	return true;
 }
 
+/* CtxGatherCB of all rows of the slots that an index picks, as adapters are
+ * picked: a block for each slot, not row by row. */
+bool
+fuse_slots(Ctx *c, Graph *g, Node *n)
+{
+	Value *x = n->in[0], *slot = n->in[1], *at = n->in[2], *y = n->out[0];
+	int64_t rows = x->shape.rank == 4 ? x->shape.dim[2] : 0;
+	int64_t picked = shape_count(&slot->shape);
+	int64_t *all;
+
+	(void)c;
+	if (rows < 1 || shape_count(&at->shape) != rows || picked < 0 ||
+	    shape_count(&y->shape) !=
+	            picked * shape_count(&x->shape) / x->shape.dim[0])
+		return false;
+	all = NEWV(g->mem, int64_t, rows);
+	for (int64_t i = 0; i < rows; i++)
+		all[i] = i;
+	if (rows > INT32_MAX || !is_const_ints(at, (int)rows, all))
+		return false;
+	slot = host_add(g, "view", 1, &slot, slot->type, &(Shape){1, {picked}})
+	               ->out[0];
+	x = add_typed(g, "Gather", x->type, &y->shape, x, slot, NULL);
+	host_node(g, "view", 1, &x, y);
+	return true;
+}
+
 /* x [B, S, H] at the position of the largest position_id: GatherND with the
  * index pairs [b, argmax], or a plain pick of one row. */
 bool

@@ -14,10 +14,14 @@
 #include <math.h>
 
 #include "document.h"
+#include "regex.h"
 #include "transform.h"
 #include "tree.h"
 
 enum { MAXCONFIG = 1 << 20 };
+
+/* What else than alpha and rank makes a scale. */
+static const char *const scale_keys[] = {"use_rslora", "alpha_pattern"};
 
 typedef struct Adapters {
 	Ctx *c;
@@ -27,7 +31,7 @@ typedef struct Adapters {
 	int64_t rank, modules;
 	const char *mode;
 	Json *names;
-	double alpha; /* of the newest */
+	const Json *config; /* of the newest */
 } Adapters;
 
 /* One that is being read. */
@@ -71,59 +75,84 @@ find_linears(Adapters *s, Json *o, int depth)
 /* ---- a directory ---- */
 
 static bool
-check_config(Adapters *s, const Adapter *d)
+check_config(Ctx *c, const Json *o)
 {
 	static const char *const none[] = {"use_dora", "lora_bias",
-	                                   "fan_in_fan_out", "use_qalora"};
-	const Json *o = d->config;
-	const char *type = json_get_str(o, "peft_type", "LORA");
+	                                   "use_qalora"};
+	/* adapters that begin with a part of the weights, which stay without */
+	static const char *const parts[] = {"pissa*", "olora", "corda",
+	                                    "loftq"};
+	const char *type = json_get_str(o, "peft_type", "LORA"),
+		   *from = json_get_str(o, "init_lora_weights", "");
 
 	if (strcmp(type, "LORA") != 0)
-		return fail(s->c, QE_INPUT,
+		return fail(c, QE_INPUT,
 		            "peft_type '%s' is not supported, LORA is", type);
 	for (size_t i = 0; i < LEN(none); i++)
 		if (json_get_bool(o, none[i], false))
-			return fail(s->c, QE_INPUT, "%s is not supported",
+			return fail(c, QE_INPUT, "%s is not supported",
 			            none[i]);
+	for (size_t i = 0; i < LEN(parts); i++)
+		if (str_glob(parts[i], from))
+			return fail(
+				c, QE_INPUT,
+				"init_lora_weights '%s': an adapter to weights that were changed (convert it to plain LoRA with PEFT)",
+				from);
 	if (json_len(json_get(o, "modules_to_save")))
-		return fail(s->c, QE_INPUT,
+		return fail(c, QE_INPUT,
 		            "modules_to_save: '%s' is whole, not an adapter",
 		            json_str(json_at(json_get(o, "modules_to_save"), 0),
 		                     "?"));
 	return json_get_int(o, "r", 0) > 0 ||
-	       fail(s->c, QE_INPUT, "r is %lld",
+	       fail(c, QE_INPUT, "r is %lld",
 	            (long long)json_get_int(o, "r", 0));
 }
 
-/* A pattern is the end of a module's name. */
-static double
-by_pattern(const Json *patterns, const char *module, double none)
+Json *
+lora_config(Ctx *c, Arena *a, const char *dir)
 {
-	size_t best = 0;
+	Json *o = json_read(c, a, path_join(a, dir, "adapter_config.json"),
+	                    MAXCONFIG);
 
-	if (!json_is(patterns, json_type_object))
-		return none;
-	json_object_object_foreach((Json *)(uintptr_t)patterns, key, v)
-	{
-		size_t n = strlen(key), m = strlen(module);
-
-		if (n < best || n > m || strcmp(module + m - n, key) != 0 ||
-		    (n < m && module[m - n - 1] != '.'))
-			continue;
-		best = n;
-		none = json_num(v, none);
-	}
-	return none;
+	if (o && !check_config(c, o))
+		return note(c, "adapter_config.json"), NULL;
+	return o;
 }
 
-static double
-scale_of(const Adapter *d, const char *module, int64_t rank)
+/* A pattern is a regular expression for the whole of a module's name or its
+ * end behind a dot; PEFT takes the first that fits. */
+static bool
+by_pattern(Adapters *s, const Json *patterns, const char *module, double *x)
 {
-	double alpha = by_pattern(json_get(d->config, "alpha_pattern"), module,
-	                          json_get_num(d->config, "lora_alpha", 8));
+	if (!json_is(patterns, json_type_object))
+		return true;
+	json_object_object_foreach((Json *)(uintptr_t)patterns, key, v)
+	{
+		char *p = arena_str(s->a, "^(?:.*\\.)?(?:%s)$", key);
+		Regex *re = regex_open(s->c, s->a, SPAN(p));
+
+		if (!re)
+			return note(s->c, "alpha_pattern '%s'", key);
+		if (!regex_at(matcher_open(s->a), re, SPAN(module)))
+			continue;
+		*x = json_num(v, *x);
+		break;
+	}
+	return true;
+}
+
+static bool
+scale_of(Adapters *s, const Adapter *d, const char *module, int64_t rank,
+         double *scale)
+{
+	double alpha = json_get_num(d->config, "lora_alpha", 8);
 	bool root = json_get_bool(d->config, "use_rslora", false);
 
-	return alpha / (root ? sqrt((double)rank) : (double)rank);
+	if (!by_pattern(s, json_get(d->config, "alpha_pattern"), module,
+	                &alpha))
+		return false;
+	*scale = alpha / (root ? sqrt((double)rank) : (double)rank);
+	return true;
 }
 
 static bool
@@ -132,12 +161,8 @@ open_adapter(Adapters *s, Adapter *d)
 	const char *path = path_join(s->a, d->dir, "adapter_model.safetensors");
 	Json *ref;
 
-	d->config = json_read(s->c, s->a,
-	                      path_join(s->a, d->dir, "adapter_config.json"),
-	                      MAXCONFIG);
-	if (!d->config || !check_config(s, d))
-		return d->config ? note(s->c, "adapter_config.json") : false;
-	if (!safetensors_read(s->c, s->a, path, &d->file) ||
+	if (!(d->config = lora_config(s->c, s->a, d->dir)) ||
+	    !safetensors_read(s->c, s->a, path, &d->file) ||
 	    !(ref = file_ref(s->c, s->a, path, d->file.header)))
 		return false;
 	d->index = (int)json_len(json_get(s->doc, "files"));
@@ -215,6 +240,7 @@ add_pair(Adapters *s, const Adapter *d, const SafeTensor *a)
 	const SafeTensor *b = dict_get(d->file.byname, other);
 	Json *m = dict_get(s->linear, arena_str(s->a, "%s.weight", module));
 	Json *tensors = json_get(s->doc, "tensors"), *list, *o;
+	double scale;
 
 	if (!m)
 		return fail(
@@ -223,7 +249,8 @@ add_pair(Adapters *s, const Adapter *d, const SafeTensor *a)
 			module);
 	if (!b)
 		return fail(s->c, QE_INPUT, "no tensor '%s'", other);
-	if (!fits(s, m, a, b) || !same_rank(s, a->shape.dim[0]))
+	if (!fits(s, m, a, b) || !same_rank(s, a->shape.dim[0]) ||
+	    !scale_of(s, d, module, a->shape.dim[0], &scale))
 		return false;
 	for (int i = 0; i < 2; i++) {
 		const SafeTensor *t = i ? b : a;
@@ -239,7 +266,7 @@ add_pair(Adapters *s, const Adapter *d, const SafeTensor *a)
 	json_put_str(o, "module", module);
 	json_put_str(o, "a", name[0]);
 	json_put_str(o, "b", name[1]);
-	json_put_num(o, "scale", scale_of(d, module, a->shape.dim[0]));
+	json_put_num(o, "scale", scale);
 	json_put_int(o, "rank", a->shape.dim[0]);
 	json_push(list, json_share(o));
 	return (int)json_len(list) == d->number + 1 ||
@@ -277,7 +304,7 @@ read_adapter(Adapters *s, Adapter *d)
 			"%lld modules, another adapter has %lld: adapters that are picked by lora_ids need the same",
 			(long long)n, (long long)s->modules);
 	s->modules = n;
-	s->alpha = json_get_num(d->config, "lora_alpha", 8);
+	s->config = d->config;
 	return true;
 }
 
@@ -287,6 +314,25 @@ mode_of(const TransformArgs *args)
 	return args->merge                     ? "merged"
 	       : args->finite || args->lora[1] ? "finite"
 	                                       : "inputs";
+}
+
+/* A setting, or NULL if it is false or empty. */
+static Json *
+setting(const Json *config, const char *key)
+{
+	Json *v = json_get(config, key);
+
+	return json_true(v, false) || json_len(v) ? v : NULL;
+}
+
+const char *
+lora_other_scale(const Json *config, const Json *record)
+{
+	for (size_t i = 0; i < LEN(scale_keys); i++)
+		if (!json_object_equal(setting(config, scale_keys[i]),
+		                       setting(record, scale_keys[i])))
+			return scale_keys[i];
+	return NULL;
 }
 
 /* NAME=DIR, or a directory whose last part is the name. */
@@ -335,7 +381,13 @@ apply_lora(Ctx *c, Arena *a, Json *doc, const TransformArgs *args, Json *record)
 	json_put(record, "adapters", json_share(json_copy(a, s.names)));
 	if (strcmp(s.mode, "inputs") == 0) { /* the scale is in the graph */
 		json_put_int(record, "rank", s.rank);
-		json_put_num(record, "alpha", s.alpha);
+		json_put_num(record, "alpha",
+		             json_get_num(s.config, "lora_alpha", 8));
+		for (size_t i = 0; i < LEN(scale_keys); i++)
+			if (setting(s.config, scale_keys[i]))
+				json_put(record, scale_keys[i],
+				         json_share(setting(s.config,
+				                            scale_keys[i])));
 	}
 	return true;
 }

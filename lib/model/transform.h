@@ -33,6 +33,12 @@ Json *transform_blocks(Arena *, const Json *doc, const char *const *kinds);
  * wanted of it is `why`. */
 bool transform_by_rows(Ctx *, Arena *, const Json *doc, const char *why);
 
+/* adapter_config.json of a directory, if it is of a kind that is supported. */
+Json *lora_config(Ctx *, Arena *, const char *dir);
+/* The setting by which the scale of an adapter is not what was recorded of the
+ * one that a model was made for; NULL: it is the same. */
+const char *lora_other_scale(const Json *config, const Json *record);
+
 /* Applies the list (NULL: all that are wanted), in its order. */
 bool transforms_apply(Ctx *, Arena *, Json *doc, const char *list,
                       const TransformArgs *);

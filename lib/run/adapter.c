@@ -5,6 +5,7 @@
  * after each reset. */
 
 #include "run.h"
+#include "transform.h"
 
 /* What the model was exported for, {rank, alpha}: its scale is a constant. */
 static const Json *
@@ -21,16 +22,20 @@ exported(const Session *s)
 bool
 session_adapter(Ctx *c, Arena *a, Session *s, const char *dir)
 {
-	const char *path = path_join(a, dir, "adapter_config.json");
-	const Json *o = json_read(c, a, path, 1 << 20), *want = exported(s);
+	const char *path = path_join(a, dir, "adapter_config.json"), *other;
+	const Json *o = lora_config(c, a, dir), *want = exported(s);
 	double alpha = json_get_num(o, "lora_alpha", 8);
 
 	if (!o)
-		return false;
+		return note(c, "%s", dir);
 	if (want && alpha != json_get_num(want, "alpha", alpha))
 		return fail(c, QE_INPUT,
 		            "%s: lora_alpha %g, the package was made for %g",
 		            path, alpha, json_get_num(want, "alpha", 0));
+	if (want && (other = lora_other_scale(o, want)))
+		return fail(c, QE_INPUT,
+		            "%s: %s is not what the package was made for", path,
+		            other);
 	s->adapter = NEW(a, SafeFile);
 	return safetensors_read(c, a,
 	                        path_join(a, dir, "adapter_model.safetensors"),

@@ -224,6 +224,22 @@ each() {
 		qpc-run "$D/given1.qpc" -p x
 	refused 3 'qpc-run: *lora_alpha 16, the package was made for 8' \
 		qpc-run "$D/given1.qpc" --lora a2 -p x
+	cp -r a1 scaled
+	jq '.use_rslora = true' a1/adapter_config.json \
+		>scaled/adapter_config.json
+	refused 3 'qpc-run: *use_rslora is not what the package was made for' \
+		qpc-run "$D/given1.qpc" --lora scaled -p x
+	package givenroot '--lora scaled'
+	refused 3 'qpc-run: *use_rslora is not what the package was made for' \
+		qpc-run "$D/givenroot.qpc" --lora a1 -p x
+	package mergedroot '--lora scaled --merge'
+	each mergedroot >aloneroot
+	each givenroot --lora scaled | diff aloneroot -
+	run cmp -s alone1 aloneroot
+	[ "$status" -eq 1 ]
+	# whole blocks of the adapters that were picked, not row by row
+	qpc-run -q "$D/picked.qpc" -n 3 -p x --lora-ids 1 --profile >profile
+	run ! grep CtxGatherCB profile
 	refused 2 "qpc-run: --lora: the package takes no adapter's weights" \
 		qpc-run "$D/plain.qpc" --lora a1 -p x
 }
@@ -243,6 +259,20 @@ each() {
 	sed -i 's/"r": 4/"use_dora": true, "r": 4/' a/adapter_config.json
 	refused 3 'qeff-transform: *use_dora is not supported' \
 		qeff-transform --lora a "$D/m.qeff"
+	bad() { # what is said, a setting
+		mkdir -p bad
+		cp b/* bad
+		jq "$2" b/adapter_config.json >bad/adapter_config.json
+		refused 3 "qeff-transform: *$1*" \
+			qeff-transform --lora bad "$D/m.qeff"
+	}
+	bad "modules_to_save: 'lm_head' is whole" '.modules_to_save = ["lm_head"]'
+	bad "init_lora_weights 'pissa_niter_4'" \
+		'.init_lora_weights = "pissa_niter_4"'
+	bad "peft_type 'IA3' is not supported" '.peft_type = "IA3"'
+	bad 'lora_bias is not supported' '.lora_bias = true'
+	bad 'r is 0' '.r = 0'
+	bad "alpha_pattern '(q': *" '.alpha_pattern = {"(q": 2}'
 	make-checkpoint --vocab 1024 other
 	hf-load -q other -o other.qeff
 	refused 3 'qeff-transform: *b: A * and B * for *' \
