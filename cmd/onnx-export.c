@@ -14,6 +14,7 @@ main(int argc, char **argv)
 		{'o', "output",      BINARY, &o.out,         "FILE", "write the ONNX model to FILE, with links to its weights beside it"},
 		{0,   "materialize", FLAG,   &o.materialize, NULL,   "copy the weights into FILE.data, for a file that can be moved", "materialise"},
 		{0,   "use-onnx-subfunctions", FLAG, &o.use_onnx_subfunctions, NULL, "one function for layers that repeat", "subfunctions"},
+		{0,   "experts",     ENUM,   &o.experts,     "loop|chosen|all", "how a token meets its experts: by control flow; by copies of the chosen; all of them"},
 		{'d', "dtype",       ENUM,   &o.dtype,       "float32|float16|bfloat16", "compute in this type, float32 unless given; weights stay as they are", "torch-dtype precision"},
 		{0,   "opset",       INT,    &o.opset,       "N",    "version of the ONNX operators", NULL, 17, 17},
 		{0,   "ir-version",  INT,    &o.ir_version,  "N",    "version of the ONNX file format", NULL, 8, 10},

@@ -125,7 +125,9 @@ typedef struct qe_export {
 	const char *dtype; /* float32 float16 bfloat16; NULL: float32 */
 	bool materialize;  /* copy weights to OUT.data, not refer to them */
 	bool use_onnx_subfunctions; /* a function for layers that repeat */
-	int64_t ir_version;         /* of the file format */
+	const char *experts; /* how they meet tokens: loop, chosen, all; NULL:
+	                      * loop */
+	int64_t ir_version;  /* of the file format */
 	int64_t opset;
 } qe_export;
 #define QE_EXPORT_INIT                                                         \

@@ -21,10 +21,11 @@ typedef struct Build {
 	const Json *root;    /* the module tree */
 	const Json *tensors; /* of the document */
 	const Json *files;
-	const char *dir; /* paths in files are relative to it */
-	DType type;      /* of activations */
-	bool cached;     /* past_key, past_value; else nothing is kept */
-	bool encoder;    /* attention_mask; else position_ids */
+	const char *dir;     /* paths in files are relative to it */
+	DType type;          /* of activations */
+	bool cached;         /* past_key, past_value; else nothing is kept */
+	bool encoder;        /* attention_mask; else position_ids */
+	const char *experts; /* which body ExpertMatMul gets; NULL: its usual */
 	int layer;
 	int nested;        /* expressions over expressions at work */
 	const char *scope; /* in front of layers' names; NULL: nothing */

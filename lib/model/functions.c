@@ -38,8 +38,10 @@ call_ctx(Build *b, const char *name, int n, Value **in)
 Value *
 call_experts(Build *b, Value *x, Value *w, Value *index)
 {
-	Node *n = call(b, own, "ExpertMatMul", 3, (Value *[]){x, w, index});
+	Node *n;
 
+	function_add_way(b->g, own, "ExpertMatMul", b->experts);
+	n = call(b, own, "ExpertMatMul", 3, (Value *[]){x, w, index});
 	return n ? n->out[0] : NULL;
 }
 

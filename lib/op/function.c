@@ -14,7 +14,11 @@
  *   qeff                ExpertMatMul(x [T,k or 1,M], w [E,M,N], index [T,k])
  *                       [T,k,N]: row (t, j) of x by matrix index[t, j] of w.
  *                       Few rows take copies of their matrices; with as many
- *                       rows as matrices or more, each matrix takes its rows
+ *                       rows as matrices or more, each matrix takes its rows.
+ *                       Two other bodies have sizes that are known and no
+ *                       branches: `chosen` always copies; in `all` each
+ *                       matrix meets every token, zeros where it is not
+ *                       chosen, which adds nothing and cannot overflow
  *
  * A body is a table of nodes over names; negative positions count from the
  * end, as ScatterND has it. */
@@ -211,12 +215,49 @@ static const Line expert_matmul[] = {
 	{"output",  "If",         {"few"},                    NULL, expert_sides},
 };
 
+static const Line expert_chosen[] = {
+	{"two",     "Constant",   {0},                        "value_ints=2", NULL},
+	{"x_column", "Unsqueeze", {"x", "two"},               NULL, NULL},
+	{"w_chosen", "Gather",    {"w", "index"},             NULL, NULL},
+	{"product", "MatMul",     {"x_column", "w_chosen"},   NULL, NULL},
+	{"output",  "Squeeze",    {"product", "two"},         NULL, NULL},
+};
+
+static const Line expert_all[] = {
+	{"none",    "Constant",   {0},                        "value_ints=0", NULL},
+	{"one",     "Constant",   {0},                        "value_ints=1", NULL},
+	{"two",     "Constant",   {0},                        "value_ints=2", NULL},
+	{"three",   "Constant",   {0},                        "value_ints=3", NULL},
+	{"z",       "Constant",   {0},                        "value_int=0", NULL},
+	{"w_shape", "Shape",      {"w"},                      NULL, NULL},
+	{"i_shape", "Shape",      {"index"},                  NULL, NULL},
+	{"experts", "Slice",      {"w_shape", "none", "one"}, NULL, NULL},
+	{"m",       "Slice",      {"w_shape", "one", "two"},  NULL, NULL},
+	{"n",       "Slice",      {"w_shape", "two", "three"}, NULL, NULL},
+	{"tokens",  "Slice",      {"i_shape", "none", "one"}, NULL, NULL},
+	{"x_shape", "Concat",     {"i_shape", "m"},           "axis=0", NULL},
+	{"y_shape", "Concat",     {"i_shape", "n"},           "axis=0", NULL},
+	{"e_shape", "Concat",     {"tokens", "experts", "m"}, "axis=0", NULL},
+	{"places",  "Unsqueeze",  {"index", "two"},           NULL, NULL},
+	{"x_to",    "Expand",     {"places", "x_shape"},      NULL, NULL},
+	{"y_from",  "Expand",     {"places", "y_shape"},      NULL, NULL},
+	{"x_each",  "Expand",     {"x", "x_shape"},           NULL, NULL},
+	{"nothing", "CastLike",   {"z", "x"},                 NULL, NULL},
+	{"x_none",  "Expand",     {"nothing", "e_shape"},     NULL, NULL},
+	{"x_sent",  "ScatterElements", {"x_none", "x_to", "x_each"}, "axis=1", NULL},
+	{"x_by_e",  "Transpose",  {"x_sent"},                 "perm=1,0,2", NULL},
+	{"y_by_e",  "MatMul",     {"x_by_e", "w"},            NULL, NULL},
+	{"y_all",   "Transpose",  {"y_by_e"},                 "perm=1,0,2", NULL},
+	{"output",  "GatherElements", {"y_all", "y_from"},    "axis=1", NULL},
+};
+
 static const struct Body {
 	const char *domain, *name;
 	const char *in[MAXIN];
 	const Line *line;
 	int nline;
 	const char *attr;
+	const char *way; /* one of several bodies of that name */
 } bodies[] = {
 	{"com.qualcomm.cloud", "CtxScatter",
 	 {"data", "position_ids", "updates"}, scatter, LEN(scatter), NULL},
@@ -236,7 +277,11 @@ static const struct Body {
 	{"com.qti.aisw.onnx", "CustomRMSNorm",
 	 {"hidden_states", "weight"}, rms_norm, LEN(rms_norm), "epsilon"},
 	{"qeff", "ExpertMatMul",
-	 {"x", "w", "index"}, expert_matmul, LEN(expert_matmul), NULL},
+	 {"x", "w", "index"}, expert_matmul, LEN(expert_matmul), NULL, "loop"},
+	{"qeff", "ExpertMatMul",
+	 {"x", "w", "index"}, expert_chosen, LEN(expert_chosen), NULL, "chosen"},
+	{"qeff", "ExpertMatMul",
+	 {"x", "w", "index"}, expert_all, LEN(expert_all), NULL, "all"},
 };
 /* clang-format on */
 
@@ -266,7 +311,8 @@ add_attr(Graph *g, Node *n, const char *text)
 		return;
 	}
 	name = arena_span(g->mem, (Span){text, (size_t)(eq - text)});
-	if (str_ends(name, "ints") || str_ends(name, "axes"))
+	if (str_ends(name, "ints") || str_ends(name, "axes") ||
+	    strcmp(name, "perm") == 0)
 		list_attr(g, n, name, eq + 1);
 	else if (str_int(eq + 1, &x))
 		attr_set_int(g, n, name, x);
@@ -335,10 +381,20 @@ add_function(Graph *g, const struct Body *body)
 void
 function_add(Graph *g, const char *domain, const char *name)
 {
+	function_add_way(g, domain, name, NULL);
+}
+
+void
+function_add_way(Graph *g, const char *domain, const char *name,
+                 const char *way)
+{
 	if (graph_function(g, domain, name))
 		return;
 	for (size_t i = 0; i < LEN(bodies); i++)
 		if (strcmp(bodies[i].domain, domain) == 0 &&
-		    strcmp(bodies[i].name, name) == 0)
+		    strcmp(bodies[i].name, name) == 0 &&
+		    (!way || strcmp(bodies[i].way, way) == 0)) {
 			add_function(g, &bodies[i]);
+			return;
+		}
 }

@@ -48,6 +48,9 @@ bool graph_to_opset(Ctx *, Graph *, int64_t version);
 /* Gives the model the local function of this name, and its opset, if it does
  * not have it: one of those that function.c lists. */
 void function_add(Graph *, const char *domain, const char *name);
+/* The same with one of several bodies, NULL: the first. */
+void function_add_way(Graph *, const char *domain, const char *name,
+                      const char *way);
 
 /* Fills v, of a type of 8 bits or more, by chance: floats in [-1, 1), all
  * else 0 or 1.  The seed moves on. */

@@ -136,6 +136,7 @@ make_key(Drive *d)
 	    !hash_file(d->c, model_file(d, d->stage ? d->stage : ""), &x) ||
 	    !weight_digests(d, weights) || !compiler_digests(d, compiler))
 		return false;
+	plan_doubts(d->c, &d->named);
 	for (int i = 0; i < d->named.nfile; i++) {
 		const PlanFile *f = &d->named.file[i];
 

@@ -83,3 +83,34 @@ plan_cores(const qe_compile *o)
 {
 	return o->num_cores ? o->num_cores : CORES;
 }
+
+/* The first operator whose sizes or nodes only a run can tell. */
+static const char *
+branching(const Graph *g)
+{
+	static const char *const types[] = {"If", "Loop", "Scan", "NonZero",
+	                                    NULL};
+
+	for (int i = 0; i < g->nnode; i++)
+		if (!*g->node[i]->domain && str_in(g->node[i]->type, types))
+			return g->node[i]->type;
+	return NULL;
+}
+
+void
+plan_doubts(Ctx *c, const Plan *p)
+{
+	const Graph *g = p->job->g;
+	const char *type = branching(g), *where = NULL, *hint = "";
+
+	for (int i = 0; !type && i < g->nfunc; i++)
+		if ((type = branching(g->func[i]->body)))
+			where = g->func[i]->name;
+	if (!type)
+		return;
+	if (where && strcmp(where, "ExpertMatMul") == 0)
+		hint = ": onnx-export --experts chosen, or all for prompts, writes the experts without";
+	say(c, 0,
+	    "the model%s%s has %s, which the card's compiler may refuse%s",
+	    where ? "'s function " : "", where ? where : "", type, hint);
+}

@@ -86,6 +86,8 @@ const char *plan_json_beside(Arena *, Plan *, const char *name, const Json *);
 /* A file of the user's: as it was given, or what it holds. */
 const char *plan_given(Ctx *, Arena *, const Plan *, const char *path);
 void plan_arg(Arena *, Command *, const char *arg);
+/* Says which operators of the model the card's compilers may refuse. */
+void plan_doubts(Ctx *, const Plan *);
 /* Devices that the options name, and cores of each. */
 int64_t plan_devices(const qe_compile *);
 int64_t plan_cores(const qe_compile *);

@@ -41,6 +41,12 @@ check_options(Export *e)
 		return fail(e->c, QE_INPUT,
 		            "IR version %lld is not supported, %d to 10 are",
 		            (long long)e->opt->ir_version, IR_VERSION);
+	if (e->opt->experts &&
+	    !str_in(e->opt->experts,
+	            (const char *const[]){"loop", "chosen", "all", NULL}))
+		return fail(e->c, QE_USAGE,
+		            "experts '%s', wanted loop, chosen or all",
+		            e->opt->experts);
 	e->type = dtype_by_name(name);
 	for (size_t i = 0; i < LEN(good); i++)
 		if (e->type == good[i])
@@ -61,6 +67,7 @@ build_graph(Export *e)
 	           .files = json_get(e->doc, "files"),
 	           .dir = ".",
 	           .type = e->type,
+	           .experts = e->opt->experts,
 	           .cached = json_get_bool(root, "cache", false),
 	           .encoder = !generates};
 
@@ -136,6 +143,8 @@ options(Export *e)
 		json_put_str(o, "dtype", e->opt->dtype);
 	if (e->opt->materialize)
 		json_put_bool(o, "materialize", true);
+	if (e->opt->experts)
+		json_put_str(o, "experts", e->opt->experts);
 	if (e->opt->use_onnx_subfunctions)
 		json_put_bool(o, "use_onnx_subfunctions", true);
 	return o;

@@ -79,6 +79,26 @@ setup_file() {
 	damaged onnx-export "$D/t.qeff"
 }
 
+@test "--experts: a body without control flow, the same tokens" {
+	[ -d "$SHARED/golden/qwen3_moe" ] || skip 'no reference checkpoints here'
+	hf-load -q "$SHARED/golden/qwen3_moe" | qeff-transform -q -o m.qeff
+	for way in loop chosen all; do
+		onnx-export -q --experts $way m.qeff -o $way.onnx
+		qnn-compile -q $way.onnx -o $way.qpc 2>/dev/null
+		qpc-run -q $way.qpc --ids 5,6,7 -n 12 --ignore-eos >$way.ids
+		cmp loop.ids $way.ids
+		run --separate-stderr qnn-compile --backend qaic --dry-run \
+			--no-cache $way.onnx -o said
+		if [ $way = loop ]; then
+			[[ $stderr == *"ExpertMatMul has If, which the card's compiler may refuse: onnx-export --experts"* ]] ||
+				complain 'no warning'
+		else
+			[[ $stderr != *refuse* ]] || complain 'a warning'
+		fi
+	done
+	refused 2 'onnx-export: *' onnx-export --experts some m.qeff -o x.onnx
+}
+
 @test "layers that repeat are calls of one function" {
 	make-checkpoint --layers 4 four
 	hf-load -q four | qeff-transform -q -o four.qeff

@@ -5,7 +5,7 @@
 //
 // Each golden folder whose name matches goes through hf-load |
 // qeff-transform | onnx-export, and through onnx-opt as well; both files run
-// in onnxruntime.  A decoder is given its prompt as one chunk with padding,
+// in onnxruntime, and where there are experts one for each --experts.  A decoder is given its prompt as one chunk with padding,
 // then STEPS tokens one by one, its cache fed back; every row of logits must
 // be the reference's.  Bounds: ten times the fixture's recorded noise of
 // float32, at least 1e-4.  What hf-load refuses is skipped.  Needs npm's onnxruntime-node, found by NODE_PATH.
@@ -194,7 +194,8 @@ for (const name of names.sort()) {
 	const run = (tool, ...args) => execFileSync(join(bin, tool), ['-q', ...args],
 		{ cwd: tmp, stdio: ['ignore', 'inherit', 'pipe'] });
 
-	for (const file of ['m.onnx', 'o.onnx']) {
+	const files = ['m.onnx', 'o.onnx'];
+	for (const file of files) {
 		let verdict = 'PASS', text;
 
 		try {
@@ -202,6 +203,10 @@ for (const name of names.sort()) {
 				run('hf-load', dir, '-o', 'm.qeff');
 				run('qeff-transform', 'm.qeff', '-o', 't.qeff');
 				run('onnx-export', 't.qeff', '-o', 'm.onnx');
+				if (readFileSync(join(tmp, file)).includes('ExpertMatMul'))
+					files.push('chosen', 'all');
+			} else if (file !== 'o.onnx') {
+				run('onnx-export', 't.qeff', '--experts', file, '-o', file);
 			} else {
 				run('onnx-opt', 'm.onnx', '-o', 'o.onnx');
 			}
