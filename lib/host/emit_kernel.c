@@ -192,6 +192,7 @@ emit_write(Emit *e, Node *n)
 	d[WRITE_SLOTS] = k[0];
 	d[WRITE_CTX] = k[2];
 	d[WRITE_FORMAT] = cache_format(e);
+	d[WRITE_RING] = attr_int(n, "ring", 0);
 }
 
 static void
@@ -220,6 +221,7 @@ emit_attention(Emit *e, Node *n)
 	d[ATTN_FORMAT] = cache_format(e);
 	d[ATTN_REACH] = attr_int(n, "reach", 0);
 	d[ATTN_TDIM] = n->in[8] ? last_dim(n->in[8]) : 0;
+	d[ATTN_RING] = attr_int(n, "ring", 0);
 	e->row->num[ATTN_SCALE] = (float)attr_float(n, "scale", 1);
 	e->row->num[ATTN_CAP] = (float)attr_float(n, "cap", 0);
 }

@@ -251,6 +251,7 @@ extent_write(Reach *r)
 	      d[WRITE_CTX], d[WRITE_DIM]);
 	strided(r, WRITE_X, mul_size(d[WRITE_BATCH], d[WRITE_SEQ]),
 	        d[WRITE_LDX], mul_size(d[WRITE_HEADS], d[WRITE_DIM]));
+	in_range(r, d[WRITE_RING], 0, d[WRITE_CTX] + 1);
 	ints(r, WRITE_POS, d[WRITE_BATCH], d[WRITE_SEQ]);
 	ints(r, WRITE_SLOT, d[WRITE_BATCH], 1);
 	needs(r, BUF(WRITE_CACHE),
@@ -280,6 +281,7 @@ extent_attention(Reach *r)
 	heads_divide(r, d[ATTN_HEADS], d[ATTN_KV]);
 	in_range(r, d[ATTN_WINDOW], 0, INT64_MAX);
 	in_range(r, d[ATTN_LEN], 0, d[ATTN_CTX] + 1);
+	in_range(r, d[ATTN_RING], 0, d[ATTN_CTX] + 1);
 	floats(r, ATTN_Y, tokens, d[ATTN_HEADS], d[ATTN_VDIM], 1);
 	strided(r, ATTN_Q, tokens, d[ATTN_LDQ],
 	        mul_size(d[ATTN_HEADS], d[ATTN_DIM]));

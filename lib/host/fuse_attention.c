@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "compile.h"
+#include "keep.h"
 
 typedef struct Scores {
 	Value *q, *k;        /* [B,n,S,d], [B,n,T,d] before the transpose */
@@ -313,7 +314,7 @@ unrepeat(Value *v)
 /* ---- the retained cache ---- */
 
 /* 0, 1, 2, ... in a constant */
-static bool
+bool
 is_iota(const Value *v, int64_t n)
 {
 	const int64_t *x = v->data.mem;
@@ -327,7 +328,7 @@ is_iota(const Value *v, int64_t n)
 }
 
 /* pos + offset, through views, casts and numbers added */
-static Value *
+Value *
 position(Value *v, double *offset)
 {
 	double s;
@@ -348,20 +349,29 @@ position(Value *v, double *offset)
 	}
 }
 
+/* Where the rows that were read stand. */
+static bool
+is_keys(Value *v, const Kept *k)
+{
+	if (k->ring)
+		return match_held(v, k->pos, k->ring);
+	return k->near ? skip_views(v) == k->near : is_iota(v, k->len);
+}
+
 /* row > position */
 static bool
-is_future(const Node *n, const Value *pos, int64_t len)
+is_future(const Node *n, const Value *pos, const Kept *k)
 {
 	double off;
 
-	return n && is_iota(n->in[0], len) && position(n->in[1], &off) == pos &&
+	return n && is_keys(n->in[0], k) && position(n->in[1], &off) == pos &&
 	       off == 0;
 }
 
 /* Hidden rows: those after the position and, with a window, those at
  * position - window and before. */
 static bool
-match_mask(Value *mask, const Value *pos, int64_t len, int64_t *window)
+match_mask(Value *mask, const Value *pos, const Kept *k, int64_t *window)
 {
 	Node *either, *less;
 	double off;
@@ -370,13 +380,13 @@ match_mask(Value *mask, const Value *pos, int64_t len, int64_t *window)
 	either = made_by(mask, "Or");
 	*window = 0;
 	if (!either)
-		return is_future(made_by(mask, "Greater"), pos, len);
+		return is_future(made_by(mask, "Greater"), pos, k);
 	for (int i = 0; i < 2; i++) {
 		less = made_by(either->in[i], "Less");
 		if (!less ||
-		    !is_future(made_by(either->in[1 - i], "Greater"), pos, len))
+		    !is_future(made_by(either->in[1 - i], "Greater"), pos, k))
 			continue;
-		if (!is_iota(less->in[0], len) ||
+		if (!is_keys(less->in[0], k) ||
 		    position(less->in[1], &off) != pos || off > 0)
 			return false;
 		*window = 1 - (int64_t)off;
@@ -384,16 +394,6 @@ match_mask(Value *mask, const Value *pos, int64_t len, int64_t *window)
 	}
 	return false;
 }
-
-/* Rows of a cache that are read back. */
-typedef struct Kept {
-	Value *cache;  /* what was put in, or handed on */
-	Node *scatter; /* that put it in, or the cache_write in its place */
-	Value *pos;    /* where it put them */
-	Value *slot;   /* in which rows of the cache; NULL: each its own */
-	Value *last;   /* newest row of each batch row */
-	int64_t len;   /* how many are read */
-} Kept;
 
 /* Positions with padding moved out of range. */
 static Value *
@@ -411,15 +411,22 @@ match_scatter(Node *n, Kept *k)
 	if (is_op(n, HOST_DOMAIN, "cache_write")) {
 		k->pos = n->in[2];
 		k->slot = n->in[3];
+		k->ring = attr_int(n, "ring", 0);
+		k->x = n->in[1];
 		return true;
 	}
+	k->x = n->in[n->nin - 1];
 	if (is_op(n, "com.qualcomm.cloud", "CtxScatterCB")) {
 		k->pos = undropped(n->in[2]);
 		k->slot = n->in[1];
+		match_turned(k);
 		return k->slot->type == DT_I64;
 	}
 	k->pos = n->in[1];
-	return is_op(n, "com.qualcomm.cloud", "CtxScatter");
+	if (!is_op(n, "com.qualcomm.cloud", "CtxScatter"))
+		return false;
+	match_turned_padded(k);
+	return true;
 }
 
 /* The first rows of a cache up to the newest; behind them row 0 is read. */
@@ -435,16 +442,21 @@ match_gather(const Graph *g, Value *v, Kept *k)
 		return false;
 	where = made_by(skip_views(n->in[cb ? 2 : 1]), "Where");
 	k->len = v->shape.dim[2];
-	if (!where || !is_iota(where->in[2], k->len))
+	if (!where)
 		return false;
+	if (!is_iota(where->in[2], k->len))
+		k->near = skip_views(where->in[2]);
 	beyond = made_by(skip_views(where->in[0]), "Greater");
 	k->last = beyond ? position(beyond->in[1], &off) : NULL;
 	k->cache = skip_views(n->in[0]);
 	if (!k->cache->from)
-		return !cb && !value_is_const(k->cache) &&
+		return !cb && !k->near && !value_is_const(k->cache) &&
 		       is_state(g, k->cache);
 	return match_scatter(k->cache->from, k) &&
-	       k->slot == (cb ? n->in[1] : NULL);
+	       k->slot == (cb ? n->in[1] : NULL) &&
+	       (!k->ring || (!k->near && k->ring == k->len &&
+	                     k->ring == k->cache->shape.dim[2])) &&
+	       (!k->near || match_near(k));
 }
 
 /* Values of rows that hold nothing are zeroed in the graph. */
@@ -464,10 +476,11 @@ write_cache(Graph *g, const Kept *k)
 
 	if (!n || is_op(n, HOST_DOMAIN, "cache_write"))
 		return k->cache;
-	x = tokens_major(g, n->in[n->nin - 1]);
-	return host_node(g, "cache_write", 4,
-	                 (Value *[]){n->in[0], x, k->pos, k->slot}, n->out[0])
-	        ->out[0];
+	x = tokens_major(g, k->x);
+	n = host_node(g, "cache_write", 4,
+	              (Value *[]){n->in[0], x, k->pos, k->slot}, n->out[0]);
+	attr_set_int(g, n, "ring", k->ring);
+	return n->out[0];
 }
 
 /* The value that attention's result [B,n,S,d] becomes once it is back in
@@ -602,16 +615,20 @@ static Value *
 seen_up_to(Graph *g, const Scores *s, const Kept *k, const Kept *v,
            int64_t *window)
 {
-	int64_t len = k->len, batch = s->q->shape.dim[0];
+	int64_t batch = s->q->shape.dim[0];
 
-	if (k->len != v->len || k->slot != v->slot)
+	if (k->len != v->len || k->slot != v->slot || k->ring != v->ring ||
+	    k->near != v->near)
 		return NULL;
 	if (k->pos && v->pos == k->pos &&
-	    match_mask(s->mask, k->pos, len, window))
-		return k->pos;
+	    match_mask(s->mask, k->pos, k, window))
+		return k->near && (!*window || *window > k->reach + 1) ? NULL
+		                                                       : k->pos;
+	if (k->ring || k->near)
+		return NULL;
 	if (!k->last || k->last != v->last || k->last->type != DT_I64 ||
 	    shape_count(&k->last->shape) != batch ||
-	    !match_mask(s->mask, k->last, len, window) || *window)
+	    !match_mask(s->mask, k->last, k, window) || *window)
 		return NULL;
 	return each_token(g, k->last, batch, s->q->shape.dim[2]);
 }
@@ -662,7 +679,8 @@ fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 	attr_set_float(g, h, "scale", s->scale);
 	attr_set_float(g, h, "cap", s->cap);
 	attr_set_int(g, h, "window", window);
-	attr_set_int(g, h, "len", ks.len);
+	attr_set_int(g, h, "len", ks.near ? 0 : ks.len);
+	attr_set_int(g, h, "ring", ks.ring);
 	put_result(g, h, n->out[0]);
 	return true;
 }

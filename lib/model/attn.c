@@ -362,8 +362,8 @@ biases(Tree *t, const Json *spec, const Dims *d, Json *o)
 Json *
 tree_attn(Tree *t, const Json *spec)
 {
-	static const char *const plain[] = {"scale", "cap", "window", "chunk",
-	                                    "clip"};
+	static const char *const plain[] = {"scale", "cap",  "window",
+	                                    "chunk", "clip", "ring"};
 	Json *o = json_new(t->a);
 	Dims d = {.hidden = t->hidden};
 
@@ -654,6 +654,33 @@ differ(Build *b, const Json *m, Value *x, const Dims *d)
 	return RESHAPE(b, x, 0, 0, d->nh * d->hd);
 }
 
+static void
+keep_as(Build *b, const Json *m)
+{
+	static const char *const names[] = {[KEEPS_ALL] = "all",
+	                                    [KEEPS_RING] = "ring",
+	                                    [KEEPS_NEAR] = "near"};
+	const char *name = json_get_str(m, "keeps", "all");
+
+	b->window = json_get_int(m, "window", 0);
+	for (size_t i = 0; i < LEN(names); i++)
+		if (strcmp(names[i], name) == 0)
+			b->keeps = (enum Keeps)i;
+}
+
+/* k and v into the cache, and what is read of it in their place. */
+static bool
+kept(Build *b, const Dims *d, Value **k, Value **v)
+{
+	Value *now[2] = {*k, *v};
+
+	if (!b->cached)
+		return true;
+	if (b->fresh)
+		return cache_write(b, d->kv, d->hd, d->hd, &now[0], &now[1]);
+	return cache_update(b, d->kv, d->hd, d->hd, k, v);
+}
+
 /* [B,S,nh hd] of q, k and v of this call, [B,heads,S,hd] */
 static Value *
 remember(Build *b, const Json *m, const Dims *d, Value *q, Value *k, Value *v)
@@ -666,7 +693,7 @@ remember(Build *b, const Json *m, const Dims *d, Value *q, Value *k, Value *v)
 		y = attend_blocks(b, m, d->kv, q, k, v, spread, d);
 		return join_heads(b, y, d->nh * d->hd);
 	}
-	if (b->cached && !cache_update(b, d->kv, d->hd, d->hd, &k, &v))
+	if (!kept(b, d, &k, &v))
 		return NULL;
 	spread(b, d, &k, &v);
 	if (json_get(m, "diff")) {
@@ -689,7 +716,9 @@ lower_attn(Build *b, const Json *m, Value *x)
 		q = warm(b, json_get(m, "temp"), q);
 	k = head_of(b, m, "k", d.kv, d.hd, b->cross ? b->memory : x);
 	v = head_of(b, m, "v", d.kv, d.hd, b->cross ? b->memory : x);
+	keep_as(b, m);
 	y = remember(b, m, &d, q, k, v);
+	b->keeps = KEEPS_ALL;
 	if (json_get(m, "gate"))
 		y = EMIT(b, "Mul", y,
 		         EMIT(b, "Sigmoid", linear(b, json_get(m, "gate"), x)));

@@ -14,6 +14,9 @@
 
 typedef struct SamplerInputs SamplerInputs; /* sampler.c */
 
+/* What a block with a window keeps and reads; see cache.c. */
+enum Keeps { KEEPS_ALL, KEEPS_RING, KEEPS_NEAR };
+
 typedef struct Build {
 	Ctx *c;
 	Arena *a; /* the graph's */
@@ -38,6 +41,9 @@ typedef struct Build {
 	bool cross;       /* the block at work attends over memory */
 	bool latent;      /* ... keeps what keys and values are made of */
 	bool proxy;       /* no embeddings, no projections */
+	bool fresh;       /* the call is the text: its own rows are the keys */
+	enum Keeps keeps; /* of the block at work, */
+	int64_t window;   /* and how many positions it sees */
 	int part, parts;  /* slots of the cache it reads; parts 0: all */
 	Value *ids;       /* [B,S] int64 */
 	Value *positions; /* [B,S] int64; encoder: [1,S] */
@@ -164,7 +170,8 @@ bool cache_write(Build *, int64_t heads, int64_t kdim, int64_t vdim, Value **k,
 bool cache_block(Build *, int64_t heads, Value **k, Value **v);
 /* the elements of x along an axis of L that belong to the block at work */
 Value *cache_part(Build *, Value *x, int64_t axis);
-Value *cache_slots(Build *); /* [1,1,L] int64 */
+/* where the keys that are read stand, [B or 1,1,1,L] int64 */
+Value *cache_keys(Build *);
 Value *cache_empty(Build *); /* [B,1,L] bool: slots beyond the last row */
 /* any other state: what it was, NAME.LAYER, and what it becomes */
 Value *state_input(Build *, const char *name, Shape);

@@ -172,6 +172,7 @@ lower(Build *b)
 	b->here = dict_new(b->a);
 	b->layer = -1;
 	b->proxy = json_get_bool(b->root, "proxy", false);
+	b->fresh = b->cached && json_get_bool(b->root, "prefill_only", false);
 	if (json_get(b->root, "encoder") && !encode(b))
 		return false;
 	inputs(b);

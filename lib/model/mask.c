@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * mask.c - which keys a query must not see, once per kind for the model.
  *
- *   kept cache:  keys stand in slots 0..L-1, queries at position_ids
+ *   kept cache:  keys stand where cache_keys() says, in slots 0..L-1 as a
+ *                rule, queries at position_ids
  *   no cache:    keys and queries are the same S tokens; -1 is padding
  *   encoder:     both are 0..S-1, padding is where attention_mask is 0
  *   memory:      keys are what an encoder made, any query sees them all */
@@ -24,11 +25,16 @@ once(Build *b, const char *key, Value *(*make)(Build *))
 	return v;
 }
 
+/* Whether keys are what was kept, not this call's alone. */
+static bool
+from_cache(const Build *b)
+{
+	return b->cached && !b->fresh;
+}
+
 static Value *
 make_keys(Build *b)
 {
-	if (b->cached)
-		return RESHAPE(b, cache_slots(b), 1, 1, 1, -1);
 	return unsqueeze(b, unsqueeze(b, b->positions, 1), 1);
 }
 
@@ -41,7 +47,8 @@ make_queries(Build *b)
 Value *
 key_positions(Build *b)
 {
-	return once(b, "key positions", make_keys);
+	return from_cache(b) ? cache_keys(b)
+	                     : once(b, "key positions", make_keys);
 }
 
 Value *
@@ -104,7 +111,7 @@ make_mask(Build *b, bool causal, int64_t window, int64_t chunk)
 		d = EMIT(b, "Mul", d, int_scalar(b, chunk));
 		m = or (b, m, EMIT(b, "Less", k, d));
 	}
-	if (!b->cached)
+	if (!from_cache(b))
 		m = or (b, m, once(b, "absent", make_absent));
 	return m;
 }
@@ -112,8 +119,8 @@ make_mask(Build *b, bool causal, int64_t window, int64_t chunk)
 Value *
 mask_keys(Build *b, bool causal, int64_t window, int64_t chunk)
 {
-	char *key = arena_str(b->a, "mask %d %lld %lld", causal,
-	                      (long long)window, (long long)chunk);
+	char *key = arena_str(b->a, "mask %d %lld %lld %d", causal,
+	                      (long long)window, (long long)chunk, b->keeps);
 	Value *v = dict_get(b->here, key);
 	int layer = b->layer;
 

@@ -32,7 +32,8 @@ apply_blocking(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
 	static const char *const kinds[] = {"attn", "mla", NULL};
 	Json *list = transform_blocks(a, doc, kinds);
 
-	if (!transform_cached(c, doc))
+	if (!transform_cached(c, doc) ||
+	    !transform_steps(c, doc, "reads nothing of the cache"))
 		return false;
 	if (args->kv_blocks < 1)
 		return fail(c, QE_INPUT, "needs a number of blocks");
@@ -41,6 +42,8 @@ apply_blocking(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
 	for (size_t i = 0; i < json_len(list); i++) {
 		if (!fits(c, json_at(list, i)))
 			return false;
+		if (json_get(json_at(list, i), "keeps"))
+			continue; /* it reads little as it is */
 		json_put_int(json_at(list, i), "kv_blocks", args->kv_blocks);
 	}
 	json_put_str(record, "blocking_mode", "kv");

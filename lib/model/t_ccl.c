@@ -19,7 +19,8 @@ bool
 apply_ccl(Ctx *c, Arena *a, Json *doc, const TransformArgs *args, Json *record)
 {
 	(void)a, (void)args, (void)record;
-	if (!transform_cached(c, doc))
+	if (!transform_cached(c, doc) ||
+	    !transform_steps(c, doc, "reads nothing of the cache"))
 		return false;
 	json_put_bool(json_get(doc, "modules"), "ccl", true);
 	return true;

@@ -30,7 +30,9 @@ apply_spd(Ctx *c, Arena *a, Json *doc, const TransformArgs *args, Json *record)
 			c, QE_INPUT,
 			"speculative model type '%s' is not supported, 'target' is",
 			type);
-	if (!transform_by_rows(c, a, doc, "cannot take tokens back"))
+	if (!transform_by_rows(c, a, doc, "cannot take tokens back") ||
+	    !transform_no_ring(c, a, doc, "which cannot take tokens back") ||
+	    !transform_steps(c, doc, "has no draft to check"))
 		return false;
 	json_put_str(json_get(doc, "modules"), "speculative", type);
 	json_put_str(record, "speculative_model_type", type);

@@ -32,6 +32,10 @@ Json *transform_blocks(Arena *, const Json *doc, const char *const *kinds);
 /* Every layer's state is rows by position, or a refusal: what else would be
  * wanted of it is `why`. */
 bool transform_by_rows(Ctx *, Arena *, const Json *doc, const char *why);
+/* t_window.c: no layer keeps a ring, which `why`. */
+bool transform_no_ring(Ctx *, Arena *, const Json *doc, const char *why);
+/* Calls are not whole prompts, which `why`. */
+bool transform_steps(Ctx *, const Json *doc, const char *why);
 
 /* adapter_config.json of a directory, if it is of a kind that is supported. */
 Json *lora_config(Ctx *, Arena *, const char *dir);

@@ -479,6 +479,48 @@ model_size(Choice *h, const char *sym, int64_t *n)
 	return true;
 }
 
+/* ---- rings: layers that keep no more than the window they see ---- */
+
+static const char ring[] = "sliding_window";
+
+/* A token sees `window` positions, itself included.  A chunk is written before
+ * its first token reads, so that a ring needs room for the rest of the chunk
+ * too; it never needs more than there are positions.  QEfficient's rings are
+ * the window alone, and equal for calls of one token. */
+static int64_t
+ring_size(const Choice *h, const Spec *s, int64_t window)
+{
+	int64_t longest = 1, ctx = spec_size(s, "ctx_len"), n;
+
+	for (int i = 0; i < h->out->n; i++)
+		longest = MAX(longest, spec_size(&h->out->spec[i], "seq_len"));
+	n = add_size(window, longest - 1);
+	return ctx > 0 && (n < 0 || n > ctx) ? ctx : n;
+}
+
+/* A length that was given for the ring, against what calls need. */
+static bool
+check_ring(Choice *h, const Spec *s)
+{
+	int64_t n = spec_size(s, ring), window, need;
+
+	if (!model_size(h, ring, &window))
+		return false;
+	if (n < 1 || window < 1)
+		return true;
+	need = ring_size(h, s, window);
+	if (n < spec_size(s, "seq_len"))
+		return fail(
+			h->c, QE_USAGE,
+			"%s %lld: a chunk of %lld tokens does not go into such a ring",
+			ring, (long long)n, (long long)spec_size(s, "seq_len"));
+	if (n < need)
+		say(h->c, 0,
+		    "%s %lld: first tokens of a chunk miss what they see unless it is %lld",
+		    ring, (long long)n, (long long)need);
+	return true;
+}
+
 static bool
 take_symbol(Choice *h, Spec *s, const Value *in, const char *sym)
 {
@@ -494,6 +536,8 @@ take_symbol(Choice *h, Spec *s, const Value *in, const char *sym)
 		return true;
 	if (!model_size(h, sym, &n))
 		return false;
+	if (n > 0 && strcmp(sym, ring) == 0)
+		n = ring_size(h, s, n);
 	for (size_t i = 0; n < 1 && i < LEN(known); i++)
 		if (strcmp(known[i].sym, sym) == 0)
 			n = known[i].n;
@@ -528,7 +572,49 @@ complete(Choice *h, Spec *s)
 			    !take_symbol(h, s, h->g->in[i], sym))
 				return false;
 		}
+	return check_ring(h, s);
+}
+
+/* ---- programs for prompts alone ---- */
+
+/* Whether calls are whole prompts, by the model's transforms. */
+static bool
+whole_prompts(Choice *h, bool *whole)
+{
+	const char *text = dict_get(h->g->meta, "qeff.transforms");
+	const Json *list = text ? json_parse(h->c, h->a, SPAN(text)) : NULL;
+
+	*whole = false;
+	if (text && !list)
+		return note(h->c, "metadata 'qeff.transforms'");
+	for (size_t i = 0; i < json_len(list); i++) {
+		const Json *t = json_at(list, i);
+
+		if (strcmp(json_get_str(t, "name", ""), "prefill_only") == 0)
+			*whole = !json_get_bool(t, "enable_chunking", false);
+	}
 	return true;
+}
+
+/* Such a model has no steps, and positions only in its one call. */
+static bool
+check_prompts(Choice *h)
+{
+	const qe_compile *o = h->o;
+	bool whole;
+
+	if (!whole_prompts(h, &whole))
+		return false;
+	if (!whole || o->specializations)
+		return true;
+	if (!o->prefill_only)
+		return fail(
+			h->c, QE_USAGE,
+			"the model is for whole prompts: give --prefill-only");
+	return o->ctx_len == o->prompt_len ||
+	       fail(h->c, QE_USAGE,
+	            "the model is for whole prompts: --ctx-len %lld is not --prompt-len %lld",
+	            (long long)o->ctx_len, (long long)o->prompt_len);
 }
 
 /* Of two with one name, both are numbered. */
@@ -691,7 +777,7 @@ specs_choose(Ctx *c, Arena *a, const Graph *g, const qe_compile *o, bool plain,
 
 	*out = (Specs){0};
 	h.kind = model_kind(g);
-	if (!usual_sizes(&h, &sized))
+	if (!usual_sizes(&h, &sized) || !check_prompts(&h))
 		return false;
 	if (o->specializations ? !read_specs(&h) : !choose(&h))
 		return false;

@@ -47,6 +47,7 @@ typedef struct Session {
 	int64_t most_kept;  /* logits of a row that one run can give */
 	int64_t adapters;   /* to pick from; 0: none */
 	SafeFile *adapter;  /* weights that are given, or NULL */
+	bool whole;         /* a call is a whole prompt: no chunks, no steps */
 	bool rewinds; /* the state is rows by position, and nothing else */
 	bool reads_prompts;     /* by programs of their own */
 	const Chooser *chooser; /* of its programs; NULL: they give logits */

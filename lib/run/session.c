@@ -129,6 +129,21 @@ can_rewind(const Session *s)
 	return json_len(list) > 0;
 }
 
+/* Whether keys of earlier calls are not read, as the model's transforms say. */
+static bool
+takes_whole(const Session *s)
+{
+	const Json *list = json_get(s->qpc->manifest, "transforms");
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const Json *t = json_at(list, i);
+
+		if (strcmp(json_get_str(t, "name", ""), "prefill_only") == 0)
+			return !json_get_bool(t, "enable_chunking", false);
+	}
+	return false;
+}
+
 /* How many adapters rows can pick, as the model's transforms say. */
 static int64_t
 count_adapters(const Session *s)
@@ -169,6 +184,7 @@ sizes_of(Ctx *c, Session *s)
 	}
 	s->rewinds = can_rewind(s);
 	s->chooser = s->runner[0].chooser;
+	s->whole = takes_whole(s);
 	s->adapters = s->runner[0].lora ? count_adapters(s) : 0;
 	s->slots = s->runner[0].index
 	                   ? json_get_int(sym, "full_batch_size", s->batch)
@@ -341,6 +357,10 @@ session_feed(Ctx *c, Session *s, RowFeed *f, int n)
 		len = MAX(len, f[i].n);
 		want = MAX(want, f[i].want);
 		end = MAX(end, f[i].pos + f[i].n);
+		if (s->whole && f[i].pos > 0)
+			return fail(
+				c, QE_INPUT,
+				"the package is for whole prompts: it makes one token (-n 1)");
 	}
 	if (!n)
 		return true;

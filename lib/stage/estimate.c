@@ -24,7 +24,7 @@ typedef struct Need {
 	const qe_compile *o;
 	double matrices;   /* elements that formats apply to */
 	double others;     /* bytes of other constants */
-	double cache;      /* elements a position and row */
+	CacheSize cache;   /* of one row */
 	const char *type;  /* as the model has it */
 	int64_t positions; /* that the model has; 0: unknown */
 	int64_t ctx, rows, devices;
@@ -62,8 +62,8 @@ weight_bytes(const Need *n, const char *format)
 static double
 cache_bytes(const Need *n, const char *format, int64_t ctx)
 {
-	return n->cache * (double)ctx * (double)n->rows * cache_bits(format) /
-	       8;
+	return cache_elements(&n->cache, ctx, MAX(n->o->prompt_len, 1)) *
+	       (double)n->rows * cache_bits(format) / 8;
 }
 
 /* - what there is to hold - */
@@ -107,19 +107,12 @@ from_config(Need *n, const Json *j)
 			(2. * (double)(heads * dim) + 2. * (double)(kv * dim) +
 	                 (double)mats * (double)inter * (double)experts);
 	n->positions = SIZE(o, 0, "max_position_embeddings", "n_positions");
-	n->cache = 2. * (double)layers * (double)kv * (double)dim;
+	n->cache.each = 2. * (double)layers * (double)kv * (double)dim;
 	n->type = dtypes[dtype_by_name(json_get_str(j, "torch_dtype",
 	                                            json_get_str(j, "dtype",
 	                                                         "float32")))]
 	                  .name;
 	return true;
-}
-
-static bool
-is_length(const char *sym)
-{
-	return sym &&
-	       (str_ends(sym, "ctx_len") || strcmp(sym, "sliding_window") == 0);
 }
 
 /* Elements of a retained input for one row and one position. */
@@ -131,20 +124,37 @@ each(const Value *v)
 	for (int d = 0; d < v->shape.rank; d++)
 		if (v->shape.dim[d] > 0)
 			n *= (double)v->shape.dim[d];
-	return v->shape.rank > 2 && v->sym && is_length(v->sym[2]) ? n : 0;
+	return n;
 }
 
-double
-cache_elements(const Graph *g)
+CacheSize
+cache_size(Ctx *c, Arena *a, const Graph *g)
 {
-	double n = 0;
+	const char *text = dict_get(g->meta, "qeff.symbols");
+	const Json *o = text ? json_parse(c, a, SPAN(text)) : NULL;
+	CacheSize s = {.window = json_get_int(o, "sliding_window", 0)};
 
 	for (int i = 0; i < g->nout; i++) {
 		const Value *in = retained_input(g, g->out[i]);
+		const char *sym =
+			in && in->shape.rank > 2 && in->sym ? in->sym[2] : NULL;
 
-		n += in ? each(in) : 0;
+		if (sym && strcmp(sym, "sliding_window") == 0)
+			s.ring += each(in);
+		else if (sym && str_ends(sym, "ctx_len"))
+			s.each += each(in);
 	}
-	return n;
+	return s;
+}
+
+double
+cache_elements(const CacheSize *s, int64_t ctx, int64_t chunk)
+{
+	int64_t ring = add_size(s->window, chunk - 1);
+
+	if (s->window < 1 || ring < 0 || ring > ctx)
+		ring = ctx;
+	return s->each * (double)ctx + s->ring * (double)ring;
 }
 
 static bool
@@ -169,7 +179,7 @@ from_onnx(Need *n)
 		if (v->data.len > 1 << 16)
 			n->type = dtypes[v->type].name;
 	}
-	n->cache = cache_elements(g);
+	n->cache = cache_size(n->c, n->a, g);
 	if ((text = dict_get(g->meta, "qeff.model")))
 		n->positions = json_get_int(json_parse(n->c, n->a, SPAN(text)),
 		                            "max_positions", 0);

@@ -6,6 +6,7 @@
  *                           id2label, problem_type
  *   qeff.tokenizer          {name: {path, size, digest, hashed}}
  *   qeff.generation_config  qeff.sentence  qeff.transforms  qeff.provenance
+ *   qeff.symbols            {"sliding_window": positions that a ring is for}
  *   qeff.config             xxh3-128 of config.json's text as we print it */
 
 #include "export.h"
@@ -55,6 +56,36 @@ check_options(Export *e)
 	            "dtype '%s', wanted float32, float16 or bfloat16", name);
 }
 
+static void
+put_meta(Export *e, const char *key, const Json *value)
+{
+	Buf *b = buf_new(e->a);
+
+	if (!value)
+		return;
+	json_print(b, value, 0);
+	dict_set(e->g->meta, arena_str(e->a, "qeff.%s", key), b->p);
+}
+
+/* Sizes that the model asks for: the window of its rings. */
+static Json *
+symbols_meta(Export *e)
+{
+	const Json *list = json_get(e->doc, "transforms");
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const Json *t = json_at(list, i);
+		Json *o = json_new(e->a);
+
+		if (strcmp(json_get_str(t, "keeps", ""), "ring") != 0)
+			continue;
+		json_put_int(o, "sliding_window",
+		             json_get_int(t, "sliding_window", 0));
+		return o;
+	}
+	return NULL;
+}
+
 static bool
 build_graph(Export *e)
 {
@@ -77,6 +108,7 @@ build_graph(Export *e)
 	if (b.cached && !generates)
 		return fail(e->c, QE_INPUT, "a cache in a model for %s",
 		            json_get_str(root, "task", "?"));
+	put_meta(e, "symbols", symbols_meta(e));
 	return lower(&b) && graph_verify(e->c, e->g);
 }
 
@@ -100,17 +132,6 @@ share_layers(Export *e)
 		return true;
 	outline = pass_list(e->c, e->a, "outline");
 	return outline && pass_run(e->c, e->g, *outline, &edit);
-}
-
-static void
-put_meta(Export *e, const char *key, const Json *value)
-{
-	Buf *b = buf_new(e->a);
-
-	if (!value)
-		return;
-	json_print(b, value, 0);
-	dict_set(e->g->meta, arena_str(e->a, "qeff.%s", key), b->p);
 }
 
 /* What a package tells about its model, for who never sees the config. */

@@ -394,16 +394,17 @@ put_contexts(Look *l, Json *doc, int64_t weights)
 		json_get_int(json_get(doc, "modules"), "max_positions", 0);
 	Json *list;
 	Graph *g;
-	double each;
+	CacheSize each = {0};
 
 	if (document_check(&trial, doc) &&
-	    (g = export_graph(&trial, &l->a, doc, DT_F32)) != NULL &&
-	    (each = cache_elements(g)) > 0) {
+	    (g = export_graph(&trial, &l->a, doc, DT_F32)) != NULL)
+		each = cache_size(&trial, &l->a, g);
+	if (each.each + each.ring > 0) {
 		list = inspect_list(l->out, "memory");
 		for (int64_t n = MIN(LEAST, MAX(max, 1));
 		     n <= MIN(MAX(max, 1), MOST); n *= 2) {
 			Json *o = inspect_entry(list);
-			double cache = each * (double)n;
+			double cache = cache_elements(&each, n, 1);
 
 			json_put_int(o, "ctx_len", n);
 			json_put_int(o, "weights", weights);

@@ -442,6 +442,79 @@ attention_case(const Case *c)
 	arena_free(&a);
 }
 
+/* n rows of keys or values at positions 0, 1, ... in a cache of ctx rows, a
+ * ring of `ring` if that is not 0; NaN where nobody wrote. */
+static char *
+rows_kept(Arena *a, const Case *c, const float *x, int64_t n, int64_t dim,
+          int64_t ctx, int64_t ring)
+{
+	int64_t row = cache_row_bytes(c->format, dim);
+	size_t bytes = (size_t)(c->kv * ctx * row);
+	int64_t *pos = NEWV(a, int64_t, n);
+	char *cache = arena_alloc(a, bytes);
+	Step s = {.dim = {1, n, c->kv, dim, ctx, c->format, c->kv * dim, 1,
+	                  ring},
+	          .buf = {cache, (void *)(uintptr_t)x, pos, NULL}};
+
+	memset(cache, 0xff, bytes);
+	for (int64_t i = 0; i < n; i++)
+		pos[i] = i;
+	run_step(got, K_WRITE, &s, 0);
+	return cache;
+}
+
+/* A ring with room for a window and the rest of a chunk gives the bits of a
+ * cache of everything. */
+static void
+ring_case(const Case *c)
+{
+	Arena a = {0};
+	int64_t end = c->start + c->seq, ring = c->window + c->seq - 1;
+	int64_t n = c->seq * c->heads * c->vdim, *pos;
+	float *k = rnd_vec(&a, end * c->kv * c->dim),
+	      *v = rnd_vec(&a, end * c->kv * c->vdim), *y = rnd_vec(&a, n),
+	      *full = NEWV(&a, float, n);
+	Step s = {.dim = {1, c->seq, c->heads, c->kv, c->dim, c->vdim, end,
+	                  c->window, c->format, c->heads * c->dim, 1},
+	          .num = {1 / sqrtf((float)c->dim), c->cap}};
+
+	pos = NEWV(&a, int64_t, c->seq);
+	for (int64_t t = 0; t < c->seq; t++)
+		pos[t] = c->start + t;
+	s.buf[ATTN_Y] = full;
+	s.buf[ATTN_Q] = rnd_vec(&a, c->seq * c->heads * c->dim);
+	s.buf[ATTN_K] = rows_kept(&a, c, k, end, c->dim, end, 0);
+	s.buf[ATTN_V] = rows_kept(&a, c, v, end, c->vdim, end, 0);
+	s.buf[ATTN_POS] = pos;
+	run_step(got, K_ATTENTION, &s, 0);
+	s.buf[ATTN_Y] = y;
+	s.buf[ATTN_K] = rows_kept(&a, c, k, end, c->dim, ring, ring);
+	s.buf[ATTN_V] = rows_kept(&a, c, v, end, c->vdim, ring, ring);
+	s.dim[ATTN_CTX] = s.dim[ATTN_RING] = ring;
+	run_step(got, K_ATTENTION, &s, 0);
+	CHECK(memcmp(y, full, (size_t)n * sizeof *y) == 0);
+	CHECK(agree(K_ATTENTION, &s, y, n, 1, 40 * EPS));
+	arena_free(&a);
+}
+
+static void
+rings(void)
+{
+	static const Case cases[] = {
+		/* batch seq heads kv dim vdim ctx window start format */
+		{1, 1, 8, 2, 64, 64, 0, 128, 900, CF_F32},
+		{1, 1, 8, 2, 64, 64, 0, 128, 30, CF_F16},
+		{1, 16, 6, 2, 64, 48, 0, 100, 330, CF_F32},
+		{1, 16, 6, 2, 64, 64, 0, 100, 333, CF_F16, 20},
+		{1, 70, 3, 1, 24, 20, 0, 33, 200, CF_F32},
+		{1, 9, 4, 4, 32, 32, 0, 8, 77, CF_INT8},
+		{1, 12, 2, 1, 80, 80, 0, 1, 5, CF_BF16},
+	};
+
+	for (size_t i = 0; i < LEN(cases); i++)
+		ring_case(&cases[i]);
+}
+
 static void
 attentions(void)
 {
@@ -532,6 +605,7 @@ main(void)
 		rows();
 		elements();
 		attentions();
+		rings();
 		dense_case(5, 7, 2, 2, 8, 8);
 		dense_case(33, 100, 4, 2, 64, 64);
 		dense_case(70, 65, 3, 1, 21, 30);

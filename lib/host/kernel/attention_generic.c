@@ -59,14 +59,16 @@ attend(const Attn *a, const AttnUnit *u, int64_t r, char *scratch)
 	if (a->sink && w.lo < w.hi)
 		take(&m, (double)a->sink[w.head], NULL, 0, a->vdim);
 	for (int64_t j = w.lo; j < w.hi; j++) {
+		int64_t at = attn_slot(a, j);
 		double s;
 
-		ccodec[a->format].load(u->k + j * a->kj, a->dim - a->tdim, row);
+		ccodec[a->format].load(u->k + at * a->kj, a->dim - a->tdim,
+		                       row);
 		if (u->t)
-			ccodec[a->format].load(u->t + j * a->tj, a->tdim,
+			ccodec[a->format].load(u->t + at * a->tj, a->tdim,
 			                       row + a->dim - a->tdim);
 		s = score(a, &w, row, j);
-		ccodec[a->format].load(u->v + j * a->vj, a->vdim, row);
+		ccodec[a->format].load(u->v + at * a->vj, a->vdim, row);
 		take(&m, s, row, a->vdim, a->vdim);
 	}
 	for (int64_t i = 0; i < a->vdim; i++)

@@ -30,7 +30,7 @@ typedef struct Work {
 	/* the block at hand: keys [j0 + first, j0 + last) of some row */
 	int64_t j0, first, last;
 	CFormat kf, vf;                   /* a float format */
-	const char *k, *v;                /* of key j0 */
+	const char *k, *v;                /* of key j0 + first */
 	int64_t ldk, ldv;                 /* bytes */
 	bool more;                        /* another block follows */
 	int lo[ATTN_ROWS], hi[ATTN_ROWS]; /* in the block; lo == hi: none */
@@ -125,19 +125,35 @@ in_place(const Work *w, int64_t dim)
 	       (f == CF_F32 || (f <= CF_BF16 && w->rows <= WIDEN_ROWS));
 }
 
+/* The rows [first, last) of the block at hand as float32 rows of `wide` at
+ * out, ld apart; in a ring they may go on at its begin. */
+static void
+load_block(const Work *w, const char *base, int64_t step, int64_t dim,
+           int64_t wide, int64_t ld, float *out)
+{
+	int64_t at = attn_slot(w->a, w->j0 + w->first);
+	int64_t n = w->last - w->first, m = n;
+
+	if (w->a->ring)
+		m = MIN(n, w->a->ring - at);
+	load_rows(w->a->format, base + at * step, step, m, dim, wide, ld, out);
+	if (m < n)
+		load_rows(w->a->format, base, step, n - m, dim, wide, ld,
+		          out + m * ld);
+}
+
 /* Keys [first, last) of the block at hand in kbuf. */
 static void
 load_keys(Work *w)
 {
 	const Attn *a = w->a;
-	int64_t n = w->last - w->first, head = a->dim - a->tdim;
-	float *to = w->kbuf + w->first * w->dim;
+	int64_t head = a->dim - a->tdim;
 
-	load_rows(a->format, w->k + w->first * a->kj, a->kj, n, head,
-	          a->t ? head : w->dim, w->dim, to);
+	load_block(w, w->u.k, a->kj, head, a->t ? head : w->dim, w->dim,
+	           w->kbuf);
 	if (a->t)
-		load_rows(a->format, w->u.t + (w->j0 + w->first) * a->tj, a->tj,
-		          n, a->tdim, w->dim - head, w->dim, to + head);
+		load_block(w, w->u.t, a->tj, a->tdim, w->dim - head, w->dim,
+		           w->kbuf + head);
 	w->kf = CF_F32;
 	w->k = (char *)w->kbuf;
 	w->ldk = w->dim * (int64_t)sizeof(float);
@@ -148,22 +164,23 @@ static void
 point(Work *w)
 {
 	const Attn *a = w->a;
-	int64_t n = w->last - w->first;
+	int64_t at = attn_slot(a, w->j0 + w->first);
+	bool split = a->ring && at + w->last - w->first > a->ring;
 
 	w->kf = w->vf = a->format;
-	w->k = w->u.k + w->j0 * a->kj;
-	w->v = w->u.v + w->j0 * a->vj;
+	w->k = w->u.k + at * a->kj;
+	w->v = w->u.v + at * a->vj;
 	w->ldk = a->kj;
 	w->ldv = a->vj;
-	if (a->t || !in_place(w, a->dim))
+	if (a->t || split || !in_place(w, a->dim))
 		load_keys(w);
 	if (a->shared) {
 		w->vf = CF_F32;
 		w->v = w->k;
 		w->ldv = w->ldk;
-	} else if (!in_place(w, a->vdim)) {
-		load_rows(a->format, w->v + w->first * a->vj, a->vj, n, a->vdim,
-		          w->vdim, w->vdim, w->vbuf + w->first * w->vdim);
+	} else if (split || !in_place(w, a->vdim)) {
+		load_block(w, w->u.v, a->vj, a->vdim, w->vdim, w->vdim,
+		           w->vbuf);
 		w->vf = CF_F32;
 		w->v = (char *)w->vbuf;
 		w->ldv = w->vdim * (int64_t)sizeof(float);
@@ -260,7 +277,7 @@ static inline void
 fetch_ahead(const Work *w, int64_t j)
 {
 	const Attn *a = w->a;
-	int64_t at = w->j0 + KEYS + j, head = a->dim - a->tdim;
+	int64_t at = attn_slot(a, w->j0 + KEYS + j), head = a->dim - a->tdim;
 
 	/* without a cache, rows of other heads lie between */
 	fetch(w->u.k + at * a->kj, a->kj, head);
@@ -283,7 +300,7 @@ scores_of(const int F, const Work *w)
 		for (int n = 0; n < 4; n++) {
 			int64_t at = MAX(MIN(j + n, w->last - 1), w->first);
 
-			k[n] = w->k + at * w->ldk;
+			k[n] = w->k + (at - w->first) * w->ldk;
 		}
 		if (w->more)
 			fetch_ahead(w, j);
@@ -400,6 +417,7 @@ values(const int R, const int N, const int F, const bool alone, const Work *w,
 {
 	const float *s = w->score + r * KEYS;
 	float *p = (alone ? w->num : w->part) + r * w->vdim + d;
+	const char *v = w->v + (lo - w->first) * w->ldv;
 	V c[4][8];
 
 	UNROLL
@@ -407,12 +425,12 @@ values(const int R, const int N, const int F, const bool alone, const Work *w,
 		UNROLL
 	for (int n = 0; n < N; n++)
 		c[i][n] = alone ? v_set(0) : v_load(p + i * w->vdim + n * VL);
-	for (int j = lo; j < hi; j++) {
+	for (int j = lo; j < hi; j++, v += w->ldv) {
 		V x[8];
 
 		UNROLL
 		for (int n = 0; n < N; n++)
-			x[n] = v_cached(F, w->v + j * w->ldv, d + n * VL);
+			x[n] = v_cached(F, v, d + n * VL);
 		UNROLL
 		for (int i = 0; i < R; i++) {
 			V e = v_set(s[i * KEYS + j]);

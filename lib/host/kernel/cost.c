@@ -114,7 +114,7 @@ write_cost(const Step *s, Cost *c)
 	int64_t rows = 0;
 
 	for (int64_t i = 0; i < d[WRITE_BATCH] * d[WRITE_SEQ]; i++)
-		rows += pos[i] >= 0 && pos[i] < d[WRITE_CTX];
+		rows += pos[i] >= 0 && (d[WRITE_RING] || pos[i] < d[WRITE_CTX]);
 	rows *= d[WRITE_HEADS];
 	c->bytes[WRITE_CACHE] = rows * cache_row_bytes(f, d[WRITE_DIM]);
 	c->format = cformat_name(f);
@@ -128,14 +128,14 @@ attention_cost(const Step *s, Cost *c)
 	int64_t seen = 0, read = 0;
 
 	for (int64_t b = 0; b < a.batch; b++) {
-		int64_t lo = a.nkey, hi = 0;
+		int64_t lo = a.nkey, hi = 0, oldest = attn_oldest(&a, b);
 
 		for (int64_t t = 0; t < a.seq; t++) {
 			int64_t p = a.pos[b * a.seq + t];
-			int64_t to = MIN(p + 1, a.nkey), from = 0;
+			int64_t to = p < a.nkey ? p + 1 : a.nkey, from = oldest;
 
 			if (a.window > 0)
-				from = MAX(p - a.window + 1, 0);
+				from = MAX(p - a.window + 1, from);
 			if (from >= to)
 				continue;
 			seen += to - from;

@@ -55,6 +55,7 @@ write_with(const Step *s, int64_t begin, int64_t end, SaveRowFn *save)
 	int64_t heads = d[WRITE_HEADS], dim = d[WRITE_DIM];
 	CFormat f = (CFormat)d[WRITE_FORMAT];
 	int64_t bytes = cache_row_bytes(f, dim), ctx = d[WRITE_CTX];
+	int64_t ring = d[WRITE_RING];
 
 	for (int64_t u = begin; u < end; u++) {
 		int64_t b = u / heads, h = u % heads, to = slot ? slot[b] : b;
@@ -67,9 +68,12 @@ write_with(const Step *s, int64_t begin, int64_t end, SaveRowFn *save)
 		if (to < 0 || to >= d[WRITE_SLOTS])
 			continue;
 		c += (to * heads + h) * ctx * bytes;
-		for (int64_t i = 0; i < d[WRITE_SEQ]; i++, x += d[WRITE_LDX])
-			if (pos[i] >= 0 && pos[i] < ctx)
-				save(f, x, dim, c + pos[i] * bytes);
+		for (int64_t i = 0; i < d[WRITE_SEQ]; i++, x += d[WRITE_LDX]) {
+			int64_t at = ring ? pos[i] % ring : pos[i];
+
+			if (pos[i] >= 0 && at < ctx)
+				save(f, x, dim, c + at * bytes);
+		}
 	}
 }
 

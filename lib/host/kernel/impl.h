@@ -88,6 +88,7 @@ float act_apply(Act, float);
 typedef struct Attn {
 	int64_t batch, seq, heads, kv, group, dim, vdim;
 	int64_t nkey;       /* rows of keys that exist */
+	int64_t ring;       /* row j stands at j mod ring; 0: at j */
 	int64_t rows;       /* of one unit, at most; see attn_unit() */
 	CFormat format;     /* of keys and values */
 	const char *k, *v;  /* row j of (slot, kv head): see attn_unit() */
@@ -112,9 +113,9 @@ typedef struct Attn {
 } Attn;
 
 /* Rows [r0, r1) of head `kv` of batch b, whose keys are at k and v, or NULL
- * if its slot does not exist. */
+ * if its slot does not exist; of a ring, `oldest` is the first key it has. */
 typedef struct AttnUnit {
-	int64_t b, kv, r0, r1;
+	int64_t b, kv, r0, r1, oldest;
 	const char *k, *v, *t;
 } AttnUnit;
 
@@ -138,6 +139,13 @@ attn_bias(const Attn *a, const AttnRow *w, int64_t j)
 	return a->bias[w->head * (2 * a->reach + 1) + a->reach + d];
 }
 
+/* Where key j stands. */
+static inline int64_t
+attn_slot(const Attn *a, int64_t j)
+{
+	return a->ring ? j % a->ring : j;
+}
+
 /* A row of floats in scratch takes so many. */
 static inline int64_t
 attn_pad(int64_t dim)
@@ -148,6 +156,7 @@ attn_pad(int64_t dim)
 Attn attn_cached(const Step *);
 Attn attn_dense(const Step *);
 AttnUnit attn_unit(const Attn *, int64_t unit);
+int64_t attn_oldest(const Attn *, int64_t b);
 AttnRow attn_row(const Attn *, const AttnUnit *, int64_t r);
 
 /* ---- products of activations: slide_generic.c ---- */

@@ -221,7 +221,8 @@ enum {
 };
 
 /* cache [slots, heads, ctx, dim] (format) row pos[b][s] of slot b (or
- * slot[b]) = x [batch, seq, heads, dim]; pos < 0 or >= ctx is skipped. */
+ * slot[b]) = x [batch, seq, heads, dim]; pos < 0 or >= ctx is skipped.  With a
+ * ring of so many rows, 0 < ring <= ctx, it is row pos mod ring. */
 enum { WRITE_CACHE, WRITE_X, WRITE_POS, WRITE_SLOT };
 enum {
 	WRITE_BATCH,
@@ -231,7 +232,8 @@ enum {
 	WRITE_CTX,
 	WRITE_FORMAT,
 	WRITE_LDX,
-	WRITE_SLOTS
+	WRITE_SLOTS,
+	WRITE_RING
 };
 
 /* Attention over a cache that already holds this call's keys and values.
@@ -245,6 +247,8 @@ enum {
  * Of the ctx rows of a slot the first len are seen (0: all).
  * With a tail [slots, kv, ctx, tdim] (format), k is [slots, kv, ctx, dim -
  * tdim] and a key the row of k with that of the tail behind it; v may be k.
+ * With a ring of so many rows, 0 < ring <= ctx, row j stands at j mod ring:
+ * the newest `ring` rows up to the largest position of the batch row exist.
  * Work follows the position reached, not ctx. */
 enum {
 	ATTN_Y,
@@ -272,7 +276,8 @@ enum {
 	ATTN_SLOTS,
 	ATTN_REACH,
 	ATTN_LEN,
-	ATTN_TDIM
+	ATTN_TDIM,
+	ATTN_RING
 };
 enum { ATTN_SCALE, ATTN_CAP };
 

@@ -154,7 +154,10 @@ attn_cached(const Step *s)
 		.group = d[ATTN_HEADS] / d[ATTN_KV],
 		.dim = d[ATTN_DIM],
 		.vdim = d[ATTN_VDIM],
-		.nkey = d[ATTN_LEN] ? d[ATTN_LEN] : d[ATTN_CTX],
+		.nkey = d[ATTN_RING]  ? INT64_MAX
+	                : d[ATTN_LEN] ? d[ATTN_LEN]
+	                              : d[ATTN_CTX],
+		.ring = d[ATTN_RING],
 		.format = (CFormat)d[ATTN_FORMAT],
 		.k = s->buf[ATTN_K],
 		.v = s->buf[ATTN_V],
@@ -230,6 +233,17 @@ attn_dense(const Step *s)
 	return a;
 }
 
+/* The first row that a ring still has: it holds the newest ones. */
+int64_t
+attn_oldest(const Attn *a, int64_t b)
+{
+	int64_t newest = -1;
+
+	for (int64_t s = 0; a->ring && s < a->seq; s++)
+		newest = MAX(newest, a->pos[b * a->seq + s]);
+	return a->ring ? MAX(newest - a->ring + 1, 0) : 0;
+}
+
 /* Later queries see more keys: blocks are taken from both ends in turn, so
  * that equal numbers of units are about equal work. */
 AttnUnit
@@ -238,9 +252,13 @@ attn_unit(const Attn *a, int64_t unit)
 	int64_t all = a->seq * a->group, blocks = (all + a->rows - 1) / a->rows;
 	int64_t i = unit % blocks, head = unit / blocks;
 	int64_t at = (i % 2 ? blocks - 1 - i / 2 : i / 2) * a->rows;
-	AttnUnit u = {head / a->kv, head % a->kv, at, MIN(at + a->rows, all)};
+	AttnUnit u = {.b = head / a->kv,
+	              .kv = head % a->kv,
+	              .r0 = at,
+	              .r1 = MIN(at + a->rows, all)};
 	int64_t slot = a->slot ? a->slot[u.b] : u.b;
 
+	u.oldest = attn_oldest(a, u.b);
 	if (slot >= 0 && slot < a->slots) {
 		u.k = a->k + slot * a->kb + u.kv * a->kh;
 		u.v = a->v + slot * a->vb + u.kv * a->vh;
@@ -267,9 +285,10 @@ attn_row(const Attn *a, const AttnUnit *u, int64_t r)
 		w.mask = a->mask + u->b * a->mb + h * a->mh + s * a->ms;
 	if (a->pos) {
 		w.p = a->pos[token];
-		w.hi = MIN(w.hi, w.p + 1);
+		w.hi = w.p < w.hi ? w.p + 1 : w.hi;
+		w.lo = u->oldest;
 		if (a->window > 0)
-			w.lo = MAX(w.p - a->window + 1, 0);
+			w.lo = MAX(w.p - a->window + 1, w.lo);
 	}
 	if (w.lo >= w.hi)
 		w.lo = w.hi = 0; /* sees nothing */
