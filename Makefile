@@ -3,6 +3,7 @@
 # make check      unit tests, op cases, command tests
 # make lint       layers, banned names, formatting, static checks, man pages
 # make asan       check under AddressSanitizer and UBSan
+# make neon       the kernels' unit tests on an emulated ARM processor
 # make fuzz       build the fuzz targets (clang) and run each for FUZZ_SECONDS
 # make bench      speed and memory, printed as tables
 # make quality    what each format costs the demo model
@@ -57,6 +58,24 @@ $(B)/bin/%: $(B)/cmd/%.o $(B)/cmd/cli.o $(B)/libqeff.a
 $(B)/unit/%: tests/unit/%.c tests/unit/check.h $(B)/libqeff.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL) -Itests/unit $(LDFLAGS) -Wl,--as-needed -MMD -MP -o $@ $< $(B)/libqeff.a $(LDLIBS)
+
+# The kernels of another processor by its emulator; they need libc alone.
+KERNELS = $(filter $(B)/lib/base/% $(B)/lib/ir/% $(B)/lib/host/kernel/%,$(LIB))
+$(B)/libkernel.a: $(KERNELS)
+	@rm -f $@
+	$(AR) rcsD $@ $^
+
+$(B)/emulated/%: tests/unit/test_%.c tests/unit/check.h $(B)/libkernel.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL) -Itests/unit -static -o $@ $< $(B)/libkernel.a -lm
+
+EMULATED = $(addprefix $(B)/emulated/,kernel kernel_isa quant slide)
+emulate: $(EMULATED)
+	@for t in $(EMULATED); do $(EMULATOR) $$t || exit 1; done
+
+neon:
+	$(MAKE) B=build/neon CC=aarch64-linux-gnu-gcc EMULATOR=qemu-aarch64 \
+		emulate
 
 # Speed, printed as tables.
 BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
@@ -222,6 +241,6 @@ clean:
 	rm -rf $(B)
 
 -include $(LIB:.o=.d) $(wildcard $(B)/cmd/*.d $(B)/unit/*.d $(B)/tests/*/*.d)
-.PHONY: all bench bench-peers quality check-ort tools unit cli check asan fuzz fuzzers fuzz-replay lint fmt demo install \
+.PHONY: all emulate neon bench bench-peers quality check-ort tools unit cli check asan fuzz fuzzers fuzz-replay lint fmt demo install \
         uninstall dist clean
 .SECONDARY:
