@@ -171,10 +171,9 @@ chooser_open_row(const Gen *g, Row *r)
 
 	if (!k)
 		return;
-	r->random = NEWV(g->a, float, k->most);
-	r->allowed = NEWV(g->a, bool, g->s->vocab);
-	r->choice.how = &g->o->sampling;
-	r->choice.id = NEWV(g->a, int32_t, g->s->most_kept);
+	r->random = NEWV(g->keep, float, k->most);
+	r->allowed = NEWV(g->keep, bool, g->s->vocab);
+	r->choice.id = NEWV(g->keep, int32_t, g->s->most_kept);
 }
 
 const Choice *

@@ -31,9 +31,9 @@ typedef struct Row {
 	int number, slot; /* of the request, among all; of the row */
 } Row;
 
-typedef struct Gen {
+struct Gen {
 	Ctx *c;
-	Arena *a;
+	Arena *a, *keep; /* of what is asked now; of the rows */
 	Session *s;
 	const GenOptions *o;
 	Rules *rules;
@@ -41,7 +41,7 @@ typedef struct Gen {
 	int nrow;
 	RowFeed *feed; /* [nrow] scratch */
 	Row **due;     /* [nrow] scratch: the rows of feed */
-} Gen;
+};
 
 /* ---- row.c: the text of a row ---- */
 

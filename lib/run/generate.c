@@ -217,19 +217,20 @@ write_texts(Gen *g)
 }
 
 static bool
-open_rows(Gen *g)
+open_rows(Gen *g, Arena *keep)
 {
 	const Session *draft = g->o->draft;
 
+	g->keep = keep;
 	g->nrow = (int)g->s->slots;
 	if (draft)
 		g->nrow = (int)MIN(g->s->slots, draft->slots);
-	g->row = NEWV(g->a, Row, g->nrow);
-	g->feed = NEWV(g->a, RowFeed, g->nrow);
-	g->due = NEWV(g->a, Row *, g->nrow);
+	g->row = NEWV(keep, Row, g->nrow);
+	g->feed = NEWV(keep, RowFeed, g->nrow);
+	g->due = NEWV(keep, Row *, g->nrow);
 	for (int i = 0; i < g->nrow; i++) {
 		g->row[i].slot = i;
-		g->row[i].logits = NEWV(g->a, float,
+		g->row[i].logits = NEWV(keep, float,
 		                        mul_size(g->s->most_kept, g->s->vocab));
 		chooser_open_row(g, &g->row[i]);
 	}
@@ -240,28 +241,48 @@ open_rows(Gen *g)
 	return speculate_open(g);
 }
 
+Gen *
+generate_open(Ctx *c, Arena *a, Session *s, const GenOptions *o)
+{
+	Gen *g = NEW(a, Gen);
+
+	*g = (Gen){.c = c, .a = a, .s = s, .o = o};
+	if (!s->nrunner)
+		return fail(c, QE_INPUT,
+		            "the package holds no decoder: it cannot continue text"),
+		       NULL;
+	g->rules = rules_new(a, s, o);
+	if (!chooser_goes(g) || !session_reset(c, s) || !open_rows(g, a))
+		return NULL;
+	return g;
+}
+
+bool
+generate_more(Gen *g, Arena *a, const GenRequest *req, int n,
+              const GenOptions *o, Generated *out)
+{
+	int at = 0;
+
+	g->a = a;
+	g->o = o;
+	g->rules = rules_new(a, g->s, o);
+	for (int i = 0; i < n; i++)
+		if (!session_fits(g->c, g->s, req[i].prompt.n))
+			return false;
+	for (;;) {
+		at = admit(g, req, out, at, n);
+		if (at == n && !busy_rows(g))
+			return true;
+		if (!read_prompts(g) || !write_texts(g))
+			return false;
+	}
+}
+
 bool
 generate(Ctx *c, Arena *a, Session *s, const GenRequest *req, int n,
          const GenOptions *o, Generated *out)
 {
-	Gen g = {.c = c, .a = a, .s = s, .o = o};
-	int at = 0;
+	Gen *g = generate_open(c, a, s, o);
 
-	if (!s->nrunner)
-		return fail(
-			c, QE_INPUT,
-			"the package holds no decoder: it cannot continue text");
-	for (int i = 0; i < n; i++)
-		if (!session_fits(c, s, req[i].prompt.n))
-			return false;
-	g.rules = rules_new(a, s, o);
-	if (!chooser_goes(&g) || !session_reset(c, s) || !open_rows(&g))
-		return false;
-	for (;;) {
-		at = admit(&g, req, out, at, n);
-		if (at == n && !busy_rows(&g))
-			return true;
-		if (!read_prompts(&g) || !write_texts(&g))
-			return false;
-	}
+	return g && generate_more(g, a, req, n, o, out);
 }

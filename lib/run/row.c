@@ -143,7 +143,7 @@ row_take(Gen *g, Row *r, int i)
 void
 row_push(Gen *g, Row *r, int32_t id)
 {
-	PUSH(g->a, r->seq, r->n, r->capseq, id);
+	PUSH(g->keep, r->seq, r->n, r->capseq, id);
 }
 
 /* What the row's cache holds stays as long as it is the prompt's.  A sampler
@@ -184,6 +184,7 @@ row_begin(Gen *g, Row *r, const GenRequest *req, Generated *out, int number)
 	out->cached = g->o->prefix_cache ? common(g, r, &req->prompt) : 0;
 	out->runs = NEWV(g->a, int64_t, g->s->nrunner);
 	r->req = req;
+	r->choice.how = &g->o->sampling;
 	r->out = out;
 	r->number = number;
 	r->fed = out->cached;

@@ -212,6 +212,14 @@ typedef struct Generated {
 bool generate(Ctx *, Arena *a, Session *, const GenRequest *, int n,
               const GenOptions *, Generated *out);
 
+/* The same in turns over one cache: rows that are free stay as they are, so
+ * that with prefix_cache a turn goes on from the one before it.  The rows and
+ * the first options live in the first a, the rest in that of the turn. */
+typedef struct Gen Gen;
+Gen *generate_open(Ctx *, Arena *a, Session *, const GenOptions *);
+bool generate_more(Gen *, Arena *a, const GenRequest *, int n,
+                   const GenOptions *, Generated *out);
+
 /* ---- what may come next: rules.c ---- */
 
 typedef struct Rules Rules;

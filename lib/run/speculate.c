@@ -51,7 +51,7 @@ guess(Gen *g, Row *r, int32_t id)
 {
 	size_t at = r->n + (size_t)r->nguess;
 
-	PUSH(g->a, r->seq, at, r->capseq, id);
+	PUSH(g->keep, r->seq, at, r->capseq, id);
 	r->nguess++;
 }
 

@@ -146,6 +146,13 @@ ids_json(Arena *a, Json *o, const char *key, const int32_t *id, size_t n)
 	json_put(o, key, json_share(list));
 }
 
+/* Turns of a conversation go on from the last one where the state allows. */
+static bool
+keeps_prefix(const Task *t)
+{
+	return t->o->prefix_cache || (t->gen && t->s->rewinds);
+}
+
 /* How it was made: in which row, by which programs, what was spared. */
 static void
 put_course(Task *t, Json *o, int64_t lora, const Generated *g)
@@ -159,7 +166,7 @@ put_course(Task *t, Json *o, int64_t lora, const Generated *g)
 	json_put(o, "runs", json_share(runs));
 	if (t->o->lora_ids)
 		json_put_int(o, "lora_id", lora);
-	if (t->o->prefix_cache)
+	if (keeps_prefix(t))
 		json_put_int(o, "cached_tokens", g->cached);
 	if (!t->o->draft && !t->o->lookup)
 		return;
@@ -242,9 +249,11 @@ tell_figures(Task *t, const Generated *g)
 	       decode = (double)t->s->decode_time / 1e9;
 	double total = (double)(clock_ns() - t->start) / 1e9;
 	size_t tokens = 0, steps = 0;
-	int64_t proposed = 0, accepted = 0;
+	int64_t proposed = 0, accepted = 0, cached = 0, read = 0;
 
 	for (int i = 0; i < t->nreq; i++) {
+		cached += g[i].cached;
+		read += (int64_t)t->req[i].prompt.n;
 		tokens += g[i].n;
 		steps += g[i].n ? g[i].n - 1 : 0;
 		proposed += g[i].proposed;
@@ -257,6 +266,9 @@ tell_figures(Task *t, const Generated *g)
 	say(t->c, 0, "Total is= %.2f tokens/sec",
 	    total > 0 ? (double)tokens / total : 0);
 	say(t->c, 0, "Total (E2E) inference time is= %.3f sec", total);
+	if (keeps_prefix(t))
+		say(t->c, 0, "Prompt tokens in the cache= %lld of %lld",
+		    (long long)cached, (long long)read);
 	if (proposed)
 		say(t->c, 0, "Accepted guesses= %lld of %lld (%.1f %%)",
 		    (long long)accepted, (long long)proposed,
@@ -286,7 +298,7 @@ gen_options(Task *t)
 	                    .ignore_eos = o->ignore_eos,
 	                    .skip_special = true,
 	                    .logits = o->logits != NULL,
-	                    .prefix_cache = o->prefix_cache,
+	                    .prefix_cache = keeps_prefix(t),
 	                    .draft = t->draft,
 	                    .lookup = o->lookup,
 	                    .guesses = o->guesses,
@@ -305,8 +317,12 @@ answer(Task *t, Generated **result)
 	opt.emit = streamed ? stream : NULL;
 	*result = out;
 	t->start = clock_ns();
-	return generate(t->c, t->a, t->s, t->req, t->nreq, &opt, out) &&
-	       print_results(t, out, streamed);
+	t->s->prefill_time = t->s->decode_time = 0;
+	if (!(t->gen && t->s->rewinds
+	              ? generate_more(t->gen, t->a, t->req, t->nreq, &opt, out)
+	              : generate(t->c, t->a, t->s, t->req, t->nreq, &opt, out)))
+		return false;
+	return print_results(t, out, streamed);
 }
 
 /* ---- a conversation, line by line ---- */
@@ -355,6 +371,7 @@ static bool
 run_dialogue(Task *t)
 {
 	Dialogue d = {.t = t};
+	GenOptions first;
 	const char *with = t->o->prompts  ? "-p"
 	                   : t->o->ids    ? "--ids"
 	                   : t->o->logits ? "--logits"
@@ -370,6 +387,9 @@ run_dialogue(Task *t)
 			"--interactive goes on with one conversation, and --messages holds %zu",
 			converse_count(t->talk));
 	d.messages = converse_begin(t->a, t->talk, 0);
+	first = gen_options(t);
+	if (!(t->gen = generate_open(t->c, t->a, t->s, &first)))
+		return false;
 	return ask(t) &&
 	       lines_each(t->c, t->o->file ? t->o->file : "-", turn, &d);
 }

@@ -16,6 +16,7 @@ typedef struct Task {
 	int nreq;
 	size_t cap;
 	int32_t first; /* token of --target-lang */
+	Gen *gen;      /* of a conversation, turn after turn; else NULL */
 	int64_t start; /* ns */
 	bool profiled; /* its figures are told */
 } Task;

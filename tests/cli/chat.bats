@@ -27,6 +27,20 @@ package() {
 		qnn-compile -q --ctx-len 256 -o -
 }
 
+# dialogue PACKAGE OPTIONS...: three turns, an object a turn in `got`; what
+# each turn's whole prompt gives alone, in `want`.
+dialogue() {
+	local p
+	printf '%s\n' 'What is the capital of Japan?' \
+		'What is the capital of France?' 'How many legs has a dog?' |
+		qpc-run -q -i --json "$@" >got || return 1
+	jq -r '.prompt_ids | map(tostring) | join(",")' got |
+		while read -r p; do
+			qpc-run -q --json --ids "$p" "$@" | jq -c .ids
+		done >want
+	jq -c .ids got | diff want - || complain "$* differs"
+}
+
 # prompt ARGUMENTS...: the text that the model is given
 prompt() {
 	accepted qpc-run -q --json -n 1 "$@"
@@ -187,4 +201,40 @@ What is two plus five?<|end|>
 	run qpc-run -q files.qpc --template-name rag -p x
 	[ "$status" -ne 0 ] && [[ $output == *"there are: 'short', 'default'"* ]] ||
 		complain "the configuration's list"
+}
+
+@test "a turn goes on from what the cache has of the one before" {
+	dialogue "$D/demo.qpc"
+	# the template and the answer, up to where the next turn begins
+	jq -se '.[0].cached_tokens == 0 and .[1].cached_tokens > 20 and
+		.[2].cached_tokens > .[1].cached_tokens + 20' got
+	[ "$(jq -s '[.[] | .prompt_ids | length] | add' got)" -gt \
+		$((2 * $(jq -s '[.[] | (.prompt_ids | length) -
+			.cached_tokens] | add' got))) ]
+	printf 'a\nb\n' | qpc-run -i "$D/demo.qpc" 2>said >/dev/null
+	grep -q '^qpc-run: Prompt tokens in the cache= 0 of ' said
+	grep -q '^qpc-run: Prompt tokens in the cache= [1-9][0-9]* of ' said
+	dialogue "$D/demo.qpc" --repeat-penalty 1.2
+	dialogue "$D/demo.qpc" --temp 0.7 --seed 3
+}
+
+@test "so it does with guesses, with slots and with a sampler" {
+	hf-load -q "$ROOT/share/models/demo" -o m.qeff
+	compiled() { # NAME 'TRANSFORM OPTIONS' OPTIONS...
+		# shellcheck disable=SC2086
+		qeff-transform -q $2 m.qeff | onnx-export -q | onnx-opt -q |
+			qnn-compile -q --ctx-len 256 "${@:3}" -o "$1"
+	}
+	compiled t.qpc '--spec target --continuous-batching' \
+		--full-batch-size 2 --num-speculative-tokens 0,3
+	dialogue t.qpc --prompt-lookup
+	jq -se '.[2].cached_tokens > 20 and .[2].draft.proposed > 0' got
+	dialogue t.qpc --draft "$D/demo.qpc"
+	jq -se '.[2].draft | .accepted == .proposed' got
+	compiled s.qpc --include-sampler -b 2
+	dialogue s.qpc --presence-penalty 1
+	jq -se '.[2].cached_tokens > 20' got
+	# what was said before would be penalised though it is no longer there
+	dialogue s.qpc --repeat-penalty 1.3
+	jq -se '.[2].cached_tokens == 0' got
 }

@@ -127,6 +127,6 @@ ids() {
 	ids plain | diff got -
 	refused 3 '*penalties take a program for prompts*' \
 		qpc-run "$D/steps.qpc" --repeat-penalty 2 -p x
-	accepted qpc-run -q "$D/one.qpc" --bench -n 4
+	accepted qpc-run -q "$D/one.qpc" --bench --prompt-tokens 8 -n 4
 	[[ $output == *'decode 4 tokens'* ]]
 }
