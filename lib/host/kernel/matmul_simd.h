@@ -10,7 +10,7 @@
  * A panel streams from memory once for each band of x that fits the second
  * cache level; 16-bit weights are widened in registers, which the units that
  * multiply do not notice.  While a block is at work the next one is fetched
- * ahead. */
+ * ahead, each tile its share: all at once would wait for memory. */
 
 #ifndef MATMUL_SIMD_H
 #define MATMUL_SIMD_H
@@ -38,11 +38,11 @@ v_weight(const int f, const char *w, int64_t i)
 
 /* Chains [r, r + C) of x [R, k] . block of P panels: added to acc
  * [P][rows][PANEL].  w: k <= KC inputs of each panel in format f, a float
- * format; x: rows ldx apart; ahead: from w to the bytes to fetch.  R, C, P
- * and f are constants after inlining. */
+ * format; x: rows ldx apart; next: what to fetch, `step` bytes for each
+ * input.  R, C, P and f are constants after inlining. */
 typedef struct Block {
-	const char *w[PAIR];
-	int64_t ahead, k, ldx, rows;
+	const char *w[PAIR], *next[PAIR];
+	int64_t step, k, ldx, rows;
 	const float *x;
 	float *acc;
 } Block;
@@ -53,8 +53,7 @@ tile(const int R, const int C, const int P, const int f, const Block *t, int r)
 	enum { MOST = TILE > ACCS ? TILE : ACCS };
 	const int64_t row = (f == WF_F32 ? 4 : 2) * PANEL;
 	const float *x = t->x + r;
-	/* the passes r share the bytes to fetch */
-	int64_t next = t->ahead + r * (t->k / CHAINS) * row;
+	int64_t first = r * (t->k / CHAINS); /* passes share the fetching */
 	V c[MOST][CHAINS][PAIR * VPP], b;
 	int64_t j;
 
@@ -84,8 +83,9 @@ tile(const int R, const int C, const int P, const int f, const Block *t, int r)
 	for (j = 0; j + r + C <= t->k; j += CHAINS) {
 		UNROLL
 		for (int q = 0; q < P * C; q++)
-			__builtin_prefetch(t->w[q / C] + next +
-			                   (j / CHAINS * C + q % C) * row);
+			__builtin_prefetch(t->next[q / C] +
+			                   (first + j / CHAINS * C + q % C) *
+			                           t->step);
 		UNROLL
 		for (int q = 0; q < C; q++)
 			STEP_K(q);
@@ -126,8 +126,10 @@ rows_of(const int R, const int P, const int f, const Block *t)
 INLINE void
 tiles(const int P, const int f, Block *t)
 {
+	const int64_t row = (f == WF_F32 ? 4 : 2) * PANEL;
 	int64_t rows = t->rows, left = (rows + TILE - 1) / TILE, n;
 
+	t->step = (row + left - 1) / left;
 	for (; left > 0; left--, rows -= n) {
 		n = (rows + left - 1) / left;
 		switch (n) {
@@ -151,7 +153,8 @@ tiles(const int P, const int f, Block *t)
 		}
 		t->x += n * t->ldx;
 		t->acc += n * PANEL;
-		t->ahead = 0; /* fetched once */
+		for (int i = 0; i < P; i++)
+			t->next[i] += t->k * t->step;
 	}
 }
 
@@ -181,7 +184,9 @@ static void
 float_sums(WFormat f, const char *const *w, int n, const float *x, int64_t rows,
            int64_t k, float *acc)
 {
-	int64_t done = 0, bytes;
+	int64_t done = 0, panel = panel_bytes(f, k), bytes;
+	/* panels side by side are followed by as many */
+	int64_t beyond = n > 1 && w[1] == w[0] + panel ? panel : 0;
 
 	memset(acc, 0, (size_t)(n * rows) * PANEL * sizeof *acc);
 	for (int64_t k0 = 0; k0 < k; k0 += KC) {
@@ -191,9 +196,12 @@ float_sums(WFormat f, const char *const *w, int n, const float *x, int64_t rows,
 		           .x = x + k0,
 		           .acc = acc};
 
-		for (int i = 0; i < n; i++)
+		bytes = panel_bytes(f, t.k);
+		for (int i = 0; i < n; i++) {
 			t.w[i] = w[i] + done;
-		bytes = t.ahead = panel_bytes(f, t.k);
+			t.next[i] = t.w[i] + bytes +
+			            (done + bytes == panel ? beyond : 0);
+		}
 		tiles_fn[f][n > 1](&t);
 		done += bytes;
 	}
