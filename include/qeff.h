@@ -281,6 +281,11 @@ typedef struct qe_run {
 	bool classify;   /* prompts: probabilities of the model's labels */
 	bool rerank;     /* prompts: a query, then documents to score by it */
 	bool tokens;     /* prompts: a label for each token */
+	const char
+		*aggregate; /* of these, entities: simple first average max */
+	bool pairs;         /* prompts: two texts each, a tab between them */
+	const char *const *questions; /* that the prompts answer */
+	const char *prompt_name; /* embed: which of the model's; "": none */
 	bool embed;
 	bool normalize;      /* unit length, in any case */
 	const char *pooling; /* where the package's graph does not pool */

@@ -160,23 +160,32 @@ checkpoint_sentence(Ctx *c, Arena *a, const char *dir)
 	               : NULL;
 }
 
+/* The modules that have weights of their own. */
+static bool
+has_weights(const Json *m)
+{
+	static const char *const types[] = {"Dense", "LayerNorm", NULL};
+
+	return str_in(json_get_str(m, "type", ""), types);
+}
+
 static int
-count_dense(const Json *list)
+count_weighted(const Json *list)
 {
 	int n = 0;
 
 	for (size_t i = 0; i < json_len(list); i++)
-		n += strcmp(json_get_str(json_at(list, i), "type", ""),
-		            "Dense") == 0;
+		n += has_weights(json_at(list, i));
 	return n;
 }
 
 static bool
-dense(Tree *t, Checkpoint *from, const char *dir, Json *m)
+module_weights(Tree *t, Checkpoint *from, const char *dir, Json *m)
 {
-	const char *sub = json_get_str(m, "path", "");
+	const char *sub = json_get_str(m, "path", ""), *prefix;
+	bool dense = strcmp(json_get_str(m, "type", ""), "Dense") == 0;
 	int at = from->nfile + from->nextra;
-	Json *linear;
+	Json *o;
 
 	if (!safetensors_read(t->c, t->a,
 	                      path_join(t->a, path_join(t->a, dir, sub),
@@ -184,18 +193,20 @@ dense(Tree *t, Checkpoint *from, const char *dir, Json *m)
 	                      &from->file[at]))
 		return false;
 	from->nextra++;
-	linear = tree_extra_linear(t, at, arena_str(t->a, "%s.", sub),
-	                           json_get_bool(json_get(m, "config"), "bias",
-	                                         true));
-	tree_put(m, "linear", linear);
-	return linear != NULL;
+	prefix = arena_str(t->a, "%s.", sub);
+	o = dense ? tree_extra_linear(t, at, prefix,
+	                              json_get_bool(json_get(m, "config"),
+	                                            "bias", true))
+	          : tree_extra_norm(t, at, prefix);
+	tree_put(m, dense ? "linear" : "norm", o);
+	return o != NULL;
 }
 
 bool
-checkpoint_dense(Tree *t, Checkpoint *from, const char *dir, Json *sentence)
+checkpoint_modules(Tree *t, Checkpoint *from, const char *dir, Json *sentence)
 {
 	Json *list = json_get(sentence, "modules");
-	int n = count_dense(list);
+	int n = count_weighted(list);
 	SafeFile *file = NEWV(t->a, SafeFile, from->nfile + n + 1);
 
 	if (!n)
@@ -205,9 +216,9 @@ checkpoint_dense(Tree *t, Checkpoint *from, const char *dir, Json *sentence)
 	for (size_t i = 0; i < json_len(list); i++) {
 		Json *m = json_at(list, i);
 
-		if (strcmp(json_get_str(m, "type", ""), "Dense") == 0 &&
-		    !dense(t, from, dir, m))
-			return note(t->c, "sentence-transformers Dense");
+		if (has_weights(m) && !module_weights(t, from, dir, m))
+			return note(t->c, "sentence-transformers %s",
+			            json_get_str(m, "type", ""));
 	}
 	return true;
 }

@@ -21,6 +21,6 @@ Json *checkpoint_files(Ctx *, Arena *, const Checkpoint *, bool whole);
 Json *checkpoint_sentence(Ctx *, Arena *, const char *dir);
 /* Reads the weights of its Dense modules as extra files of the checkpoint,
  * and gives each module its "linear", entered into the tree. */
-bool checkpoint_dense(Tree *, Checkpoint *, const char *dir, Json *sentence);
+bool checkpoint_modules(Tree *, Checkpoint *, const char *dir, Json *sentence);
 
 #endif

@@ -22,17 +22,34 @@ static const struct {
 	{"pooling_mode_lasttoken", "last"},
 };
 
-static void
-kinds_of(Arena *a, const Json *config, Json *list)
+/* Names that others use for a kind. */
+static const char *
+kind_by_name(const char *name)
 {
-	const Json *mode = json_get(config, "pooling_mode");
+	static const char *const same[][2] = {
+		{"mean_sqrt_len_tokens", "mean_sqrt"},
+		{"lasttoken", "last"},
+		{"last_token", "last"},
+		{"avg", "mean"},
+	};
 
-	(void)a;
-	for (size_t i = 0; json_is(mode, json_type_array) && i < json_len(mode);
-	     i++)
-		json_push(list, json_share(json_at(mode, i)));
-	if (mode && json_is(mode, json_type_string))
-		json_push(list, json_share((Json *)(uintptr_t)mode));
+	for (size_t i = 0; i < LEN(same); i++)
+		if (strcmp(same[i][0], name) == 0)
+			return same[i][1];
+	return name;
+}
+
+static void
+kinds_of(const Json *config, Json *list)
+{
+	const Json *mode = json_get(config, "pooling_mode"), *one;
+	bool many = json_is(mode, json_type_array);
+
+	for (size_t i = 0; mode && i < (many ? json_len(mode) : 1); i++) {
+		one = many ? json_at(mode, i) : mode;
+		json_push(list, json_object_new_string(
+					kind_by_name(json_str(one, ""))));
+	}
 	for (size_t i = 0; !mode && i < LEN(modes); i++)
 		if (json_get_bool(config, modes[i].key, false))
 			json_push(list, json_object_new_string(modes[i].kind));
@@ -73,9 +90,15 @@ act_of(const Json *config)
 	static const struct {
 		const char *class, *act;
 	} acts[] = {
-		{"Identity", "linear"}, {"Tanh", "tanh"},
-		{"ReLU", "relu"},       {"GELU", "gelu"},
-		{"SiLU", "silu"},       {"Sigmoid", "sigmoid"},
+		{"Identity", "linear"},
+		{"Tanh", "tanh"},
+		{"ReLU", "relu"},
+		{"GELU", "gelu"},
+		{"SiLU", "silu"},
+		{"Sigmoid", "sigmoid"},
+		{"Mish", "mish"},
+		{"ReLU6", "relu6"},
+		{"LeakyReLU", "leaky_relu"},
 	};
 	const char *s = json_get_str(config, "activation_function",
 	                             "torch.nn.modules.activation.Tanh");
@@ -101,6 +124,33 @@ then(Arena *a, Json *pool, const char *kind)
 	return o;
 }
 
+/* What a Dense may read, write and add besides. */
+static bool
+dense_fits(Ctx *c, const Json *m, Json *o)
+{
+	static const char *const ends[] = {"module_input_name",
+	                                   "module_output_name"};
+	const Json *config = json_get(m, "config");
+	const char *name;
+
+	for (size_t i = 0; i < LEN(ends); i++) {
+		name = json_get_str(config, ends[i], "sentence_embedding");
+		if (strcmp(name, "sentence_embedding") != 0)
+			return fail(c, QE_INPUT,
+			            "Dense: %s '%s' is not supported", ends[i],
+			            name);
+	}
+	if (!json_get_bool(config, "use_residual", false))
+		return true;
+	if (json_get_int(config, "in_features", 0) !=
+	    json_get_int(config, "out_features", 1))
+		return fail(c, QE_INPUT,
+		            "Dense: a residual of another width is not "
+		            "supported");
+	json_put_bool(o, "residual", true);
+	return true;
+}
+
 /* One module of modules.json into the pooling. */
 static bool
 take_module(Ctx *c, Arena *a, const Json *m, Json *pool)
@@ -108,7 +158,7 @@ take_module(Ctx *c, Arena *a, const Json *m, Json *pool)
 	const char *type = json_get_str(m, "type", "");
 	Json *kinds, *o;
 
-	if (strcmp(type, "Transformer") == 0)
+	if (strcmp(type, "Transformer") == 0 || strcmp(type, "Dropout") == 0)
 		return true;
 	if (strcmp(type, "Normalize") == 0)
 		return then(a, pool, "normalize") != NULL;
@@ -116,6 +166,11 @@ take_module(Ctx *c, Arena *a, const Json *m, Json *pool)
 		o = then(a, pool, "dense");
 		tree_put(o, "linear", json_get(m, "linear"));
 		json_put_str(o, "act", act_of(json_get(m, "config")));
+		return dense_fits(c, m, o);
+	}
+	if (strcmp(type, "LayerNorm") == 0 && json_get(m, "norm")) {
+		o = then(a, pool, "norm");
+		tree_put(o, "norm", json_get(m, "norm"));
 		return true;
 	}
 	if (strcmp(type, "Pooling") != 0)
@@ -124,7 +179,7 @@ take_module(Ctx *c, Arena *a, const Json *m, Json *pool)
 		            "supported",
 		            type);
 	kinds = json_new_array(a);
-	kinds_of(a, json_get(m, "config"), kinds);
+	kinds_of(json_get(m, "config"), kinds);
 	json_put(pool, "kinds", json_share(kinds));
 	return true;
 }
@@ -155,11 +210,15 @@ apply_pooling(Ctx *c, Arena *a, Json *doc, const TransformArgs *args,
 		if (!take_module(c, a, json_at(list, i), pool))
 			return false;
 	if (!json_get(pool, "kinds")) {
-		const char *kind = args->pooling ? args->pooling : "mean";
+		const char *kind =
+			args->pooling ? kind_by_name(args->pooling) : "mean";
 
 		if (!is_kind(kind))
-			return fail(c, QE_USAGE, "pooling '%s' is not known",
-			            kind);
+			return fail(
+				c, QE_USAGE,
+				"pooling '%s' is not known: cls, max, mean, "
+				"mean_sqrt, weightedmean or last",
+				kind);
 		kinds = json_new_array(a);
 		json_push(kinds, json_object_new_string(kind));
 		json_put(pool, "kinds", json_share(kinds));
@@ -276,15 +335,19 @@ after(Build *b, const Json *step, Value *x, int64_t *width)
 {
 	const char *kind = json_get_str(step, "kind", "");
 	const Json *m = json_get(step, "linear");
+	Value *y;
 
 	if (strcmp(kind, "normalize") == 0)
 		return unit_length(b, x);
+	if (strcmp(kind, "norm") == 0)
+		return norm(b, json_get(step, "norm"), x);
 	if (strcmp(kind, "dense") != 0)
 		return fail(b->c, QE_INPUT, "step '%s' is not known", kind),
 		       NULL;
 	*width = weight_shape(b, json_get_str(m, "weight", "")).dim[0];
-	return activation(b, json_get_str(step, "act", "linear"),
-	                  linear(b, m, x));
+	y = activation(b, json_get_str(step, "act", "linear"), linear(b, m, x));
+	return json_get_bool(step, "residual", false) ? EMIT(b, "Add", y, x)
+	                                              : y;
 }
 
 Value *

@@ -289,6 +289,23 @@ tree_extra_linear(Tree *t, int file, const char *prefix, bool bias)
 }
 
 Json *
+tree_extra_norm(Tree *t, int file, const char *prefix)
+{
+	Json *o = json_new(t->a);
+	const char *w = extra_param(t, file, prefix, "norm.weight", 1),
+		   *b = w ? extra_param(t, file, prefix, "norm.bias", 1) : NULL;
+
+	if (!b)
+		return NULL;
+	json_put_str(o, "kind", "ln");
+	json_put_num(o, "eps", 1e-5);
+	json_put_int(o, "width", tree_shape(tree_tensor(t, w)).dim[0]);
+	json_put_str(o, "weight", w);
+	json_put_str(o, "bias", b);
+	return o;
+}
+
+Json *
 tree_step(Tree *t, const char *step, int n, const int64_t *arg)
 {
 	Json *o = json_new_array(t->a);

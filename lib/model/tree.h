@@ -94,6 +94,8 @@ const Json *tree_tensor(const Tree *, const char *name);
 Shape tree_shape(const Json *tensor);
 /* linear.weight and linear.bias of one of the extra files, under a prefix */
 Json *tree_extra_linear(Tree *, int file, const char *prefix, bool bias);
+/* norm.weight and norm.bias likewise */
+Json *tree_extra_norm(Tree *, int file, const char *prefix);
 /* the row of o's rope in root.ropes; -1: it has none; -2: failed */
 int tree_rope(Tree *, const Json *rope);
 /* the table of biases by distance, relbias.c */

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * encode.c - texts through an encoder: vectors, labels, scores.
  *
- * Texts go through in batches, each row padded to the length of the shortest
- * program that holds the longest text; what a row gives is handed to whoever
- * asked, as long as it stands.  A vector may be pooled in the graph (output
- * `output` [batch, width]); else last_hidden_state [batch, seq, width] is
- * pooled here. */
+ * Texts go through in batches, the longest first, so that texts of like length
+ * are together: a batch takes the shortest program that holds its first text.
+ * What a row gives is handed to whoever asked, as long as it stands.  A vector
+ * may be pooled in the graph (output `output` [batch, width]); else
+ * last_hidden_state [batch, seq, width] is pooled here.
+ *
+ * What sentence-transformers does before its tokenizer, max_seq_length and
+ * do_lower_case, is done here too. */
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "run.h"
+#include "unicode.h"
 
 static const char *const pools[POOL_COUNT] = {[POOL_NONE] = "none",
                                               [POOL_MEAN] = "mean",
@@ -115,61 +120,141 @@ fill(const Encoder *e, int64_t row, const Ids *ids)
 
 /* Longer texts lose their tail, but not the special token that ends them:
  * the last id stays. */
-static void
+static bool
 shorten(Ids *ids, int64_t len)
 {
 	if ((int64_t)ids->n <= len)
-		return;
+		return false;
 	ids->id[len - 1] = ids->id[ids->n - 1];
 	if (ids->type)
 		ids->type[len - 1] = ids->type[ids->n - 1];
 	ids->n = (size_t)len;
+	return true;
+}
+
+static const Json *
+sentence(const Session *s)
+{
+	return json_get(s->qpc->manifest, "sentence");
+}
+
+static Span
+lowered(Arena *a, Span s)
+{
+	Buf *b = buf_new(a);
+	uint32_t ch, two[2];
+	char out[UTF8_MAX];
+	int ok;
+
+	for (size_t i = 0; i < s.n;) {
+		i += utf8_next(s.p + i, s.n - i, &ch, &ok);
+		for (int k = 0, n = rune_lower(ch, two); k < n; k++)
+			buf_add(b, out, utf8_put(two[k], out));
+	}
+	return (Span){b->p ? b->p : "", b->n};
 }
 
 static bool
-tokenize(Ctx *c, Arena *a, Session *s, const TextPair *t, int n, Ids *ids,
-         size_t *longest)
+tokenize_one(Ctx *c, Arena *a, Session *s, TextPair t, Ids *ids)
 {
-	*longest = 0;
+	if (t.ids.n) {
+		*ids = t.ids;
+		return true;
+	}
 	if (!s->tok)
 		return fail(c, QE_INPUT,
-		            "the package holds no tokenizer: give --input "
-		            "tensors");
-	for (int i = 0; i < n; i++) {
-		if (!tokenizer_encode(c, a, s->tok, t[i].text,
-		                      t[i].pair.p ? &t[i].pair : NULL, true,
-		                      &ids[i]))
-			return false;
-		*longest = MAX(*longest, ids[i].n);
+		            "the package holds no tokenizer: give --ids or "
+		            "--input tensors");
+	if (json_get_bool(sentence(s), "do_lower_case", false)) {
+		t.text = lowered(a, t.text);
+		if (t.pair.p)
+			t.pair = lowered(a, t.pair);
 	}
-	return true;
+	return tokenizer_encode(c, a, s->tok, t.text, t.pair.p ? &t.pair : NULL,
+	                        true, ids);
+}
+
+/* One text and its place among all. */
+typedef struct Item {
+	Ids ids;
+	int at;
+} Item;
+
+static int
+longer_first(const void *x, const void *y)
+{
+	const Item *a = x, *b = y;
+
+	if (a->ids.n != b->ids.n)
+		return a->ids.n > b->ids.n ? -1 : 1;
+	return a->at - b->at;
+}
+
+/* All of them, at most as long as the model wants them, the longest first. */
+static Item *
+items_of(Ctx *c, Arena *a, Session *s, const TextPair *t, int n, int64_t room)
+{
+	Item *list = NEWV(a, Item, n + 1);
+	int64_t most = json_get_int(sentence(s), "max_seq_length", room);
+	int cut = 0;
+
+	most = most > 1 ? MIN(most, room) : room;
+	for (int i = 0; i < n; i++) {
+		list[i].at = i;
+		if (!tokenize_one(c, a, s, t[i], &list[i].ids))
+			return NULL;
+		cut += shorten(&list[i].ids, most);
+	}
+	if (cut)
+		say(c, 0, "%d of %d texts are cut to %lld tokens", cut, n,
+		    (long long)most);
+	qsort(list, (size_t)n, sizeof *list, longer_first);
+	return list;
+}
+
+int64_t
+encode_room(Ctx *c, Session *s, const char *output)
+{
+	const char *const outputs[] = {output, NULL};
+	Encoder e = {0};
+
+	return pick(c, s, outputs, INT32_MAX, &e) ? e.len : 0;
+}
+
+/* One run: as many items as it has rows; how many were taken, 0: failed. */
+static int
+one_batch(Ctx *c, const Encoder *e, Item *item, int n, RowFn *fn, void *arg)
+{
+	int64_t stride = (e->whole ? 1 : e->len) * e->width;
+	int rows = (int)MIN(e->batch, n);
+
+	for (int64_t r = 0; r < e->batch; r++)
+		fill(e, r, r < rows ? &item[r].ids : NULL);
+	if (!program_run(c, e->p))
+		return 0;
+	for (int r = 0; r < rows; r++)
+		if (!fn(c, arg, item[r].at, e, &item[r].ids,
+		        (const float *)e->out->data + r * stride))
+			return 0;
+	return rows;
 }
 
 static bool
 each_row(Ctx *c, Arena *a, Session *s, const TextPair *t, int n,
          const char *const *outputs, RowFn *fn, void *arg)
 {
-	Ids *ids = NEWV(a, Ids, n + 1);
 	Encoder e = {0};
-	size_t longest;
+	Item *item;
+	int took;
 
-	if (!tokenize(c, a, s, t, n, ids, &longest) ||
-	    !pick(c, s, outputs, longest, &e))
+	if (!pick(c, s, outputs, INT32_MAX, &e) ||
+	    !(item = items_of(c, a, s, t, n, e.len)))
 		return false;
-	for (int i = 0; i < n; i += (int)e.batch) {
-		int64_t stride = (e.whole ? 1 : e.len) * e.width;
-
-		for (int64_t r = 0; r < e.batch; r++) {
-			if (i + r < n)
-				shorten(&ids[i + r], e.len);
-			fill(&e, r, i + r < n ? &ids[i + r] : NULL);
-		}
-		if (!program_run(c, e.p))
+	for (int i = 0; i < n; i += took) {
+		e = (Encoder){0};
+		if (!pick(c, s, outputs, item[i].ids.n, &e) ||
+		    !(took = one_batch(c, &e, item + i, n - i, fn, arg)))
 			return false;
-		for (int64_t r = 0; r < e.batch && i + r < n; r++)
-			if (!fn(c, arg, i + (int)r, &e, &ids[i + r],
-			        (const float *)e.out->data + r * stride))
-				return false;
 	}
 	return true;
 }
@@ -272,30 +357,73 @@ label_name(const Session *s, Arena *a, int64_t i)
 	return json_get_str(names, key, arena_str(a, "LABEL_%s", key));
 }
 
+static const Json *
+about(const Session *s, const char *key)
+{
+	return json_get(json_get(s->qpc->manifest, "model"), key);
+}
+
+static float
+sigmoid(float x)
+{
+	return (float)(1 / (1 + exp(-(double)x)));
+}
+
+static void
+softmax(const float *x, int64_t n, float *out)
+{
+	double sum = 0, top = n ? (double)x[argmax(x, n)] : 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		out[i] = (float)exp((double)x[i] - top);
+		sum += (double)out[i];
+	}
+	for (int64_t i = 0; i < n; i++)
+		out[i] = (float)((double)out[i] / sum);
+}
+
 /* One label of several (softmax), or each for itself (sigmoid): the second
- * where there is but one, or config.json's problem_type says so. */
+ * where there is but one, or config.json's problem_type says so.  Of a
+ * regression the number itself. */
 static void
 probabilities(const Session *s, const float *x, int64_t n, float *out)
 {
-	const char *kind = json_get_str(json_get(s->qpc->manifest, "model"),
-	                                "problem_type", "");
-	double sum = 0, top = n ? (double)x[argmax(x, n)] : 0;
-	bool alone = n == 1 || strcmp(kind, "multi_label_classification") == 0;
+	const char *kind = json_str(about(s, "problem_type"), "");
+	bool plain = strcmp(kind, "regression") == 0;
 
-	for (int64_t i = 0; i < n; i++) {
-		out[i] = (float)(alone ? 1 / (1 + exp(-(double)x[i]))
-		                       : exp((double)x[i] - top));
-		sum += (double)out[i];
+	if (n != 1 && !plain &&
+	    strcmp(kind, "multi_label_classification") != 0) {
+		softmax(x, n, out);
+		return;
 	}
-	for (int64_t i = 0; !alone && i < n; i++)
-		out[i] = (float)((double)out[i] / sum);
+	for (int64_t i = 0; i < n; i++)
+		out[i] = plain ? x[i] : sigmoid(x[i]);
+}
+
+/* As sentence-transformers: by the activation that a cross-encoder was saved
+ * with; else one score through a sigmoid, several by their probabilities. */
+static void
+relevance(const Session *s, const float *x, int64_t n, float *out)
+{
+	const char *act = json_get_str(about(s, "sentence_transformers"),
+	                               "activation_fn", NULL);
+
+	if (!act)
+		act = json_str(about(s, "sbert_ce_default_activation_function"),
+		               "");
+	if (n > 1 && !*act)
+		softmax(x, n, out);
+	else
+		for (int64_t i = 0; i < n; i++)
+			out[i] = str_ends(act, "Identity") ? x[i]
+			                                   : sigmoid(x[i]);
 }
 
 typedef struct Labels {
 	const Session *s;
 	Arena *a;
 	Labelled *out;
-	bool each_token;
+	enum Reading how;
 } Labels;
 
 static bool
@@ -305,7 +433,7 @@ take_labels(Ctx *c, void *arg, int i, const Encoder *e, const Ids *ids,
 	Labels *l = arg;
 	Labelled *y = &l->out[i];
 
-	if (e->whole == l->each_token)
+	if (e->whole == (l->how == READ_TOKENS))
 		return fail(c, QE_INPUT, "the package labels %s, not %s",
 		            e->whole ? "texts" : "tokens",
 		            e->whole ? "tokens" : "texts");
@@ -314,16 +442,76 @@ take_labels(Ctx *c, void *arg, int i, const Encoder *e, const Ids *ids,
 	y->ids = *ids;
 	y->p = NEWV(l->a, float, mul_size(y->rows, y->n));
 	for (int64_t r = 0; r < y->rows; r++)
-		probabilities(l->s, row + r * y->n, y->n, y->p + r * y->n);
+		(l->how == READ_PAIR ? relevance
+		                     : probabilities)(l->s, row + r * y->n,
+		                                      y->n, y->p + r * y->n);
 	return true;
 }
 
 bool
 label_texts(Ctx *c, Arena *a, Session *s, const TextPair *text, int n,
-            bool each_token, Labelled *out)
+            enum Reading how, Labelled *out)
 {
 	static const char *const outputs[] = {"logits", NULL};
-	Labels l = {.s = s, .a = a, .out = out, .each_token = each_token};
+	Labels l = {.s = s, .a = a, .out = out, .how = how};
 
 	return each_row(c, a, s, text, n, outputs, take_labels, &l);
+}
+
+/* ---- answers ---- */
+
+typedef struct Spans {
+	Arena *a;
+	TokenSpan *best; /* tokens of each row, the last one too */
+	double *p;
+} Spans;
+
+/* Most tokens of an answer, as in the reference's pipeline. */
+enum { MAXANSWER = 15 };
+
+/* The likeliest pair of a start and an end behind it, both of the second
+ * text. */
+static bool
+take_span(Ctx *c, void *arg, int i, const Encoder *e, const Ids *ids,
+          const float *start)
+{
+	Spans *k = arg;
+	const IO *io = program_io(e->p, "end_logits");
+	const float *end;
+	float *ps, *pe;
+	int64_t from = 0, to = (int64_t)ids->n, n;
+
+	if (!io || io->type != DT_F32 || io->shape.rank != 2 ||
+	    io->shape.dim[1] != e->width)
+		return fail(c, QE_INPUT, "the package has no 'end_logits'");
+	end = (const float *)io->data + (start - (const float *)e->out->data);
+	from = (int64_t)k->best[i].from;
+	to = MIN(to, (int64_t)k->best[i].to);
+	n = MAX(to - from, 0);
+	ps = NEWV(k->a, float, n + 1);
+	pe = NEWV(k->a, float, n + 1);
+	softmax(start + from, n, ps);
+	softmax(end + from, n, pe);
+	k->p[i] = -1;
+	for (int64_t x = 0; x < n; x++)
+		for (int64_t y = x; y < MIN(n, x + MAXANSWER); y++) {
+			double p = (double)ps[x] * (double)pe[y];
+
+			if (p <= k->p[i])
+				continue;
+			k->p[i] = p;
+			k->best[i] = (TokenSpan){(size_t)(from + x),
+			                         (size_t)(from + y)};
+		}
+	return true;
+}
+
+bool
+span_texts(Ctx *c, Arena *a, Session *s, const TextPair *text, int n,
+           TokenSpan *span, double *p)
+{
+	static const char *const outputs[] = {"start_logits", NULL};
+	Spans k = {.a = a, .best = span, .p = p};
+
+	return each_row(c, a, s, text, n, outputs, take_span, &k);
 }

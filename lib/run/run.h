@@ -253,23 +253,44 @@ enum Pooling {
 };
 enum Pooling pool_by_name(const char *); /* POOL_COUNT: none */
 
-/* A text, or two for the model to compare (pair.p NULL: none). */
+/* A text, or two for the model to compare (pair.p NULL: none); or its ids
+ * (ids.n over 0), special ones and all.  Texts that are longer than the
+ * package takes lose their end, which is said. */
 typedef struct TextPair {
 	Span text, pair;
+	Ids ids;
 } TextPair;
 
 /* Sentence vectors [n, *width] of n texts, in a. */
 bool encode_texts(Ctx *, Arena *a, Session *, const TextPair *, int n,
                   enum Pooling, bool normalize, float **out, int64_t *width);
 
-/* Probabilities of n labels, for a text (rows 1) or each of its tokens. */
+/* What becomes of the scores: probabilities of labels, of a text or of each
+ * of its tokens, or how well two texts belong together. */
+enum Reading { READ_TEXT, READ_TOKENS, READ_PAIR };
+
+/* n labels, for a text (rows 1) or each of its tokens. */
 typedef struct Labelled {
 	float *p; /* [rows, n] */
 	int64_t rows, n;
 	Ids ids;
 } Labelled;
 bool label_texts(Ctx *, Arena *a, Session *, const TextPair *, int n,
-                 bool each_token, Labelled *out);
+                 enum Reading, Labelled *out);
+/* Tokens that the package takes at once from a text; 0 with a failure. */
+int64_t encode_room(Ctx *, Session *, const char *output);
+/* Where in each row of ids an answer lies: span, given as the tokens [from, to)
+ * that may hold it, becomes its first and last one, p how likely it is. */
+bool span_texts(Ctx *, Arena *a, Session *, const TextPair *, int n,
+                TokenSpan *span, double *p);
+/* What two texts, a question and what may answer it, come to: bytes of the
+ * second one, and how likely they are the answer. */
+typedef struct Answer {
+	size_t from, to;
+	double p;
+} Answer;
+bool answer_texts(Ctx *, Arena *a, Session *, const TextPair *, int n,
+                  Answer *out);
 /* id2label of the checkpoint, else LABEL_i as it would have been. */
 const char *label_name(const Session *, Arena *, int64_t i);
 

@@ -140,7 +140,9 @@ model_meta(Export *e)
 {
 	static const char *const keys[] = {"kind", "task", "model_type",
 	                                   "vocab", "max_positions"};
-	static const char *const labels[] = {"id2label", "problem_type"};
+	static const char *const labels[] =
+		{"id2label", "problem_type", "sentence_transformers",
+	         "sbert_ce_default_activation_function"};
 	const Json *root = json_get(e->doc, "modules");
 	const Json *config = json_get(e->doc, "config");
 	Json *o = json_new(e->a);

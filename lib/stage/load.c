@@ -99,7 +99,7 @@ build_tree(Load *l)
 	t->sentence = l->sentence != NULL;
 	return (tree_build(t) &&
 	        (!l->sentence ||
-	         checkpoint_dense(t, &l->from, l->dir, l->sentence))) ||
+	         checkpoint_modules(t, &l->from, l->dir, l->sentence))) ||
 	       note(l->c, "%s", l->dir);
 }
 

@@ -185,6 +185,12 @@ asks_labels(const qe_run *o)
 }
 
 static bool
+asks_answers(const qe_run *o)
+{
+	return o->questions && *o->questions;
+}
+
+static bool
 asks_vectors(const qe_run *o)
 {
 	return o->embed;
@@ -205,9 +211,10 @@ typedef struct Mode {
 
 /* The first that is asked for; text is what is left. */
 static const Mode modes[] = {
-	{asks_tensors, run_named, false}, {asks_bench, run_bench, false},
-	{asks_score, run_score, true},    {asks_labels, run_labels, false},
-	{asks_vectors, run_embed, false}, {asks_text, run_text, true},
+	{asks_tensors, run_named, false},   {asks_bench, run_bench, false},
+	{asks_score, run_score, true},      {asks_labels, run_labels, false},
+	{asks_answers, run_answers, false}, {asks_vectors, run_embed, false},
+	{asks_text, run_text, true},
 };
 
 static const Mode *

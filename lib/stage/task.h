@@ -34,5 +34,13 @@ bool run_score(Task *);
 /* run_labels.c: a vector of each text; what a classifying head says. */
 bool run_embed(Task *);
 bool run_labels(Task *);
+bool run_answers(Task *);
+
+/* entities.c: tokens that name something, joined as --aggregate says. */
+bool entities_known(const char *way);
+void put_entities(Task *, const char *text, const Labelled *, const TokenSpan *,
+                  Buf *, Json *list);
+/* "start" and "end", in characters of the text. */
+void put_place(Json *, Span text, TokenSpan);
 
 #endif

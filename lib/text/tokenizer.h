@@ -60,6 +60,17 @@ Tokenizer *tokenizer_open(Ctx *, Arena *, Span blob);
 bool tokenizer_encode(Ctx *, Arena *, const Tokenizer *, Span text,
                       const Span *pair, bool special, Ids *out);
 
+/* Bytes [from, to) of a text. */
+typedef struct TokenSpan {
+	size_t from, to;
+} TokenSpan;
+
+/* Where in text the tokens lie that it was encoded to, without the special
+ * ones around them: out [n].  Found by reading, see spans.c: a token that
+ * stands for no text of its own has the place between its neighbours. */
+bool tokenizer_spans(Ctx *, Arena *, const Tokenizer *, Span text,
+                     const int32_t *id, size_t n, TokenSpan *out);
+
 /* Appends the text of n ids; ids that name no token are left out. */
 bool tokenizer_decode(Ctx *, Arena *, const Tokenizer *, const int32_t *ids,
                       size_t n, bool skip_special, Buf *out);

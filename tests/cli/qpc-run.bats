@@ -155,7 +155,9 @@ labeller() {
 	[[ ${lines[0]} =~ ^(yes|no)$'\t'0\.[0-9]{6}$ ]]
 	run qpc-run -q bert-labels.qpc --classify --json -p 'the cat sat' \
 		-p 'the cat sat on the mat the cat sat on the mat'
-	jq -se '.[0].scores.yes + .[0].scores.no - 1 | fabs < 1e-5' <<<"$output"
+	jq -se '.[0].scores | (map(.score) | add - 1 | fabs < 1e-5) and
+		(map(.label) | sort == ["no", "yes"]) and
+		.[0].score >= .[1].score' <<<"$output"
 	qpc-run -q bert-labels.qpc --classify --json -p 'the cat sat' >short
 	head -n 1 <<<"$output" >long # the second text asks for the long program
 	jq -se '(.[0].score - .[1].score | fabs < 1e-5) and .[0].label == .[1].label' \
@@ -180,6 +182,98 @@ labeller() {
 	[ "$(jq '.tokens | length' <<<"$output")" -eq 4 ]
 	refused 3 'qpc-run: *the package labels tokens, not texts' \
 		qpc-run bert-tokens.qpc --classify -p 'the cat'
+}
+
+@test "labels and documents: the best ones, the best first; pairs on a line" {
+	labeller bert-labels
+	accepted qpc-run -q bert-labels.qpc --classify --top-k 0 -p 'the cat'
+	[[ $output =~ ^(yes|no)$'\t'0\.[0-9]+$'\t'(yes|no)$'\t'0\.[0-9]+$ ]]
+	accepted qpc-run -q bert-labels.qpc --rerank --top-k 2 \
+		-p cat -p dog -p mat -p 'the cat sat'
+	[ "${#lines[@]}" -eq 2 ]
+	[[ ${lines[0]} > ${lines[1]} ]]
+	qpc-run -q bert-labels.qpc --rerank -p cat -p dog -p mat >apart
+	printf 'cat\tdog\ncat\tmat\n' |
+		qpc-run -q bert-labels.qpc --rerank --pairs --lines | cmp - apart
+	refused 3 "qpc-run: --pairs: no tab in 'the cat'" \
+		qpc-run bert-labels.qpc --classify --pairs -p 'the cat'
+}
+
+@test "texts of any length and number get what they get alone" {
+	labeller bert-labels 8,16
+	for k in 1 2 3 4 5 6 7; do
+		yes 'the cat sat on' | head -n "$k" | tr '\n' ' '
+		echo
+	done >texts
+	qpc-run bert-labels.qpc --classify --lines -f texts >all 2>err
+	grep -q '4 of 7 texts are cut to 16 tokens' err
+	while read -r line; do
+		qpc-run -q bert-labels.qpc --classify -p "$line"
+	done <texts >alone
+	cmp all alone
+}
+
+@test "--aggregate joins tokens to what they name, with its place" {
+	labeller bert-tokens
+	sed -i 's/"architectures"/"id2label": {"0": "O", "1": "B-X"}, &/' \
+		ck/config.json
+	hf-load -q ck | qeff-transform -q | onnx-export | onnx-opt |
+		qnn-compile -q --seq-len 16 -o named.qpc
+	qpc-run -q named.qpc --tokens --json -p 'The Cats sat' >tokens
+	jq -e '.tokens | map("\(.token) \(.start) \(.end)") == ["the 0 3",
+		"cat 4 7", "##s 7 8", "sat 9 12"]' tokens
+	qpc-run -q named.qpc --tokens --aggregate first --json \
+		-p 'The Cats sat' >entities
+	jq -se '(.[0].tokens | map(select(.label == "B-X" and .token != "##s")) |
+		length) == (.[1].entities | length)' tokens entities
+	jq -e '.entities | all(.entity_group == "X" and
+		.word == ("The Cats sat"[.start:.end]))' entities
+	refused 2 "*--aggregate: 'most' is not one of*" \
+		qpc-run named.qpc --tokens --aggregate most -p 'the cat'
+}
+
+@test "--question finds words of a text, however long it is" {
+	labeller bert-tokens
+	sed -i 's/ForTokenClassification/ForQuestionAnswering/' ck/config.json
+	sed -i 's/classifier/qa_outputs/g' ck/model.safetensors
+	hf-load -q ck | qeff-transform -q | onnx-export | onnx-opt |
+		qnn-compile -q --seq-len 24 -o qa.qpc
+	text=$(yes 'The cats sat on a mat .' | head -n 9 | tr '\n' ' ')
+	accepted qpc-run -q qa.qpc --json --question 'a cat' --question dog \
+		-p "$text"
+	jq -se --arg t "$text" 'length == 2 and
+		all(.score > 0 and .score <= 1 and .answer != "" and
+		.answer == $t[.start:.end])' <<<"$output"
+	refused 3 'qpc-run: *has no input_ids*start_logits*' \
+		qpc-run bert-tokens.qpc --question 'a cat' -p 'the mat'
+}
+
+@test "--embed follows sentence-transformers: prompts, lengths, letter case" {
+	labeller bert
+	t=sentence_transformers.models
+	printf '[{"type":"%s.Transformer","path":""},{"type":"%s.Pooling","path":"1_Pooling"},{"type":"%s.Normalize","path":"2_Normalize"}]' \
+		$t $t $t >ck/modules.json
+	mkdir ck/1_Pooling
+	echo '{"pooling_mode": ["lasttoken", "mean_sqrt_len_tokens"]}' \
+		>ck/1_Pooling/config.json
+	echo '{"prompts": {"query": "a cat ", "document": ""},
+		"default_prompt_name": "query"}' \
+		>ck/config_sentence_transformers.json
+	echo '{"max_seq_length": 6, "do_lower_case": true}' \
+		>ck/sentence_bert_config.json
+	hf-load -q ck | qeff-transform -q | onnx-export | onnx-opt |
+		qnn-compile -q --seq-len 16 -o st.qpc
+	qpc-run -q st.qpc --embed -p 'sat' >usual
+	qpc-run -q st.qpc --embed --prompt-name query -p 'SAT' | cmp - usual
+	qpc-run -q st.qpc --embed --prompt-name document -p 'a cat sat' |
+		cmp - usual
+	qpc-run -q st.qpc --embed --prompt-name '' -p 'a cat sat' | cmp - usual
+	qpc-run st.qpc --embed --json -p 'the mat on the dog' 2>err >json
+	jq -e '.embedding | length == 64 and (map(. * .) | add - 1 | fabs < 1e-5)' \
+		json
+	grep -q '1 of 1 texts are cut to 6 tokens' err
+	refused 2 "qpc-run: --prompt-name 'poem': the model has document query" \
+		qpc-run st.qpc --embed --prompt-name poem -p sat
 }
 
 @test "inputs by their number, in any form; the same outputs" {
