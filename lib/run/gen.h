@@ -23,6 +23,7 @@ typedef struct Row {
 	int32_t *seq;
 	size_t n, capseq;
 	int64_t fed, drafted; /* tokens in the cache; in the draft's */
+	int64_t lora;         /* adapter that they were read with */
 	int nguess;
 	size_t sent; /* bytes of text that have left */
 	size_t cap, caplogits;
@@ -51,6 +52,8 @@ void row_begin(Gen *, Row *, const GenRequest *, Generated *, int number);
 bool row_take(Gen *, Row *, int i);
 /* What the checkpoint's settings say about it. */
 void row_rules(const Gen *, const Row *, float *logits);
+/* How much of a prompt the row's cache has. */
+int64_t row_common(const Row *, const GenRequest *);
 void row_push(Gen *, Row *, int32_t id); /* to seq */
 #define row_pending(r) ((int64_t)(r)->n - (r)->fed)
 

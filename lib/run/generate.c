@@ -11,27 +11,17 @@
 
 /* ---- rows for requests ---- */
 
-static int64_t
-kept_by(const Row *r, const Prompt *p)
-{
-	int64_t n = 0;
-
-	while (n < r->fed && n < (int64_t)p->n && r->seq[n] == p->id[n])
-		n++;
-	return n;
-}
-
 /* The free row that holds most of the prompt already, else the one that
  * loses least. */
 static Row *
-free_row(Gen *g, const Prompt *p)
+free_row(Gen *g, const GenRequest *req)
 {
 	Row *best = NULL;
 	int64_t most = 0;
 
 	for (int i = 0; i < g->nrow; i++) {
 		Row *r = &g->row[i];
-		int64_t n = kept_by(r, p);
+		int64_t n = row_common(r, req);
 
 		if (r->busy)
 			continue;
@@ -62,7 +52,7 @@ admit(Gen *g, const GenRequest *req, Generated *out, int at, int n)
 	if (g->o->draft)
 		most = MIN(most, g->o->draft->batch);
 	while (at < n && busy_rows(g) < most) {
-		Row *r = free_row(g, &req[at].prompt);
+		Row *r = free_row(g, &req[at]);
 
 		row_begin(g, r, &req[at], &out[at], at);
 		at++;

@@ -146,19 +146,29 @@ row_push(Gen *g, Row *r, int32_t id)
 	PUSH(g->keep, r->seq, r->n, r->capseq, id);
 }
 
-/* What the row's cache holds stays as long as it is the prompt's.  A sampler
- * of the package keeps more, the tokens it penalises: those of another text
- * leave it only at position 0. */
-static int64_t
-common(const Gen *g, const Row *r, const Prompt *p)
+/* Tokens of a prompt that the row's cache holds, read with the same adapter. */
+int64_t
+row_common(const Row *r, const GenRequest *req)
 {
-	int64_t n = 0, most = MIN(r->fed, (int64_t)p->n - 1);
+	int64_t n = 0, most = MIN(r->fed, (int64_t)req->prompt.n);
 
-	if (g->s->chooser && g->o->sampling.repeat_penalty != 1)
-		return 0;
-	while (n < most && r->seq[n] == p->id[n])
+	while (n < most && r->lora == req->lora &&
+	       r->seq[n] == req->prompt.id[n])
 		n++;
 	return n;
+}
+
+/* Those that need not be read again; the last is, for what comes next.  A
+ * sampler of the package keeps more, the tokens it penalises: those of another
+ * text leave it only at position 0. */
+static int64_t
+spared(const Gen *g, const Row *r, const GenRequest *req)
+{
+	bool other = g->s->chooser && g->o->sampling.repeat_penalty != 1;
+
+	if (!g->o->prefix_cache || other)
+		return 0;
+	return MIN(row_common(r, req), (int64_t)req->prompt.n - 1);
 }
 
 /* Unless told, an encoder-decoder writes no more than its settings say. */
@@ -181,9 +191,10 @@ row_begin(Gen *g, Row *r, const GenRequest *req, Generated *out, int number)
 		g->s->longest_text ? (Prompt){&g->s->start, 1} : req->prompt;
 
 	*out = (Generated){.finish = "length", .slot = r->slot};
-	out->cached = g->o->prefix_cache ? common(g, r, &req->prompt) : 0;
+	out->cached = spared(g, r, req);
 	out->runs = NEWV(g->a, int64_t, g->s->nrunner);
 	r->req = req;
+	r->lora = req->lora;
 	r->choice.how = &g->o->sampling;
 	r->out = out;
 	r->number = number;

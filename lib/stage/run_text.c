@@ -325,6 +325,37 @@ answer(Task *t, Generated **result)
 	return print_results(t, out, streamed);
 }
 
+/* --lora-ids: one for each prompt, or one for all. */
+static bool
+pick_adapters(Task *t)
+{
+	char **word =
+		str_split(t->a, t->o->lora_ids ? t->o->lora_ids : "", ',');
+	int n = 0;
+
+	while (word[n])
+		n++;
+	if (!n)
+		return true;
+	if (!t->s->adapters)
+		return fail(t->c, QE_INPUT,
+		            "--lora-ids: the package has no adapters to pick");
+	if (n != 1 && n != t->nreq)
+		return fail(t->c, QE_USAGE, "--lora-ids: %d for %d prompts", n,
+		            t->nreq);
+	for (int i = 0; i < t->nreq; i++) {
+		const char *w = word[n == 1 ? 0 : i];
+		int64_t *id = &t->req[i].lora;
+
+		if (!str_int(w, id) || *id < 0 || *id > t->s->adapters)
+			return fail(
+				t->c, QE_USAGE,
+				"--lora-ids '%s': not a number of 0 to %lld", w,
+				(long long)t->s->adapters);
+	}
+	return true;
+}
+
 /* ---- a conversation, line by line ---- */
 
 typedef struct Dialogue {
@@ -356,7 +387,8 @@ turn(Ctx *c, void *arg, Span line)
 		return ask(&t);
 	t.a = &a;
 	converse_say(d->messages, "user", line);
-	ok = add_messages(&t, d->messages) && answer(&t, &out);
+	ok = add_messages(&t, d->messages) && pick_adapters(&t) &&
+	     answer(&t, &out);
 	if (ok) {
 		converse_say(d->messages, "assistant",
 		             (Span){out->text->p, out->text->n});
@@ -392,37 +424,6 @@ run_dialogue(Task *t)
 		return false;
 	return ask(t) &&
 	       lines_each(t->c, t->o->file ? t->o->file : "-", turn, &d);
-}
-
-/* --lora-ids: one for each prompt, or one for all. */
-static bool
-pick_adapters(Task *t)
-{
-	char **word =
-		str_split(t->a, t->o->lora_ids ? t->o->lora_ids : "", ',');
-	int n = 0;
-
-	while (word[n])
-		n++;
-	if (!n)
-		return true;
-	if (!t->s->adapters)
-		return fail(t->c, QE_INPUT,
-		            "--lora-ids: the package has no adapters to pick");
-	if (n != 1 && n != t->nreq)
-		return fail(t->c, QE_USAGE, "--lora-ids: %d for %d prompts", n,
-		            t->nreq);
-	for (int i = 0; i < t->nreq; i++) {
-		const char *w = word[n == 1 ? 0 : i];
-		int64_t *id = &t->req[i].lora;
-
-		if (!str_int(w, id) || *id < 0 || *id > t->s->adapters)
-			return fail(
-				t->c, QE_USAGE,
-				"--lora-ids '%s': not a number of 0 to %lld", w,
-				(long long)t->s->adapters);
-	}
-	return true;
 }
 
 static bool

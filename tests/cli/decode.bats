@@ -98,6 +98,47 @@ same() {
 	done
 }
 
+@test "guesses change no token, whatever the formats" {
+	make-checkpoint --layers 2 --hidden 128 --kv-heads 2 --vocab 200 ck
+	make-checkpoint --layers 1 --vocab 200 --seed 5 small
+	compiled() { # NAME CHECKPOINT 'TRANSFORM OPTIONS' OPTIONS...
+		# shellcheck disable=SC2086
+		hf-load -q "$2" | qeff-transform -q $3 | onnx-export -q |
+			onnx-opt -q |
+			qnn-compile -q --prompt-len 8 "${@:4}" -o "$1.qpc"
+	}
+	ids=(--ids 9 --ids 5,6,7,8,5,6,7,8,5,6 --ids "$(seq -s, 3 3 90)")
+	compiled small small ''
+	for how in '--weights float32' '--weights int8 --kv-cache-dtype mxint8' \
+		'--weights mxfp6 --kv-cache-dtype float16'; do
+		# shellcheck disable=SC2086
+		compiled plain ck '' $how
+		qpc-run -q plain.qpc "${ids[@]}" -n 60 >want
+		for k in 1 3 0,2,7; do
+			# shellcheck disable=SC2086
+			compiled target ck '--spec target' $how \
+				--num-speculative-tokens $k
+			for by in '' --prompt-lookup '--draft small.qpc' \
+				'--draft plain.qpc'; do
+				# shellcheck disable=SC2086
+				qpc-run -q target.qpc "${ids[@]}" -n 60 $by |
+					diff want - || complain "$how $k $by"
+			done
+		done
+	done
+}
+
+@test "a seed gives one text on any number of threads" {
+	for t in 1 2 3 7; do
+		qpc-run -q "$D/all.qpc" -t $t --lines -f "$D/prompts" -n 40 \
+			--temp 1.2 --top-k 30 --top-p 0.95 --min-p 0.01 \
+			--repeat-penalty 1.1 --presence-penalty 0.2 \
+			--frequency-penalty 0.1 --seed 11 >"got$t"
+		diff got1 "got$t"
+	done
+	[ "$(wc -c <got1)" -gt 300 ]
+}
+
 @test "the program with the fewest slots that suffice is taken" {
 	same ccl
 	jq -se '.[4].runs | .Decode > 0 and .Decode_1 > 0 and .Decode_2 > 0' got ||
@@ -216,8 +257,22 @@ each() {
 			sed -n "${k}p" "alone$n"
 		done | diff got -
 	done
+	# the same prompt by another adapter is another text
+	package onerow '--lora a1 --lora other=a2'
+	p='Once upon a time there was'
+	qpc-run -q "$D/onerow.qpc" --json -n 30 --prefix-cache \
+		--lora-ids 0,1,2,2 -p "$p" -p "$p" -p "$p" -p "$p" >got
+	[ "$(jq -sc 'map(.cached_tokens > 0)' got)" = \
+		'[false,false,false,true]' ] || complain "$(cat got)"
+	for n in 0 1 2 2; do
+		qpc-run -q "$D/onerow.qpc" --json -n 30 --lora-ids $n -p "$p" |
+			jq -c .ids
+	done | diff <(jq -c .ids got) -
 	refused 2 "qpc-run: --lora-ids '3': not a number of 0 to 2" \
 		qpc-run "$D/picked.qpc" --lora-ids 3 -p x
+	echo 'Who are you?' >in
+	refused 3 'qpc-run: --lora-ids: the package has no adapters to pick' \
+		qpc-run "$D/plain.qpc" -i -f in --lora-ids 1
 	refused 2 'qpc-run: --lora-ids: 2 for 1 prompts' \
 		qpc-run "$D/picked.qpc" --lora-ids 1,2 -p x
 	refused 2 'qpc-run: the package takes an adapter: give --lora' \
