@@ -18,10 +18,13 @@ grain_of(int64_t enough, int64_t cost)
 int64_t
 matmul_units(const Step *s, int64_t *grain)
 {
-	int64_t m = s->dim[MATMUL_M], n = s->dim[MATMUL_N];
+	int64_t m = s->dim[MATMUL_M];
+	int64_t panels = (s->dim[MATMUL_N] + PANEL - 1) / PANEL;
 
 	*grain = grain_of(MACS, PANEL * MIN(m, MACS) * s->dim[MATMUL_K]);
-	return (n + PANEL - 1) / PANEL;
+	if (m > 1 && panels >= 8) /* a tile may meet two panels at a time */
+		*grain = (*grain + 1) / 2 * 2;
+	return panels;
 }
 
 int64_t
