@@ -152,3 +152,28 @@ activation(Build *b, const char *act, Value *x)
 			return acts[i].fn(b, x, acts[i].a, acts[i].k);
 	return fail(b->c, QE_INPUT, "activation '%s' is not known", act), NULL;
 }
+
+const ActParam xielu_params[] = {{"alpha_p", 1},
+                                 {"alpha_n", 1},
+                                 {"beta", 0},
+                                 {"eps", 0}};
+const int nxielu = LEN(xielu_params);
+
+/* beta x + (x > 0: softplus(alpha_p) x^2
+ *           else:  (beta + softplus(alpha_n)) (e^min(x, eps) - 1 - x)) */
+Value *
+xielu(Build *b, const Json *params, Value *x)
+{
+	Value *p[LEN(xielu_params)], *up, *down, *y;
+
+	for (int i = 0; i < nxielu; i++)
+		p[i] = param(b, json_get_str(params, xielu_params[i].name, ""));
+	up = EMIT(b, "Mul", EMIT(b, "Mul", x, x), EMIT(b, "Softplus", p[0]));
+	down = EMIT(b, "Exp", EMIT(b, "Min", x, p[3]));
+	down = EMIT(b, "Sub", EMIT(b, "Sub", down, scalar(b, 1)), x);
+	y = EMIT(b, "Add", p[2], EMIT(b, "Softplus", p[1]));
+	down = EMIT(b, "Mul", down, y);
+	y = EMIT(b, "Greater", x, scalar(b, 0));
+	y = EMIT(b, "Where", y, up, down);
+	return EMIT(b, "Add", y, EMIT(b, "Mul", x, p[2]));
+}

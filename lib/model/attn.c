@@ -18,61 +18,6 @@ typedef struct Dims {
 
 /* ---- tree ---- */
 
-/* Elements [from, to) of axis 1 of the rows seen as [outer, parts, inner];
- * the rows are axis 0, of an [in, out] weight axis 1. */
-static const char *
-cut(Tree *t, const char *whole, const char *part, bool in_out,
-    const int64_t *view, int64_t from, int64_t to)
-{
-	Shape s = tree_shape(tree_tensor(t, whole));
-	int axis = in_out && s.rank == 2, n = 0;
-	Json *steps = json_new_array(t->a), *list = json_new_array(t->a);
-	const char *dot = strrchr(whole, '.');
-	int64_t dims[8], rows = view[0] * (to - from) * view[2];
-
-	for (int i = 0; i < s.rank; i++) {
-		if (i != axis) {
-			dims[n++] = s.dim[i];
-			continue;
-		}
-		memcpy(dims + n, view, 3 * sizeof *view);
-		n += 3;
-	}
-	json_push(steps, json_share(tree_step(t, "reshape", n, dims)));
-	json_push(steps,
-	          json_share(tree_step(t, "slice", 3,
-	                               (int64_t[]){axis + 1, from, to})));
-	s.dim[axis] = rows;
-	json_push(steps, json_share(tree_step(t, "reshape", s.rank, s.dim)));
-	json_push(list, json_object_new_string(whole));
-	return tree_derive(t,
-	                   arena_str(t->a, "%.*s.%s%s", (int)(dot - whole),
-	                             whole, part, dot),
-	                   list, steps, s);
-}
-
-static Json *
-cut_linear(Tree *t, const Json *whole, const char *part, const int64_t *view,
-           int64_t from, int64_t to)
-{
-	static const char *const names[] = {"weight", "bias"};
-	bool in_out = json_get_bool(whole, "in_out", false);
-	Json *o = json_new(t->a);
-
-	if (view[0] == 1)
-		return tree_rows(t, whole, part, from * view[2], to * view[2]);
-	for (size_t i = 0; i < LEN(names); i++) {
-		const char *w = json_get_str(whole, names[i], NULL);
-
-		if (w)
-			json_put_str(o, names[i],
-			             cut(t, w, part, in_out, view, from, to));
-	}
-	if (in_out)
-		json_put_bool(o, "in_out", true);
-	return o;
-}
-
 /* How the rows of a fused projection lie: [outer, parts, inner], and where
  * in the parts q, k, v begin and end. */
 typedef struct Layout {
@@ -129,8 +74,7 @@ fused(Tree *t, const Json *spec, const Dims *d, Json *o)
 		return false;
 	for (int i = 0; i < 3; i++)
 		tree_put(o, parts[i],
-		         cut_linear(t, w, parts[i], l.view, l.from[i],
-		                    l.to[i]));
+		         tree_cut(t, w, parts[i], l.view, l.from[i], l.to[i]));
 	return true;
 }
 
@@ -141,8 +85,8 @@ query_gate(Tree *t, const Dims *d, Json *o)
 	const int64_t view[] = {d->nh, 2, d->hd};
 	Json *both = json_copy(t->a, json_get(o, "q"));
 
-	tree_put(o, "q", cut_linear(t, both, "q", view, 0, 1));
-	tree_put(o, "gate", cut_linear(t, both, "gate", view, 1, 2));
+	tree_put(o, "q", tree_cut(t, both, "q", view, 0, 1));
+	tree_put(o, "gate", tree_cut(t, both, "gate", view, 1, 2));
 	return true;
 }
 
@@ -185,6 +129,12 @@ projections(Tree *t, const Json *spec, const Dims *d, Json *o)
 		return false;
 	if (json_get_str(spec, "q_gate", NULL) && !query_gate(t, d, o))
 		return false;
+	if (json_get(spec, "gate")) {
+		if (!(w = tree_linear(t, json_get(spec, "gate"), d->nh * d->hd,
+		                      d->hidden, false)))
+			return false;
+		tree_put(o, "gate", w);
+	}
 	if (!(w = tree_linear(t, json_get(spec, "o"), d->hidden, d->nh * d->hd,
 	                      json_get_bool(spec, "o_bias", false))))
 		return false;
@@ -258,7 +208,11 @@ norms(Tree *t, const Json *spec, const Dims *d, Json *o)
 		tree_put(m, "when", json_get(n, "when"));
 		tree_put(o, names[i], m);
 	}
-	return true;
+	if (!json_get(spec, "o_norm"))
+		return true;
+	tree_put(o, "o_norm",
+	         tree_norm(t, json_get(spec, "o_norm"), NULL, d->nh * d->hd));
+	return !t->c->status;
 }
 
 /* Slopes of n heads: the powers of 2^(-max/n2) for the power of two below
@@ -561,16 +515,19 @@ attend_scores(Build *b, const Json *m, Value *q, Value *k)
 	return mask(b, m, s);
 }
 
-/* q (1 + mul ln(floor((position + 1) / floor) + 1)) */
+/* q (1 + mul ln(floor((position + first) / floor) + 1)) */
 static Value *
 warm(Build *b, const Json *temp, Value *q)
 {
 	int64_t step = json_get_int(temp, "floor", 8192);
-	Value *p = EMIT(b, "Add", query_positions(b), int_scalar(b, 1));
+	int64_t first = json_get_int(temp, "first", 1);
+	Value *p = query_positions(b);
 
 	if (step < 1)
 		return fail(b->c, QE_INPUT, "floor %lld", (long long)step),
 		       NULL;
+	if (first)
+		p = EMIT(b, "Add", p, int_scalar(b, first));
 	p = cast(b, EMIT(b, "Div", p, int_scalar(b, step)), DT_F32);
 	p = EMIT(b, "Log", EMIT(b, "Add", p, scalar_f32(b, 1)));
 	p = EMIT(b, "Mul", p, scalar_f32(b, json_get_num(temp, "mul", 0.1)));
@@ -719,6 +676,7 @@ lower_attn(Build *b, const Json *m, Value *x)
 	keep_as(b, m);
 	y = remember(b, m, &d, q, k, v);
 	b->keeps = KEEPS_ALL;
+	y = norm(b, json_get(m, "o_norm"), y);
 	if (json_get(m, "gate"))
 		y = EMIT(b, "Mul", y,
 		         EMIT(b, "Sigmoid", linear(b, json_get(m, "gate"), x)));

@@ -132,7 +132,15 @@ void inputs_last(Build *);
 
 Value *norm(Build *, const Json *norm, Value *x);      /* norm.c; NULL: x */
 Value *activation(Build *, const char *act, Value *x); /* act.c */
-Value *embed(Build *);                                 /* embed.c: [B,S,H] */
+/* The one activation that is learned, from tensors of one element. */
+typedef struct ActParam {
+	const char *name;
+	int rank;
+} ActParam;
+extern const ActParam xielu_params[];
+extern const int nxielu;
+Value *xielu(Build *, const Json *params, Value *x);
+Value *embed(Build *); /* embed.c: [B,S,H] */
 /* mlp.c: act(g) * up, as module m has it */
 Value *gated(Build *, const Json *m, Value *g, Value *up);
 /* rope.c: rotates x [B,heads,S,dim] by position */

@@ -71,9 +71,35 @@ put_params(Tree *t, const Json *spec, const Dims *d, Json *o)
 	return true;
 }
 
+/* The six projections from two matrices whose rows stand key head by key
+ * head: q, k, v of its value heads, z of these; b of these, a of these. */
+static bool
+by_heads(Tree *t, const Json *spec, const Dims *d, Json *o)
+{
+	int64_t g = d->nv / d->nk, vd = g * d->dv, kd = d->dk;
+	const int64_t wide[] = {d->nk, 2 * kd + 2 * vd, 1},
+		      narrow[] = {d->nk, 2, g};
+	Json *big = tree_linear(t, json_get(spec, "qkvz"), wide[0] * wide[1],
+	                        t->hidden, false);
+	Json *small = tree_linear(t, json_get(spec, "ba"), 2 * d->nv, t->hidden,
+	                          false);
+	int64_t v = 2 * kd, z = v + vd;
+
+	if (!big || !small)
+		return false;
+	tree_put(o, "q", tree_cut(t, big, "q", wide, 0, kd));
+	tree_put(o, "k", tree_cut(t, big, "k", wide, kd, v));
+	tree_put(o, "v", tree_cut(t, big, "v", wide, v, z));
+	tree_put(o, "z", tree_cut(t, big, "z", wide, z, z + vd));
+	tree_put(o, "b", tree_cut(t, small, "b", narrow, 0, 1));
+	tree_put(o, "a", tree_cut(t, small, "a", narrow, 1, 2));
+	return true;
+}
+
 Json *
 tree_delta(Tree *t, const Json *spec)
 {
+	bool heads = json_get(spec, "qkvz") != NULL;
 	static const char *const plain[] = {"nk", "nv", "dk", "dv", "kernel"};
 	Json *o = json_new(t->a), *own = json_new(t->a), *m;
 	int64_t h = t->hidden;
@@ -93,7 +119,9 @@ tree_delta(Tree *t, const Json *spec)
 		{"a", d.nv, h},
 		{"out", h, d.nv * d.dv},
 	};
-	for (size_t i = 0; i < LEN(linears); i++) {
+	if (heads && !by_heads(t, spec, &d, o))
+		return NULL;
+	for (size_t i = heads ? LEN(linears) - 1 : 0; i < LEN(linears); i++) {
 		if (!(m = tree_linear(t, json_get(spec, linears[i].key),
 		                      linears[i].out, linears[i].in, false)))
 			return NULL;
@@ -296,13 +324,27 @@ scan(Build *b, const Step *s, Value **next)
 	return EMIT(b, "Add", o, a);
 }
 
+/* q | k | v [B,S,.] */
+static Value *
+projected(Build *b, const Json *m, Value *x)
+{
+	Value *parts[] = {NULL, NULL, NULL};
+
+	if (json_get(m, "qkv"))
+		return linear(b, json_get(m, "qkv"), x);
+	parts[0] = linear(b, json_get(m, "q"), x);
+	parts[1] = linear(b, json_get(m, "k"), x);
+	parts[2] = linear(b, json_get(m, "v"), x);
+	return concat(b, 3, parts, -1);
+}
+
 /* q, k and v behind the convolution */
 static void
 mixed(Build *b, const Json *m, const Dims *d, Value *x, Step *s)
 {
 	int64_t kd = d->nk * d->dk, vd = d->nv * d->dv;
 
-	x = TRANSPOSE(b, linear(b, json_get(m, "qkv"), x), 0, 2, 1);
+	x = TRANSPOSE(b, projected(b, m, x), 0, 2, 1);
 	x = causal_conv(b, x, json_get_str(m, "conv", ""), NULL, 2 * kd + vd,
 	                d->kernel);
 	x = TRANSPOSE(b, activation(b, "silu", x), 0, 2, 1);

@@ -47,6 +47,28 @@ inputs(Tree *t, const Json *spec, int64_t inner, Json *o)
 	return true;
 }
 
+/* Numbers that an activation learned, each a tensor of one element. */
+static bool
+act_params(Tree *t, const Json *spec, Json *o)
+{
+	const Json *module = json_get(spec, "act_fn");
+	Json *params = json_new(t->a);
+	const char *w;
+
+	if (!module)
+		return true;
+	for (int i = 0; i < nxielu; i++) {
+		w = tree_param(t, module,
+		               arena_str(t->a, ".%s", xielu_params[i].name),
+		               (Shape){xielu_params[i].rank, {1}});
+		if (!w)
+			return note(t->c, "activation");
+		json_put_str(params, xielu_params[i].name, w);
+	}
+	tree_put(o, "act_params", params);
+	return true;
+}
+
 Json *
 tree_mlp(Tree *t, const Json *spec)
 {
@@ -61,11 +83,16 @@ tree_mlp(Tree *t, const Json *spec)
 		            (long long)inner),
 		       NULL;
 	json_put_str(o, "act", json_get_str(spec, "act", "silu"));
-	if (!inputs(t, spec, inner, o) ||
+	if (!act_params(t, spec, o) || !inputs(t, spec, inner, o) ||
 	    !(w = tree_linear(t, json_get(spec, "down"), t->hidden, inner,
 	                      json_get_bool(spec, "down_bias", bias))))
 		return NULL;
 	tree_put(o, "down", w);
+	if (json_get(spec, "norm") &&
+	    !(w = tree_norm(t, json_get(spec, "norm"), NULL, inner)))
+		return NULL;
+	if (json_get(spec, "norm"))
+		tree_put(o, "norm", w);
 	if (!json_get(spec, "sigmoid_gate"))
 		return o;
 	if (!(w = tree_linear(t, json_get(spec, "sigmoid_gate"), 1, t->hidden,
@@ -91,6 +118,15 @@ swiglu_clip(Build *b, const Json *m, Value *g, Value *up)
 	return EMIT(b, "Mul", EMIT(b, "Add", up, scalar(b, 1)), g);
 }
 
+static Value *
+activate(Build *b, const Json *m, Value *x)
+{
+	const Json *params = json_get(m, "act_params");
+
+	return params ? xielu(b, params, x)
+	              : activation(b, json_get_str(m, "act", ""), x);
+}
+
 Value *
 gated(Build *b, const Json *m, Value *g, Value *up)
 {
@@ -98,7 +134,7 @@ gated(Build *b, const Json *m, Value *g, Value *up)
 
 	if (strcmp(act, "swiglu_clip") == 0)
 		return swiglu_clip(b, m, g, up);
-	return EMIT(b, "Mul", activation(b, act, g), up);
+	return EMIT(b, "Mul", activate(b, m, g), up);
 }
 
 /* a sigmoid of one more projection scales the whole, as in shared experts */
@@ -123,7 +159,8 @@ lower_mlp(Build *b, const Json *m, Value *x)
 		y = gated(b, m, g, linear(b, json_get(m, "up"), x));
 	} else {
 		y = linear(b, json_get(m, "up"), x);
-		y = activation(b, json_get_str(m, "act", ""), y);
+		y = activate(b, m, y);
 	}
+	y = norm(b, json_get(m, "norm"), y);
 	return gate_whole(b, m, x, linear(b, json_get(m, "down"), y));
 }

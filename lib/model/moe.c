@@ -224,8 +224,12 @@ router(Tree *t, const Json *spec, int64_t n)
 		tree_put(o, plain[i], json_get(spec, plain[i]));
 	for (size_t i = 0; i < LEN(params); i++)
 		if (json_get(spec, params[i])) {
-			if (!(w = tree_param(t, json_get(spec, params[i]), "",
-			                     (Shape){1, {n}})))
+			const Json *name = json_get(spec, params[i]);
+
+			w = !i && json_get_bool(spec, "choice_row", false)
+			            ? tree_row(t, name, n)
+			            : tree_param(t, name, "", (Shape){1, {n}});
+			if (!w)
 				return NULL;
 			json_put_str(o, params[i], w);
 		}

@@ -193,6 +193,8 @@ static const struct RopeType {
 	                            "original_max_position_embeddings"},
 	{"yarn",     rope_yarn,     "beta_fast,beta_slow,truncate,mscale,"
 	                            "mscale_all_dim,attention_factor,"
+	                            "max_position_embeddings,"
+	                            "llama_4_scaling_beta,"
 	                            "original_max_position_embeddings"},
 	{"longrope", rope_longrope, "short_factor,long_factor,"
 	                            "attention_factor,"

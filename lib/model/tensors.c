@@ -331,6 +331,20 @@ tree_derive(Tree *t, const char *name, Json *from, Json *steps, Shape shape)
 	return name;
 }
 
+const char *
+tree_row(Tree *t, const Json *name, int64_t n)
+{
+	Json *from = json_new_array(t->a), *steps = json_new_array(t->a);
+	const char *w = tree_param(t, name, "", (Shape){2, {1, n}});
+
+	if (!w)
+		return NULL;
+	json_push(from, json_object_new_string(w));
+	json_push(steps, json_share(tree_step(t, "reshape", 1, &n)));
+	return tree_derive(t, arena_str(t->a, "%s.flat", w), from, steps,
+	                   (Shape){1, {n}});
+}
+
 static Json *
 list_of(Tree *t, Json *only)
 {
@@ -456,5 +470,60 @@ tree_norm(Tree *t, const Json *name, const Json *own, int64_t width)
 	if (!(b = norm_param(t, name, ".bias", alt, 1, width)))
 		return NULL;
 	json_put_str(o, "bias", b);
+	return o;
+}
+
+/* Elements [from, to) of axis 1 of the rows seen as [outer, parts, inner];
+ * the rows are axis 0, of an [in, out] weight axis 1. */
+static const char *
+cut(Tree *t, const char *whole, const char *part, bool in_out,
+    const int64_t *view, int64_t from, int64_t to)
+{
+	Shape s = tree_shape(tree_tensor(t, whole));
+	int axis = in_out && s.rank == 2, n = 0;
+	Json *steps = json_new_array(t->a), *list = json_new_array(t->a);
+	const char *dot = strrchr(whole, '.');
+	int64_t dims[8], rows = view[0] * (to - from) * view[2];
+
+	for (int i = 0; i < s.rank; i++) {
+		if (i != axis) {
+			dims[n++] = s.dim[i];
+			continue;
+		}
+		memcpy(dims + n, view, 3 * sizeof *view);
+		n += 3;
+	}
+	json_push(steps, json_share(tree_step(t, "reshape", n, dims)));
+	json_push(steps,
+	          json_share(tree_step(t, "slice", 3,
+	                               (int64_t[]){axis + 1, from, to})));
+	s.dim[axis] = rows;
+	json_push(steps, json_share(tree_step(t, "reshape", s.rank, s.dim)));
+	json_push(list, json_object_new_string(whole));
+	return tree_derive(t,
+	                   arena_str(t->a, "%.*s.%s%s", (int)(dot - whole),
+	                             whole, part, dot),
+	                   list, steps, s);
+}
+
+Json *
+tree_cut(Tree *t, const Json *whole, const char *part, const int64_t *view,
+         int64_t from, int64_t to)
+{
+	static const char *const names[] = {"weight", "bias"};
+	bool in_out = json_get_bool(whole, "in_out", false);
+	Json *o = json_new(t->a);
+
+	if (view[0] == 1)
+		return tree_rows(t, whole, part, from * view[2], to * view[2]);
+	for (size_t i = 0; i < LEN(names); i++) {
+		const char *w = json_get_str(whole, names[i], NULL);
+
+		if (w)
+			json_put_str(o, names[i],
+			             cut(t, w, part, in_out, view, from, to));
+	}
+	if (in_out)
+		json_put_bool(o, "in_out", true);
 	return o;
 }

@@ -83,6 +83,12 @@ Json *tree_norm(Tree *, const Json *name, const Json *o, int64_t width);
  * weights.c.  Returns `name`. */
 const char *tree_derive(Tree *, const char *name, Json *from, Json *steps,
                         Shape shape);
+/* The tensor of a name, which is stored as [1,n], as one of [n]. */
+const char *tree_row(Tree *, const Json *name, int64_t n);
+/* A linear module made of some rows of another: with the rows seen as
+ * view = [outer, parts, inner], those of the parts [from, to). */
+Json *tree_cut(Tree *, const Json *whole, const char *part, const int64_t *view,
+               int64_t from, int64_t to);
 /* [step, args...] */
 Json *tree_step(Tree *, const char *step, int n, const int64_t *arg);
 /* part [from, to) of the rows (out) of a linear module as a module of its

@@ -76,18 +76,13 @@ embed_width(const Tree *t)
 static bool
 head_bias(Tree *t, const Json *name, int64_t vocab, Json *o)
 {
-	Json *from = json_new_array(t->a), *steps = json_new_array(t->a);
 	const char *w;
 
 	if (!tree_has(t, name, ""))
 		return true;
-	if (!(w = tree_param(t, name, "", (Shape){2, {1, vocab}})))
+	if (!(w = tree_row(t, name, vocab)))
 		return false;
-	json_push(from, json_object_new_string(w));
-	json_push(steps, json_share(tree_step(t, "reshape", 1, &vocab)));
-	json_put_str(o, "bias",
-	             tree_derive(t, arena_str(t->a, "%s.flat", w), from, steps,
-	                         (Shape){1, {vocab}}));
+	json_put_str(o, "bias", w);
 	return true;
 }
 
