@@ -106,35 +106,6 @@ put_formats(Make *m)
 	return true;
 }
 
-/* Names of outputs that are to stay float32, for the compiler. */
-static const char *
-precision_file(Make *m)
-{
-	const Graph *g = m->p->job->g;
-	Buf *b = buf_new(m->a);
-	int n = 0;
-
-	buf_str(b, "FP32NodeInstanceNames:\n");
-	for (int i = 0; i < g->nnode; i++)
-		for (int k = 0; k < g->node[i]->nout; k++) {
-			const Value *v = g->node[i]->out[k];
-			bool hit = false;
-
-			for (const char *const *w = m->o->fp32_nodes;
-			     v && *w && !hit; w++)
-				hit = str_glob(*w, v->name);
-			if (hit && !str_ends(v->name, "_RetainedState"))
-				buf_fmt(b, "- %s\n", v->name), n++;
-		}
-	if (!n)
-		return fail(m->c, QE_USAGE,
-		            "--fp32-nodes '%s': no output of a node has such a name",
-		            m->o->fp32_nodes[0]),
-		       NULL;
-	return plan_file(m->a, m->p, "node_precision_info.yaml",
-	                 (Span){b->p, b->n});
-}
-
 static bool
 put_precision(Make *m)
 {
@@ -145,11 +116,10 @@ put_precision(Make *m)
 	if (m->o->node_precision_info)
 		return put_given(m, "node-precision-info",
 		                 m->o->node_precision_info);
-	if (!m->o->fp32_nodes)
-		return true;
-	if (!(made = precision_file(m)))
+	if (!precision_file(m->c, m->a, m->p, &made))
 		return false;
-	put(m, "node-precision-info", made);
+	if (made)
+		put(m, "node-precision-info", made);
 	return true;
 }
 

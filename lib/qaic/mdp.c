@@ -150,8 +150,8 @@ is_folded(const Node *n)
 	return true;
 }
 
-static void
-mark_constants(Graph *g)
+void
+mark_folded(Graph *g)
 {
 	for (size_t i = 0; i < g->value->n; i++)
 		((Value *)g->value->item[i].value)->mark = 0;
@@ -160,9 +160,13 @@ mark_constants(Graph *g)
 			if (g->node[i]->out[k])
 				g->node[i]->out[k]->mark =
 					is_folded(g->node[i]) ||
-					(!g->node[i]->nin &&
-				         strcmp(g->node[i]->type, "Constant") ==
-				                 0);
+							(!g->node[i]->nin &&
+				                         strcmp(g->node[i]
+				                                        ->type,
+				                                "Constant") ==
+				                                 0)
+						? FOLDED
+						: 0;
 }
 
 static void
@@ -237,7 +241,7 @@ mdp_pipeline(Ctx *c, Arena *a, Graph *g, int64_t devices, int64_t parts,
 		names[p] = json_object_new_array();
 		json_put(o, "nodeList", names[p]);
 	}
-	mark_constants(g);
+	mark_folded(g);
 	for (int i = 0; i < g->nnode; i++) {
 		if (!*g->node[i]->name || is_folded(g->node[i]))
 			continue;

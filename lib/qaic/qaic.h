@@ -119,6 +119,17 @@ Json *mdp_slices(Arena *, int64_t devices, int64_t cores);
 Json *mdp_pipeline(Ctx *, Arena *, Graph *, int64_t devices, int64_t partitions,
                    int64_t cores, const char *keep);
 
+/* Marks what the compiler computes itself, and no other value. */
+enum { FOLDED = 1 };
+void mark_folded(Graph *);
+
+/* ---- precision.c ---- */
+
+/* A file with the nodes that stay float32, or NULL: there are none. */
+bool precision_file(Ctx *, Arena *, Plan *, const char **path);
+/* Whether the card would compute sines of positions in float16. */
+bool precision_is_lost(Graph *);
+
 /* ---- store.c: what was compiled before ---- */
 
 /* One kept result, named by what it was made from: not by places. */

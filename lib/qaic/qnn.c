@@ -374,6 +374,9 @@ qnn_plan(Ctx *c, Arena *a, Plan *p)
 	Qnn q = {.c = c, .a = a, .p = p, .o = p->job->o};
 
 	p->binary = "qpc/programqpc.bin";
+	if (p->named && precision_is_lost(p->job->g))
+		say(c, 0,
+		    "the card computes this model's rope in float16, which is wrong beyond some 2000 positions: --backend qaic keeps float32 there");
 	if (!check_options(&q) || !read_config(&q) ||
 	    !custom_io(c, a, p->job, &q.io))
 		return false;

@@ -407,6 +407,39 @@ rehearse() {
 	[ "$(jq -r '.specializations[0].name' dry2/qpc-*/specializations.json)" = Prefill ]
 }
 
+@test "dynamic rope stays float32 on the card, a table of sines needs nothing" {
+	make-checkpoint plain
+	cp -r plain ck
+	jq '.rope_scaling = {"type":"dynamic","factor":4.0}' \
+		plain/config.json >ck/config.json
+	for n in plain ck; do
+		hf-load -q $n | qeff-transform -q | onnx-export -q -o $n.onnx
+		qnn-compile -q --backend qaic --dry-run --cache-dir d$n \
+			$n.onnx >$n.said
+	done
+	! grep -q node-precision plain.said
+	grep -q -- '-node-precision-info=' ck.said
+	qeff-inspect --graph ck.onnx >graph
+	# all powers, sines and cosines, and what they are made of
+	for op in Pow Sin Cos; do
+		grep -oE "^ *%[^ ,]+ = $op" graph | tr -d ' %=' | sed "s/$op\$//" >names
+		[ -s names ]
+		while read -r n; do
+			grep -qx -- "- $n" dck/qpc-*/node_precision_info.yaml ||
+				complain "$n of $op"
+		done <names
+	done
+	grep -q '^- .*Cast' dck/qpc-*/node_precision_info.yaml
+	! grep -q 'layers.0/MatMul' dck/qpc-*/node_precision_info.yaml
+	run --separate-stderr qnn-compile --backend qnn --sdk x --dry-run \
+		--cache-dir d ck.onnx
+	[[ $stderr == *"rope in float16"* ]] || complain 'no warning'
+	echo mine >npi
+	qnn-compile -q --backend qaic --dry-run --cache-dir d \
+		--node-precision-info npi ck.onnx >said
+	grep -q -- '-node-precision-info=npi' said
+}
+
 # A package whose card is the stand-in: what the host would run is in its
 # programqpc.bin, state left out.
 card_package() {
