@@ -33,6 +33,8 @@ bool is_plain(const Node *);
 bool is_last_softmax(const Node *); /* a Softmax over the last axis alone */
 Node *made_by(const Value *, const char *type); /* NULL: by something else */
 Node *made_by_host(const Value *, const char *kernel);
+/* The Concat of two on their last axis that v [.,.,.,.] is, or NULL. */
+Node *side_by_side(const Value *v);
 Value *skip_views(Value *); /* what it is a view of, or v itself */
 bool is_op(const Node *, const char *domain, const char *type);
 /* True for an input X that the graph hands back as X_RetainedState. */
@@ -63,6 +65,8 @@ Node *host_extend(Graph *, const Node *m, int slot, Value *in, Value *v);
 /* by takes the place and the name of old: it may be an output of the graph. */
 void stand_in(Graph *, Value *old, Value *by);
 bool is_const_ints(const Value *, int n, const int64_t *);
+/* 0, 1, ... n - 1, of any shape; many are not computed ahead of time. */
+bool is_iota(const Value *, int64_t n);
 bool is_perm(const Node *, int n, const int64_t *perm);
 
 /* ---- fuse_attention.c: for all that becomes attention ---- */
@@ -76,8 +80,6 @@ Value *tokens_major(Graph *, Value *v);
  * rows that hold nothing were zeroed. */
 Value *unrepeat(Value *);
 Value *unzeroed(Value *);
-/* The Concat of two on their last axis that v [.,.,.,.] is, or NULL. */
-Node *side_by_side(const Value *v);
 /* h's output [B,S,n,d] takes the place of o [B,n,S,d]. */
 void put_result(Graph *, Node *h, Value *o);
 /* m can be added to scores [B,n,S,T], the last axis in full. */

@@ -62,18 +62,6 @@ transposed(Graph *g, Value *v)
 	return y;
 }
 
-Node *
-side_by_side(const Value *v)
-{
-	Node *n = made_by(v, "Concat");
-	int64_t axis = n ? attr_int(n, "axis", 0) : 0;
-
-	return n && n->nin == 2 && v->shape.rank == 4 &&
-	                       (axis == 3 || axis == -1)
-	               ? n
-	               : NULL;
-}
-
 /* v [B,n,S,d] as [B,S,n,d]; what is done to each row on its own is done in
  * that layout too. */
 Value *
@@ -312,20 +300,6 @@ unrepeat(Value *v)
 }
 
 /* ---- the retained cache ---- */
-
-/* 0, 1, 2, ... in a constant */
-bool
-is_iota(const Value *v, int64_t n)
-{
-	const int64_t *x = v->data.mem;
-
-	if (v->type != DT_I64 || !x || shape_count(&v->shape) != n)
-		return false;
-	for (int64_t i = 0; i < n; i++)
-		if (x[i] != i)
-			return false;
-	return true;
-}
 
 /* pos + offset, through views, casts and numbers added */
 Value *

@@ -20,8 +20,6 @@ typedef struct Kept {
 	int64_t reach; /* of near: they begin so far before the first token */
 } Kept;
 
-/* 0, 1, 2, ... in a constant */
-bool is_iota(const Value *, int64_t n);
 /* pos of v = pos + offset, through views, casts and numbers added. */
 Value *position(Value *v, double *offset);
 

@@ -69,6 +69,18 @@ made_by_host(const Value *v, const char *kernel)
 	return maker(v, HOST_DOMAIN, kernel);
 }
 
+Node *
+side_by_side(const Value *v)
+{
+	Node *n = made_by(v, "Concat");
+	int64_t axis = n ? attr_int(n, "axis", 0) : 0;
+
+	return n && n->nin == 2 && v->shape.rank == 4 &&
+	                       (axis == 3 || axis == -1)
+	               ? n
+	               : NULL;
+}
+
 Value *
 skip_views(Value *v)
 {
@@ -239,4 +251,24 @@ bool
 is_perm(const Node *n, int rank, const int64_t *want)
 {
 	return attr_is_ints(n, "perm", rank, want);
+}
+
+bool
+is_iota(const Value *v, int64_t n)
+{
+	const int64_t *x = v->data.mem;
+	Node *r;
+
+	if (v->type != DT_I64 || shape_count(&v->shape) != n)
+		return false;
+	if (!x) { /* shapes of what is constant stay as they are */
+		while ((r = made_by(v, "Reshape")))
+			v = r->in[0];
+		r = made_by(v, "Range");
+		return r && const_is(r->in[0], 0) && const_is(r->in[2], 1);
+	}
+	for (int64_t i = 0; i < n; i++)
+		if (x[i] != i)
+			return false;
+	return true;
 }

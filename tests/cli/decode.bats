@@ -165,13 +165,15 @@ same() {
 @test "all cache kernels are fused, in every program" {
 	qeff-transform -q --continuous-batching --ccl-enabled --spec target \
 		"$D/m.qeff" | onnx-export -q | onnx-opt -q -o m.onnx
-	run --separate-stderr qnn-compile -vv m.onnx --full-batch-size 4 \
-		--num-speculative-tokens 0,3 --ctx-len 128 \
-		--comp-ctx-lengths-decode 64 -o m.qpc
-	[ "$status" -eq 0 ] || complain 'not compiled'
-	[[ $stderr != *'by reference'*Ctx* ]] || complain 'not fused'
-	[ "$(grep -c 'fused attention: 4' <<<"$stderr")" -eq 5 ] ||
-		complain 'not every attention'
+	for ctx in 128 10000; do # more than is computed ahead of time
+		run --separate-stderr qnn-compile -vv m.onnx \
+			--full-batch-size 4 --num-speculative-tokens 0,3 \
+			--ctx-len $ctx --comp-ctx-lengths-decode 64 -o m.qpc
+		[ "$status" -eq 0 ] || complain 'not compiled'
+		[[ $stderr != *'by reference'*Ctx* ]] || complain "$ctx: not fused"
+		[ "$(grep -c 'fused attention: 4' <<<"$stderr")" -eq 5 ] ||
+			complain "$ctx: not every attention"
+	done
 }
 
 @test "the cache keeps its format with rows by index" {
