@@ -1,37 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* matmul_int_simd.h - products with block formats, over vec_*.h.
  *
- * x comes rounded to int8 blocks (Rounded).  Instructions that multiply bytes
- * want one factor unsigned: weights have a number added (offset), and sums
- * start at what that adds, taken away: - offset * (sum of q).  Some blocks of
- * a panel are brought to int8 cells (blocks.h) and meet every row: sums in
- * int32, exact; then the two steps, in float32, one addition to the output
- * for each block, in order.  A row does not see how many others there are. */
+ * x comes rounded to int8 blocks (Rounded).  A tile of its rows walks along a
+ * panel, or two, from the first block to the last: the cells of a block
+ * (cells_simd.h) meet the rows, sums in int32, exact, which start at what the
+ * offset of the cells adds; then the two steps, in float32, one addition to
+ * the output for each block, in order.  A row does not see how many others
+ * there are.
+ *
+ * Few rows make the cells in registers, so that packed bytes are read once
+ * and nothing is written but the result.  Many rows share blocks that are
+ * made ready beforehand, where making them is what takes long. */
 
 #ifndef MATMUL_INT_SIMD_H
 #define MATMUL_INT_SIMD_H
 
-#include "blocks.h"
+#include <stddef.h>
 
-/* What is added to the numbers of a format. */
-INLINE int
-offset(WFormat f)
-{
-	switch (f) {
-	case WF_INT4:
-		return NARROW_UNSIGNED ? 8 : 0;
-	case WF_INT4_MIN:
-		return NARROW_UNSIGNED ? 15 : 0;
-	case WF_MXFP4:
-		return NARROW_UNSIGNED ? 12 : 0;
-	case WF_E3M2:
-		return NARROW_UNSIGNED ? 56 : 0;
-	case WF_MXFP6:
-		return NARROW_UNSIGNED ? 60 : 0;
-	default:
-		return WIDE_UNSIGNED ? 128 : 0;
-	}
-}
+#include "cells_simd.h"
 
 /* As round_x() does, in vectors; the sum of q too. */
 static inline float
@@ -100,191 +86,56 @@ ISA(round)(const Step *s, int64_t begin, int64_t end, int thread)
 		          d[ROUND_K], &to, r);
 }
 
-/* ---- cells ---- */
+/* ---- products ---- */
 
-/* Numbers of a nibble format, with their offset.  high: the other two bits
- * of mxfp6, at `bit` and above it. */
-INLINE B
-numbers(const int f, B low, B high, const int bit)
-{
-	enum { O4 = NARROW_UNSIGNED ? 12 : 0, O6 = NARROW_UNSIGNED ? 60 : 0 };
-#define N(v) (uint8_t)(O4 + (v))
-	static const uint8_t fp4[] = {N(0),  N(1),  N(2),  N(3),  N(4),  N(6),
-	                              N(8),  N(12), N(0),  N(-1), N(-2), N(-3),
-	                              N(-4), N(-6), N(-8), N(-12)};
-#undef N
-#define N(v) (uint8_t)(O6 + (v))
-	static const uint8_t fp6[] = {N(16), N(18), N(20), N(22), N(24), N(26),
-	                              N(28), N(30), N(32), N(36), N(40), N(44),
-	                              N(48), N(52), N(56), N(60)};
-#undef N
-	B v;
-
-	if (f == WF_INT4)
-		return low + (uint8_t)(offset(WF_INT4) - 8);
-	if (f == WF_MXFP4)
-		return b_lookup(fp4, low);
-	v = b_pick(low + (uint8_t)O6, b_lookup(fp6, low), high, bit);
-	return b_pick(v, (uint8_t)(2 * O6) - v, high, bit + 1);
-}
-
-/* The same for a part of e3m2: a number is zero in the other one. */
-INLINE B
-part_numbers(B low, B high, const int bit, const int part)
-{
-	enum { O = NARROW_UNSIGNED ? 56 : 0 };
-#define N(v) (uint8_t)(O + (v))
-	static const uint8_t large[] = {N(4),  N(5),  N(6),  N(7),
-	                                N(8),  N(10), N(12), N(14),
-	                                N(16), N(20), N(24), N(28),
-	                                N(32), N(40), N(48), N(56)};
-	static const uint8_t small[] = {N(0),  N(1),  N(2),  N(3),
-	                                N(4),  N(5),  N(6),  N(7),
-	                                N(8),  N(10), N(12), N(14),
-	                                N(16), N(20), N(24), N(28)};
-#undef N
-	B zero = low * 0 + (uint8_t)O, v;
-
-	v = part ? b_pick(b_lookup(small, low), zero, high, bit)
-	         : b_pick(zero, b_lookup(large, low), high, bit);
-	return b_pick(v, (uint8_t)(2 * O) - v, high, bit + 1);
-}
-
-/* Cells of groups 2 c and 2 c + 1 of a block, with their offset: the v-th
- * vectors of the two, of a part of the numbers.  p: after the scales; f and
- * part are constants after inlining. */
-INLINE void
-two_groups(const int f, const int part, const uint8_t *p, int c, int v, I *lo,
-           I *hi)
-{
-	const uint8_t *h = p + CELLS / 2 + v * VL * 4;
-	B x, y, u = {0}, w = {0};
-
-	if (f == WF_INT8 || f == WF_MXINT8 || f == WF_INT8_CHANNEL) {
-		x = (B)i_load(p + c * 128 + v * VL * 4);
-		y = (B)i_load(p + c * 128 + 64 + v * VL * 4);
-		*lo = (I)(x ^ (uint8_t)offset(f));
-		*hi = (I)(y ^ (uint8_t)offset(f));
-		return;
-	}
-	if (f == WF_INT4_MIN) {
-		U low = (U)i_widen(p + v * VL) * 0x01010101;
-
-		u = (uint8_t)offset(f) - (B)low;
-		x = (B)i_load(p + PANEL + c * 64 + v * VL * 4);
-		*lo = (I)((x & 15) + u);
-		*hi = (I)((x >> 4) + u);
-		return;
-	}
-	x = (B)i_load(p + c * 64 + v * VL * 4);
-	if (f == WF_MXFP6 || f == WF_E3M2) {
-		u = (B)i_load(h);
-		w = (B)i_load(h + 64);
-	}
-	if (f == WF_E3M2) {
-		*lo = (I)part_numbers(x & 15, u, 2 * c, part);
-		*hi = (I)part_numbers(x >> 4, w, 2 * c, part);
-		return;
-	}
-	*lo = (I)numbers(f, x & 15, u, 2 * c);
-	*hi = (I)numbers(f, x >> 4, w, 2 * c);
-}
+/* A block made ready beforehand, where cells cost more than that. */
+typedef struct Ready {
+	float step[PANEL];
+	int8_t cells[CELLS]; /* with their offset */
+} Ready;
 
 INLINE void
-cells_of(const int f, const int part, const uint8_t *p, int8_t *q)
+ready_of(const WFormat f, const uint8_t *w, Ready *to)
 {
 	I lo, hi;
 
 	UNROLL
-	for (int c = 0; c < 4; c++)
+	for (int part = 0; part < parts_of(f); part++, to++) {
+		steps_of(f, part, w, to->step);
 		UNROLL
-	for (int v = 0; v < VPP; v++) {
-		two_groups(f, part, p, c, v, &lo, &hi);
-		memcpy(q + c * 128 + v * VL * 4, &lo, sizeof lo);
-		memcpy(q + c * 128 + 64 + v * VL * 4, &hi, sizeof hi);
+		for (int c = 0; c < 4; c++)
+			UNROLL
+		for (int v = 0; v < VPP; v++) {
+			int8_t *p = to->cells + c * 128 + v * VL * 4;
+
+			two_groups(f, part, w + scale_bytes(f), c, v, &lo, &hi);
+			memcpy(p, &lo, sizeof lo);
+			memcpy(p + 64, &hi, sizeof hi);
+		}
 	}
 }
 
-/* Cells of a block: where they lie, or in q. */
-static inline const int8_t *
-cells_vec(WFormat f, int part, const uint8_t *block, int8_t *q)
+/* A block, its parts one behind the other. */
+static inline void
+ready_block(WFormat f, const char *block, Ready *to)
 {
-	const uint8_t *p = block + scale_bytes(f);
+	const uint8_t *w = (const uint8_t *)block;
 
 	switch (f) {
 	case WF_INT4:
-		cells_of(WF_INT4, 0, p, q);
-		return q;
+		ready_of(WF_INT4, w, to);
+		break;
 	case WF_INT4_MIN:
-		cells_of(WF_INT4_MIN, 0, p, q);
-		return q;
+		ready_of(WF_INT4_MIN, w, to);
+		break;
 	case WF_MXFP4:
-		cells_of(WF_MXFP4, 0, p, q);
-		return q;
+		ready_of(WF_MXFP4, w, to);
+		break;
 	case WF_MXFP6:
-		cells_of(WF_MXFP6, 0, p, q);
-		return q;
-	case WF_E3M2:
-		if (part)
-			cells_of(WF_E3M2, 1, p, q);
-		else
-			cells_of(WF_E3M2, 0, p, q);
-		return q;
+		ready_of(WF_MXFP6, w, to);
+		break;
 	default:
-		if (!WIDE_UNSIGNED)
-			return (const int8_t *)p;
-		cells_of(WF_INT8, 0, p, q);
-		return q;
-	}
-}
-
-/* VL scales e8m0: see e8m0() */
-static inline V
-v_e8m0(const uint8_t *p)
-{
-	U e = (U)i_widen(p), odd = (U)(e == 0) | (U)(e == 255);
-	U bits = e << 23 | (odd & 0x00400000);
-
-	return (V)bits;
-}
-
-/* ---- products ---- */
-
-static inline void
-steps_of(WFormat f, int part, const uint8_t *block, float *step)
-{
-	V unit = v_set(mx_unit(f) * (part < parts_of(f) - 1 ? LARGE : 1));
-
-	for (int v = 0; v < PANEL; v += VL)
-		if (f == WF_INT8_CHANNEL)
-			v_store(step + v, v_set(1));
-		else if (has_e8m0(f))
-			v_store(step + v, v_e8m0(block + v) * unit);
-		else
-			v_store(step + v, v_load_f16(block + 2 * v));
-}
-
-/* Some blocks of a panel, ready to be multiplied, each part as a block. */
-enum { CHUNK = 16 };
-typedef struct Chunk {
-	const int8_t *at[CHUNK]; /* cells: below, or in the panel */
-	float step[CHUNK][PANEL];
-	int8_t cells[CHUNK][CELLS];
-} Chunk;
-
-static void
-fill(Chunk *c, WFormat f, const uint8_t *p, int64_t blocks)
-{
-	enum { AHEAD = 4096 }; /* bytes */
-	int64_t bytes = wcodec[f].bytes;
-
-	for (int64_t b = 0; b < blocks; p += bytes) {
-		for (int64_t i = 0; i < bytes; i += 64)
-			__builtin_prefetch(p + AHEAD + i);
-		for (int part = 0; part < parts_of(f); part++, b++) {
-			c->at[b] = cells_vec(f, part, p, c->cells[b]);
-			steps_of(f, part, p, c->step[b]);
-		}
+		ready_of(WF_E3M2, w, to);
 	}
 }
 
@@ -293,262 +144,267 @@ fill(Chunk *c, WFormat f, const uint8_t *p, int64_t blocks)
 enum { SIGNED, UNSIGNED, TINY, TINIEST };
 
 INLINE int
-how_of(WFormat f)
+how_of(const WFormat f)
 {
 	int most = 2 * offset(f) * 127; /* of a product */
 
-	return !most                    ? SIGNED
-	       : 16 * most <= INT16_MAX ? TINIEST
-	       : 8 * most <= INT16_MAX  ? TINY
-	                                : UNSIGNED;
+	return !most                                 ? SIGNED
+	       : HAS_PAIRS && 16 * most <= INT16_MAX ? TINIEST
+	       : HAS_PAIRS && 8 * most <= INT16_MAX  ? TINY
+	                                             : UNSIGNED;
 }
 
-/* s += the products of group g of a block with R rows q [BLOCK]: cells of P
- * panels.  R, P and how are constants after inlining. */
-INLINE void
-dot_group(const int R, const int P, const int how, const int8_t *const *cells,
-          int g, const int8_t *q, I s[ITILE][PAIR * VPP])
-{
-	I c[PAIR * VPP];
+/* Vectors of a tile: of one panel or two. */
+enum { WIDE = PAIR * VPP };
 
-	UNROLL
-	for (int v = 0; v < P * VPP; v++)
-		c[v] = i_load(cells[v / VPP] + g * 64 + v % VPP * VL * 4);
+/* s += the products of the cells lo and hi of groups 2 c and 2 c + 1 with R
+ * rows from q [BLOCK] on; t: sums in int16 on the way there, where they fit.
+ * R, N, how and c are constants after inlining. */
+INLINE void
+dot_two_groups(const int R, const int N, const int how, const int c,
+               const int8_t *q, const I *lo, const I *hi, I s[ITILE][WIDE],
+               I t[ITILE][WIDE])
+{
 	UNROLL
 	for (int i = 0; i < R; i++) {
-		I four = i_four(q + i * BLOCK + g * 4);
+		const int8_t *at = q + i * BLOCK + c * 8;
+		I even = i_four(at), odd = i_four(at + 4);
 
 		UNROLL
-		for (int v = 0; v < P * VPP; v++)
-			s[i][v] = i_dot(how != SIGNED, s[i][v], four, c[v]);
+		for (int v = 0; v < N; v++) {
+#if HAS_PAIRS
+			if (how >= TINY) {
+				I p = i_pairs(even, lo[v]);
+
+				if (c % (how == TINY ? 2 : 4))
+					p = i_add_pairs(t[i][v], p);
+				t[i][v] = i_add_pairs(p, i_pairs(odd, hi[v]));
+				if (c == 3 || (c == 1 && how == TINY))
+					s[i][v] = i_fold(s[i][v], t[i][v]);
+				continue;
+			}
+#endif
+			s[i][v] = i_dot(how != SIGNED, s[i][v], even, lo[v]);
+			s[i][v] = i_dot(how != SIGNED, s[i][v], odd, hi[v]);
+		}
 	}
+	(void)t;
 }
 
-#if HAS_PAIRS
-/* The same for groups [g0, g1): int16 sums, widened once. */
-INLINE void
-pair_groups(const int R, const int P, int g0, int g1,
-            const int8_t *const *cells, const int8_t *q, I s[ITILE][PAIR * VPP])
-{
-	I t[ITILE][PAIR * VPP], c[PAIR * VPP];
+/* Rows r.. of x, from its block b0 on, and as many blocks of each panel. */
+typedef struct Tile {
+	const char *w[PAIR]; /* packed blocks, or Ready ones */
+	int64_t blocks;
+	int64_t ahead;      /* from w to the bytes to fetch; */
+	int64_t over, skip; /* from block `over` on `skip` further */
+	const Rounded *x;
+	int64_t b0, r;
+	float *acc; /* [PAIR][rows][PANEL] */
+	int64_t rows;
+} Tile;
 
+/* sum += the step of x, `by`, times those of a part of block w of P panels,
+ * times its sums with R rows from q on. */
+INLINE void
+part_sums(const int R, const int P, const WFormat f, const bool ready,
+          const int part, const char *const *w, const int8_t *q,
+          const int32_t *start, const float *by, V sum[ITILE][WIDE])
+{
+	const int N = P * VPP;
+	I s[ITILE][WIDE], t[ITILE][WIDE], lo[WIDE], hi[WIDE];
+	float step[PAIR * PANEL];
+
+	UNROLL
+	for (int i = 0; i < P; i++)
+		if (ready)
+			memcpy(step + i * PANEL, w[i], sizeof(float) * PANEL);
+		else
+			steps_of(f, part, (const uint8_t *)w[i],
+			         step + i * PANEL);
+	UNROLL
+	for (int i = 0; i < R; i++)
+		UNROLL
+	for (int v = 0; v < N; v++)
+		s[i][v] = i_four(start + i);
+	UNROLL
+	for (int c = 0; c < 4; c++) {
+		UNROLL
+		for (int v = 0; v < N; v++) {
+			const char *p = w[v / VPP];
+
+			if (ready) {
+				p += offsetof(Ready, cells) + c * 128 +
+				     v % VPP * VL * 4;
+				lo[v] = i_load(p);
+				hi[v] = i_load(p + 64);
+			} else {
+				p += scale_bytes(f);
+				two_groups(f, part, (const uint8_t *)p, c,
+				           v % VPP, &lo[v], &hi[v]);
+			}
+		}
+		dot_two_groups(R, N, how_of(f), c, q, lo, hi, s, t);
+	}
+	UNROLL
+	for (int i = 0; i < R; i++)
+		UNROLL
+	for (int v = 0; v < N; v++)
+		sum[i][v] =
+			v_fma(v_from(s[i][v]),
+		              v_load(step + v * VL) * v_set(by[i]), sum[i][v]);
+}
+
+/* acc += R rows of x . P panels; R, P, f and ready are constants after
+ * inlining.  Sums stay in registers from the first block to the last.  What
+ * comes next is asked of memory a block at a time, while one is at work, so
+ * that nobody waits for a run of requests. */
+INLINE void
+tile_of(const int R, const int P, const WFormat f, const bool ready,
+        const Tile *t)
+{
+	int64_t tall = t->x->tall, bytes = ROUNDED_BYTES * tall;
+	int64_t at = t->r % tall;
+	int64_t size = ready ? (int64_t)sizeof(Ready) : wcodec[f].bytes;
+	char *p = t->x->p + (t->r / tall * t->x->blocks + t->b0) * bytes;
+	const char *w[PAIR];
+	V sum[ITILE][WIDE];
+
+	for (int i = 0; i < P; i++)
+		w[i] = t->w[i];
 	UNROLL
 	for (int i = 0; i < R; i++)
 		UNROLL
 	for (int v = 0; v < P * VPP; v++)
-		t[i][v] = i_zero();
-	UNROLL
-	for (int g = g0; g < g1; g++) {
-		UNROLL
-		for (int v = 0; v < P * VPP; v++)
-			c[v] = i_load(cells[v / VPP] + g * 64 +
-			              v % VPP * VL * 4);
-		UNROLL
-		for (int i = 0; i < R; i++) {
-			I four = i_four(q + i * BLOCK + g * 4);
-
-			UNROLL
-			for (int v = 0; v < P * VPP; v++) {
-				I p = i_pairs(four, c[v]);
-
-				t[i][v] = i_add_pairs(t[i][v], p);
-			}
-		}
-	}
-	UNROLL
-	for (int i = 0; i < R; i++) {
-		UNROLL
-		for (int v = 0; v < P * VPP; v++)
-			s[i][v] = i_fold(s[i][v], t[i][v]);
-	}
-}
-#endif
-
-/* acc [P][rows][PANEL] of R rows from r on += the sums of `blocks` blocks;
- * `parts` of them meet a block of x. */
-INLINE void
-int_tile(const int R, const int P, const int how, const Chunk *c,
-         int64_t blocks, int parts, const Rounded *x, int64_t b0, int64_t r,
-         float *acc, int64_t rows)
-{
-	int64_t tall = x->tall, bytes = ROUNDED_BYTES * tall, at = r % tall;
-	char *p = x->p + (r / tall * x->blocks + b0) * bytes;
-	I s[ITILE][PAIR * VPP];
-
-	for (int64_t b = 0; b < blocks; b++, p += b % parts ? 0 : bytes) {
+		sum[i][v] = v_load(t->acc + (v / VPP * t->rows + i) * PANEL +
+		                   v % VPP * VL);
+	for (int64_t b = 0; b < t->blocks; b++) {
 		const int8_t *q = (const int8_t *)p + at * BLOCK;
-		const int8_t *const cells[] = {c[0].at[b], c[P - 1].at[b]};
+		const int32_t *start = rounded_starts(p, tall) + at;
+		const float *by = rounded_steps(p, tall) + at;
+		int64_t ahead = t->ahead + (b < t->over ? 0 : t->skip);
 
-		UNROLL
-		for (int i = 0; i < R; i++) {
-			UNROLL
-			for (int v = 0; v < P * VPP; v++)
-				s[i][v] = i_four(rounded_starts(p, tall) + at +
-				                 i);
-		}
-#if HAS_PAIRS
-		if (how == TINIEST)
-			pair_groups(R, P, 0, 8, cells, q, s);
-		if (how == TINY) {
-			pair_groups(R, P, 0, 4, cells, q, s);
-			pair_groups(R, P, 4, 8, cells, q, s);
-		}
-#endif
-		UNROLL
-		for (int g = 0; g < BLOCK / 4; g++)
-			if (!HAS_PAIRS || how < TINY)
-				dot_group(R, P, how, cells, g, q, s);
-		UNROLL
-		for (int i = 0; i < R; i++) {
-			V by = v_set(rounded_steps(p, tall)[at + i]);
-
-			UNROLL
-			for (int v = 0; v < P * VPP; v++) {
-				float *to = acc + v / VPP * rows * PANEL +
-				            i * PANEL + v % VPP * VL;
-				V w = v_load(c[v / VPP].step[b] + v % VPP * VL);
-
-				v_store(to, v_fma(v_from(s[i][v]), w * by,
-				                  v_load(to)));
-			}
-		}
+		for (int i = 0; !ready && i < P; i++)
+			for (int64_t j = 0; j < size; j += 64)
+				__builtin_prefetch(w[i] + ahead + j);
+		part_sums(R, P, f, ready, 0, w, q, start, by, sum);
+		if (!ready && parts_of(f) == 2)
+			part_sums(R, P, f, ready, 1, w, q, start, by, sum);
+		for (int i = 0; i < P; i++)
+			w[i] += size;
+		if (!ready || (b + 1) % parts_of(f) == 0)
+			p += bytes;
 	}
-}
-
-/* All rows [r0, r0 + rows) of x in tiles. */
-INLINE void
-int_tiles(const int P, const int how, const Chunk *c, int64_t blocks, int parts,
-          const Rounded *x, int64_t b0, int64_t r0, int64_t rows, float *acc)
-{
-	int64_t r = 0;
-
-	for (; r + ITILE <= rows; r += ITILE)
-		int_tile(ITILE, P, how, c, blocks, parts, x, b0, r0 + r,
-		         acc + r * PANEL, rows);
-	for (; r + 2 <= rows; r += 2)
-		int_tile(2, P, how, c, blocks, parts, x, b0, r0 + r,
-		         acc + r * PANEL, rows);
-	for (; r < rows; r++)
-		int_tile(1, P, how, c, blocks, parts, x, b0, r0 + r,
-		         acc + r * PANEL, rows);
-}
-
-INLINE void
-int_panels(const int P, WFormat f, const Chunk *c, int64_t blocks,
-           const Rounded *x, int64_t b0, int64_t r0, int64_t rows, float *acc)
-{
-	int parts = parts_of(f);
-
-	switch (how_of(f)) {
-	case SIGNED:
-		int_tiles(P, SIGNED, c, blocks, parts, x, b0, r0, rows, acc);
-		break;
-	case UNSIGNED:
-		int_tiles(P, UNSIGNED, c, blocks, parts, x, b0, r0, rows, acc);
-		break;
-	case TINY:
-		int_tiles(P, TINY, c, blocks, parts, x, b0, r0, rows, acc);
-		break;
-	default:
-		int_tiles(P, TINIEST, c, blocks, parts, x, b0, r0, rows, acc);
-	}
-}
-
-/* s = the sums of a part of block w with q, from `start` on. */
-INLINE void
-one_block(const int f, const int part, const uint8_t *w, const int8_t *q,
-          const int32_t *start, I *s)
-{
-	const int how = how_of(f);
-	I lo, hi;
-
 	UNROLL
-	for (int v = 0; v < VPP; v++)
-		s[v] = i_four(start);
-	UNROLL
-	for (int c = 0; c < 4; c++)
+	for (int i = 0; i < R; i++)
 		UNROLL
-	for (int v = 0; v < VPP; v++) {
-		I even = i_four(q + c * 8), odd = i_four(q + c * 8 + 4);
+	for (int v = 0; v < P * VPP; v++)
+		v_store(t->acc + (v / VPP * t->rows + i) * PANEL + v % VPP * VL,
+		        sum[i][v]);
+}
 
-		two_groups(f, part, w + scale_bytes(f), c, v, &lo, &hi);
-#if HAS_PAIRS
-		if (how >= TINY) {
-			lo = i_add_pairs(i_pairs(even, lo), i_pairs(odd, hi));
-			s[v] = i_fold(s[v], lo);
-			continue;
-		}
+/* Tiles of 1, 2, 4 rows and, where there are registers for them, of 8: one
+ * row by itself, more with PAIR panels. */
+typedef void TileFn(const Tile *);
+enum { SIZES = ITILE == 8 ? 4 : 3 };
+typedef TileFn *const TileFns[SIZES];
+
+#define TILE_FN(fn, R, P, f, ready)                                            \
+	static void fn(const Tile *t)                                          \
+	{                                                                      \
+		tile_of(R, P, WF_##f, ready, t);                               \
+	}
+#if ITILE == 8
+#define TILE_8 TILE_FN
+#define TILE_FNS(fn)                                                           \
+	{                                                                      \
+		fn##_1, fn##_2, fn##_4, fn##_8                                 \
+	}
+#else
+#define TILE_8(fn, R, P, f, ready)
+#define TILE_FNS(fn)                                                           \
+	{                                                                      \
+		fn##_1, fn##_2, fn##_4                                         \
+	}
 #endif
-		s[v] = i_dot(how != SIGNED, s[v], even, lo);
-		s[v] = i_dot(how != SIGNED, s[v], odd, hi);
-	}
-}
+#define ALL_TILES(fn, f, ready)                                                \
+	TILE_FN(fn##_1, 1, 1, f, ready)                                        \
+	TILE_FN(fn##_2, 2, PAIR, f, ready)                                     \
+	TILE_FN(fn##_4, 4, PAIR, f, ready)                                     \
+	TILE_8(fn##_8, 8, PAIR, f, ready)
+ALL_TILES(int8, INT8, false)
+ALL_TILES(mxint8, MXINT8, false)
+ALL_TILES(int8_channel, INT8_CHANNEL, false)
+ALL_TILES(int4, INT4, false)
+ALL_TILES(int4_min, INT4_MIN, false)
+ALL_TILES(mxfp4, MXFP4, false)
+ALL_TILES(mxfp6, MXFP6, false)
+ALL_TILES(e3m2, E3M2, false)
+ALL_TILES(ready_int4, INT4, true)
+ALL_TILES(ready_int4_min, INT4_MIN, true)
+ALL_TILES(ready_mxfp4, MXFP4, true)
+ALL_TILES(ready_mxfp6, MXFP6, true)
+ALL_TILES(ready_e3m2, E3M2, true)
 
-/* acc [PANEL] = row r of x . panel, cells staying in registers; f is a
- * constant after inlining. */
-INLINE void
-one_row(const int f, const char *panel, const Rounded *x, int64_t r, float *acc)
+static TileFns direct_fns[WF_COUNT] = {
+	[WF_INT8] = TILE_FNS(int8),
+	[WF_MXINT8] = TILE_FNS(mxint8),
+	[WF_INT8_CHANNEL] = TILE_FNS(int8_channel),
+	[WF_INT4] = TILE_FNS(int4),
+	[WF_INT4_MIN] = TILE_FNS(int4_min),
+	[WF_MXFP4] = TILE_FNS(mxfp4),
+	[WF_MXFP6] = TILE_FNS(mxfp6),
+	[WF_E3M2] = TILE_FNS(e3m2),
+};
+
+static TileFns ready_fns[WF_COUNT] = {
+	[WF_INT4] = TILE_FNS(ready_int4),
+	[WF_INT4_MIN] = TILE_FNS(ready_int4_min),
+	[WF_MXFP4] = TILE_FNS(ready_mxfp4),
+	[WF_MXFP6] = TILE_FNS(ready_mxfp6),
+	[WF_E3M2] = TILE_FNS(ready_e3m2),
+};
+
+/* All rows of t with n panels. */
+static void
+all_rows(TileFn *const *fn, int n, const Tile *t)
 {
-	enum { AHEAD = 4096 }; /* bytes */
-	int64_t bytes = ROUNDED_BYTES * x->tall, at = r % x->tall;
-	char *p = x->p + r / x->tall * x->blocks * bytes;
-	const uint8_t *w = (const uint8_t *)panel;
-	V sum[VPP];
+	Tile u = *t;
 
-	for (int v = 0; v < VPP; v++)
-		sum[v] = v_set(0);
-	for (int64_t b = 0; b < x->blocks;
-	     b++, p += bytes, w += wcodec[f].bytes) {
-		const int8_t *q = (const int8_t *)p + at * BLOCK;
-		float by = rounded_steps(p, x->tall)[at], step[PANEL];
-		I s[VPP];
+	for (int64_t left = t->rows, some; left > 0; left -= some) {
+		int size = SIZES - 1;
 
-		for (int i = 0; i < wcodec[f].bytes; i += 64)
-			__builtin_prefetch(w + AHEAD + i);
-		UNROLL
-		for (int part = 0; part < parts_of(f); part++) {
-			steps_of(f, part, w, step);
-			one_block(f, part, w, q,
-			          rounded_starts(p, x->tall) + at, s);
-			UNROLL
-			for (int v = 0; v < VPP; v++)
-				sum[v] =
-					v_fma(v_from(s[v]),
-				              v_load(step + v * VL) * v_set(by),
-				              sum[v]);
+		while (1 << size > left)
+			size--;
+		some = 1 << size;
+		if (size > 0)
+			fn[size](&u);
+		for (int i = 0; size == 0 && i < n; i++) {
+			Tile one = u;
+
+			one.w[0] = u.w[i];
+			one.acc += i * u.rows * PANEL;
+			fn[0](&one);
 		}
+		u.r += some;
+		u.acc += some * PANEL;
+		u.ahead = u.skip = 0; /* fetched once */
 	}
-	for (int v = 0; v < VPP; v++)
-		v_store(acc + v * VL, sum[v]);
 }
+
+/* Bytes fetched ahead; blocks made ready at once, for more rows than meet a
+ * block as it is: two tiles of 8 hide what the cells take, two of 4 do not. */
+enum { AHEAD = 8192, CHUNK = 16, DIRECT = ITILE == 8 ? 16 : ITILE };
 
 static void
-int_row_sums(WFormat f, const char *w, const Rounded *x, int64_t r, float *acc)
+make_ready(WFormat f, const char *w, int64_t blocks, Ready *to)
 {
-	switch (f) {
-	case WF_INT4:
-		one_row(WF_INT4, w, x, r, acc);
-		break;
-	case WF_INT4_MIN:
-		one_row(WF_INT4_MIN, w, x, r, acc);
-		break;
-	case WF_MXFP4:
-		one_row(WF_MXFP4, w, x, r, acc);
-		break;
-	case WF_E3M2:
-		one_row(WF_E3M2, w, x, r, acc);
-		break;
-	case WF_MXFP6:
-		one_row(WF_MXFP6, w, x, r, acc);
-		break;
-	case WF_INT8_CHANNEL:
-		one_row(WF_INT8_CHANNEL, w, x, r, acc);
-		break;
-	case WF_MXINT8:
-		one_row(WF_MXINT8, w, x, r, acc);
-		break;
-	default:
-		one_row(WF_INT8, w, x, r, acc);
+	int64_t bytes = wcodec[f].bytes;
+
+	for (int64_t b = 0; b < blocks; b++, w += bytes) {
+		for (int64_t i = 0; i < bytes; i += 64)
+			__builtin_prefetch(w + AHEAD + i);
+		ready_block(f, w, to);
+		to += parts_of(f);
 	}
 }
 
@@ -567,36 +423,67 @@ head_steps(WFormat f, const char *panel, int64_t rows, float *acc)
 	}
 }
 
-/* acc [n][rows][PANEL] = rows r0.. of x . panels w[0..n), n <= PAIR */
+/* acc [PANEL] = row r of x . panel w */
 static void
-int_sums(WFormat f, const char *const *w, int n, const Rounded *x, int64_t r0,
+one_row_sums(WFormat f, const char *w, const Rounded *x, int64_t r, float *acc)
+{
+	Tile t = {{w + head_bytes(f)}, x->blocks, AHEAD, 0, 0, x, 0, r, acc, 1};
+
+	for (int v = 0; v < PANEL; v += VL)
+		v_store(acc + v, v_set(0));
+	direct_fns[f][0](&t);
+	head_steps(f, w, 1, acc);
+}
+
+/* acc [n][rows][PANEL] = rows r0.. of x . panels w[0..n), n <= PAIR, and room
+ * for PAIR */
+static void
+row_sums(WFormat f, const char *const *w, int n, const Rounded *x, int64_t r0,
          int64_t rows, float *acc)
 {
-	int64_t bytes = wcodec[f].bytes, head = head_bytes(f);
-	int parts = parts_of(f);
-	Chunk c[PAIR];
+	int64_t head = head_bytes(f), bytes = wcodec[f].bytes, some;
+	int64_t all = head + x->blocks * bytes, ahead = MIN(AHEAD / PAIR, all);
+	Tile t = {.blocks = x->blocks,
+	          .x = x,
+	          .r = r0,
+	          .acc = acc,
+	          .rows = rows};
+	Ready c[PAIR][CHUNK];
 
-	if (rows == 1) {
-		for (int i = 0; i < n; i++) {
-			int_row_sums(f, w[i] + head, x, r0, acc + i * PANEL);
-			head_steps(f, w[i], 1, acc + i * PANEL);
+	memset(acc, 0, (size_t)(PAIR * rows) * PANEL * sizeof *acc);
+	/* two streams may take every second panel each */
+	t.ahead = ahead;
+	t.over = x->blocks - ahead / bytes;
+	t.skip = n == 2 && w[1] - w[0] == all ? all : 0;
+	for (int i = 0; i < PAIR; i++) /* the last one may be twice the same */
+		t.w[i] = w[MIN(i, n - 1)] + head;
+	if (rows <= DIRECT || !ready_fns[f][0])
+		all_rows(direct_fns[f], n, &t);
+	else
+		for (t.b0 = 0; t.b0 < x->blocks; t.b0 += some) {
+			some = MIN(CHUNK / parts_of(f), x->blocks - t.b0);
+			t.blocks = some * parts_of(f);
+			for (int i = 0; i < PAIR; i++) {
+				const char *from = w[MIN(i, n - 1)] + head;
+
+				make_ready(f, from + t.b0 * bytes, some, c[i]);
+				t.w[i] = (const char *)c[i];
+			}
+			all_rows(ready_fns[f], n, &t);
 		}
-		return;
-	}
-	memset(acc, 0, (size_t)(n * rows) * PANEL * sizeof *acc);
-	for (int64_t b = 0; b < x->blocks; b += CHUNK / parts) {
-		int64_t blocks = MIN(CHUNK / parts, x->blocks - b) * parts;
-
-		for (int i = 0; i < n; i++)
-			fill(&c[i], f, (const uint8_t *)w[i] + head + b * bytes,
-			     blocks);
-		if (n == PAIR)
-			int_panels(PAIR, f, c, blocks, x, b, r0, rows, acc);
-		else
-			int_panels(1, f, c, blocks, x, b, r0, rows, acc);
-	}
 	for (int i = 0; i < n; i++)
 		head_steps(f, w[i], rows, acc + i * rows * PANEL);
+}
+
+static void
+int_sums(WFormat f, const char *const *w, int n, const Rounded *x, int64_t r,
+         int64_t rows, float *acc)
+{
+	if (rows > 1)
+		row_sums(f, w, n, x, r, rows, acc);
+	else
+		for (int i = 0; i < n; i++)
+			one_row_sums(f, w[i], x, r, acc + i * PANEL);
 }
 
 /* y [k] = lane `row` of a panel, times mul */

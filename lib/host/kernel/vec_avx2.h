@@ -7,7 +7,7 @@
  * ACCS    how many V may be live as sums beside what feeds them
  * TILE    rows of x that meet a panel at a time
  * I       VL int32; VL * 4 int8
- * ITILE   rows of x that meet a block of integers at a time
+ * ITILE   rows of x that meet a block of integers at a time: 4 or 8
  * PAIR    panels that meet a tile at a time: 1 or 2
  * DOTS    queries that meet four keys at a time
  * WEIGH   vectors of a value that meet four queries at a time
@@ -26,9 +26,10 @@
 
 #define ISA(fn) fn##_avx2
 
-enum { VL = 8, ACCS = 12, TILE = 6, ITILE = 4, PAIR = 1, WEIGH = 2, DOTS = 3 };
+enum { VL = 8, ACCS = 12, TILE = 6, PAIR = 1, WEIGH = 2, DOTS = 3 };
 enum { LANE_ROWS = 4, LANE_VECS = 2 };
 enum { NARROW_UNSIGNED = 1, WIDE_UNSIGNED = 0 };
+#define ITILE 4
 #define HAS_PAIRS 1
 
 typedef __m256 V;

@@ -15,7 +15,6 @@ enum {
 	VL = 16,
 	ACCS = 24,
 	TILE = 12,
-	ITILE = 8,
 	PAIR = 2,
 	WEIGH = 4,
 	DOTS = 4,
@@ -23,6 +22,7 @@ enum {
 	LANE_VECS = 4
 };
 enum { NARROW_UNSIGNED = 1, WIDE_UNSIGNED = 1 };
+#define ITILE 8
 #define HAS_PAIRS 0
 
 typedef __m512 V;

@@ -11,9 +11,10 @@
 
 #define ISA(fn) fn##_neon
 
-enum { VL = 4, ACCS = 24, TILE = 6, ITILE = 4, PAIR = 1, WEIGH = 4, DOTS = 4 };
+enum { VL = 4, ACCS = 24, TILE = 6, PAIR = 1, WEIGH = 4, DOTS = 4 };
 enum { LANE_ROWS = 4, LANE_VECS = 4 };
 enum { NARROW_UNSIGNED = 0, WIDE_UNSIGNED = 0 };
+#define ITILE 4
 #define HAS_PAIRS 0
 
 typedef float32x4_t V;
