@@ -35,7 +35,7 @@ typedef struct Look {
 typedef bool LookFn(Look *);
 
 static const char no_picture[] =
-	"no model document, no ONNX model: --dot, --svg";
+	"no model document, ONNX model or package: --dot, --svg";
 
 /* ---- parts ---- */
 
@@ -287,6 +287,13 @@ look_qpc(Look *l)
 
 	if (!q)
 		return false;
+	if (l->opt->dot || l->opt->svg) {
+		const Sketch *s = sketch_package(l->c, &l->a, q);
+
+		if (s)
+			put_layers(l, s);
+		return s || note(l->c, "%s", l->path);
+	}
 	json_put_str(l->out, "digest", q->digest.hex);
 	json_put_str(l->out, "checked",
 	             l->opt->verify ? "all bytes" : "sizes and small members");
@@ -611,7 +618,8 @@ look(Look *l)
 	if (l->opt->graph && k != KIND_ONNX)
 		return fail(l->c, QE_INPUT, "%s: not an ONNX model: --graph",
 		            l->path);
-	if ((l->opt->dot || l->opt->svg) && k != KIND_ONNX && k != KIND_JSON)
+	if ((l->opt->dot || l->opt->svg) && k != KIND_ONNX && k != KIND_JSON &&
+	    k != KIND_QPC)
 		return fail(l->c, QE_INPUT, "%s: %s", l->path, no_picture);
 	if (place)
 		l->path = place;

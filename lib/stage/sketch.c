@@ -274,6 +274,21 @@ place(Draw *d, const Sketch *s, int *bottom)
 	return row;
 }
 
+/* The room that links need on the right. */
+static int
+margin(const Sketch *s)
+{
+	int most = 0;
+
+	for (int i = 0; i < s->nlink; i++) {
+		int far = s->link[i].to - s->link[i].from;
+
+		if (far != 1)
+			most = MAX(most, MAX(far, -far));
+	}
+	return most ? LANE * (MIN(most, LANES) + 1) : SHADE;
+}
+
 void
 sketch_svg(Buf *b, const Sketch *s)
 {
@@ -284,7 +299,7 @@ sketch_svg(Buf *b, const Sketch *s)
 	w = (int)d.widest * GLYPH + 2 * PAD;
 	buf_fmt(b,
 	        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"monospace\" font-size=\"13\">\n<title>",
-	        w + 2 * PAD + LANE * (LANES + 1), MAX(bottom, 2 * PAD));
+	        w + 2 * PAD + margin(s), MAX(bottom, 2 * PAD));
 	xml(b, clean(s->mem, SPAN(s->title)));
 	buf_str(b,
 	        "</title>\n"

@@ -6,6 +6,7 @@
 
 #include "ir.h"
 #include "json.h"
+#include "qpc.h"
 
 typedef struct Box {
 	const char *name;
@@ -51,5 +52,8 @@ Sketch *sketch_document(Arena *, const Json *document);
 int64_t sketch_elements(const Json *tensor);
 /* Of a graph, whose equal layers become functions by it; NULL: failed. */
 Sketch *sketch_graph(Ctx *, Arena *, Graph *);
+
+/* sketch_package.c: each program by its kernels; NULL: failed. */
+Sketch *sketch_package(Ctx *, Arena *, const Qpc *);
 
 #endif

@@ -283,18 +283,24 @@ scope(const Node *n)
 	return (Span){s, end ? (size_t)(end - s) : 0};
 }
 
+/* How many nodes from i on are of its scope.  Those without one that stand
+ * between two of it are too: masks that its first user makes, caches. */
 static int
 same_scope(const Found *f, int i)
 {
 	Span s = scope(f->g->node[i]);
 	int n = 1;
 
-	while (i + n < f->g->nnode && !calls_at(f, i + n)) {
-		Span t = scope(f->g->node[i + n]);
+	for (int k = 1; i + k < f->g->nnode; k++) {
+		Span t = scope(f->g->node[i + k]);
 
+		if (!s.n && calls_at(f, i + k))
+			break;
+		if (s.n && !t.n)
+			continue;
 		if (s.n != t.n || memcmp(s.p, t.p, s.n) != 0)
 			break;
-		n++;
+		n = k + 1;
 	}
 	return n;
 }

@@ -91,6 +91,9 @@ rehearse() {
 	[ "$(jq -r '.specializations[1].symbols.seq_len' m.json)" = 1 ]
 	! grep "$T" m.json || complain 'a place is in the package'
 	qeff-inspect --verify m.qpc >/dev/null
+	qeff-inspect --dot m.qpc >dot
+	grep -qF 'programqpc.bin\nfor qaic, 1 devices' dot
+	grep -qF 'Decode\nbatch_size 1\nctx_len 128\nseq_len 1' dot
 }
 
 @test "QEfficient finds its folder" {
@@ -417,7 +420,7 @@ rehearse() {
 		qnn-compile -q --backend qaic --dry-run --cache-dir d$n \
 			$n.onnx >$n.said
 	done
-	! grep -q node-precision plain.said
+	! grep -q node-precision plain.said || complain 'plain: a file'
 	grep -q -- '-node-precision-info=' ck.said
 	qeff-inspect --graph ck.onnx >graph
 	# all powers, sines and cosines, and what they are made of
@@ -430,7 +433,8 @@ rehearse() {
 		done <names
 	done
 	grep -q '^- .*Cast' dck/qpc-*/node_precision_info.yaml
-	! grep -q 'layers.0/MatMul' dck/qpc-*/node_precision_info.yaml
+	! grep -q 'layers.0/MatMul' dck/qpc-*/node_precision_info.yaml ||
+		complain 'too much'
 	run --separate-stderr qnn-compile --backend qnn --sdk x --dry-run \
 		--cache-dir d ck.onnx
 	[[ $stderr == *"rope in float16"* ]] || complain 'no warning'

@@ -216,8 +216,13 @@ tower() {
 	qeff-inspect --svg d.qeff >d.svg
 	grep -qF 'layers 0-3, 4 times' d.svg
 	qeff-inspect --dot d.onnx | grep -qF '4 times'
-	refused 3 'qeff-inspect: d.qpc: no model document*' \
-		qeff-inspect --dot d.qpc
-	refused 3 'qeff-inspect: *tokenizer.json: no model document*' \
+	# programs with the same steps are drawn once
+	qeff-inspect --svg d.qpc >p.svg
+	grep -qF 'layers, 4 times' p.svg && grep -qF 'rope 2' p.svg ||
+		complain "$(cat p.svg)"
+	[ "$(grep -c '>outputs<' p.svg)" -eq 1 ]
+	grep -qF 'Decode, input_ids : [1,1]' p.svg
+	qeff-inspect --dot d.qpc | grep -qF 'n0 -> n1;'
+	refused 3 'qeff-inspect: *tokenizer.json: no model document, ONNX model or package*' \
 		qeff-inspect --svg "$ROOT/share/models/demo/tokenizer.json"
 }
