@@ -317,6 +317,10 @@ set_up(Need *n)
 	n->devices = MAX(o->num_devices, 1);
 	n->weights = o->weights ? o->weights : n->type;
 	n->kv = o->kv_cache_dtype ? o->kv_cache_dtype : n->type;
+	/* as the host chooses it, by the weights */
+	if (own && !o->kv_cache_dtype && strcmp(n->type, "float32") == 0 &&
+	    strcmp(n->weights, "float32") != 0)
+		n->kv = "float16";
 	if (!own) {
 		n->weights = o->weights ? o->weights : "float16";
 		n->kv = o->kv_cache_dtype ? o->kv_cache_dtype : "float16";

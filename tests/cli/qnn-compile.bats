@@ -272,6 +272,11 @@ open(os.environ["NAME"], "wb").write(m.SerializeToString())'
 	[[ $stderr == 'qnn-compile: does not fit: 15019802624 bytes a device, there are 8589934592' ]]
 	refused 2 "qnn-compile: --memory 'lots': *" \
 		qnn-compile --memory lots config.json
+	# the cache is that which is then compiled
+	qnn-compile -q --weights int8 --ctx-len 64 --prompt-len 8 "$D/o.onnx" -o e.qpc 2>/dev/null
+	[ "$(qnn-compile --estimate --weights int8 --ctx-len 64 --prompt-len 8 "$D/o.onnx" |
+		sed -n '/^cache_by/,$d; /^cache:/s/.*: *//p')" = \
+		"$(qeff-inspect -j e.qpc | jq -r .kv_cache_dtype)" ] || complain 'another cache'
 	accepted qnn-compile --estimate --num-devices 2 "$D/o.onnx"
 	[[ $output == *'devices: 2'* ]]
 }
