@@ -7,20 +7,22 @@
  * every machine. */
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "run.h"
 
 typedef struct Candidate {
-	float p; /* logit, then probability */
+	float p; /* logit, then weight */
 	int32_t id;
 } Candidate;
+
+enum { BUCKETS = 0x3f80 + 1 }; /* up to that of 1 */
 
 struct Sampler {
 	Sampling s;
 	int64_t vocab;
 	uint64_t rng[4];
 	Candidate *cand;
+	double *weight;      /* [BUCKETS] */
 	unsigned char *seen; /* [vocab] */
 	int32_t *made;       /* [vocab] how often */
 };
@@ -69,6 +71,7 @@ sampler_new(Arena *a, const Sampling *s, int64_t vocab, uint64_t row)
 	p->seen = NEWV(a, unsigned char, vocab);
 	p->made = NEWV(a, int32_t, vocab);
 	p->cand = s->temp > 0 ? NEWV(a, Candidate, vocab) : NULL;
+	p->weight = s->temp > 0 ? NEWV(a, double, BUCKETS) : NULL;
 	return p;
 }
 
@@ -122,47 +125,145 @@ penalise(const Sampler *s, float *x)
 			x[i] -= once + often * (float)s->made[i];
 }
 
-static int
-by_p(const void *a, const void *b)
+static bool
+likelier(const Candidate *x, const Candidate *y)
 {
-	const Candidate *x = a, *y = b;
-
-	if (x->p != y->p)
-		return x->p < y->p ? 1 : -1;
-	return x->id < y->id ? -1 : 1;
+	return x->p != y->p ? x->p > y->p : x->id < y->id;
 }
 
-/* Probabilities of the n best, in place of their logits. */
 static void
-softmax(Candidate *c, int64_t n, double temp)
+sink(Candidate *c, int64_t n, int64_t at)
 {
-	double sum = 0, top = (double)c[0].p;
+	Candidate x = c[at];
+	int64_t down;
 
-	for (int64_t i = 0; i < n; i++) {
-		c[i].p = (float)exp(((double)c[i].p - top) / temp);
-		sum += (double)c[i].p;
+	for (; (down = 2 * at + 1) < n; at = down) {
+		if (down + 1 < n && likelier(&c[down + 1], &c[down]))
+			down++;
+		if (!likelier(&c[down], &x))
+			break;
+		c[at] = c[down];
 	}
-	for (int64_t i = 0; i < n; i++)
-		c[i].p = (float)((double)c[i].p / sum);
+	c[at] = x;
 }
 
-/* How many of the best make up top_p, and reach min_p of the first. */
-static int64_t
-cut(const Sampler *s, const Candidate *c, int64_t n)
+static void
+heap(Candidate *c, int64_t n)
 {
-	double sum = 0;
-	int64_t k = 0;
+	for (int64_t i = n / 2 - 1; i >= 0; i--)
+		sink(c, n, i);
+}
 
-	while (k < n && (!k || sum < s->s.top_p))
-		sum += (double)c[k++].p;
-	while (k > 1 && (double)c[k - 1].p < s->s.min_p * (double)c[0].p)
-		k--;
+/* The likeliest of a heap of n goes to its end, which is none of it then. */
+static const Candidate *
+pop(Candidate *c, int64_t n)
+{
+	Candidate x = c[0];
+
+	c[0] = c[n - 1];
+	sink(c, n - 1, 0);
+	c[n - 1] = x;
+	return &c[n - 1];
+}
+
+/* Of n candidates the k likeliest, which are left at *c. */
+static int64_t
+keep_best(Candidate **c, int64_t n, int64_t k)
+{
+	if (k <= 0 || k >= n)
+		return n;
+	heap(*c, n);
+	for (int64_t i = 0; i < k; i++)
+		pop(*c, n - i);
+	*c += n - k;
 	return k;
 }
 
+/* Weights in place of logits, that of the likeliest is 1; their sum. */
+static double
+weigh(Candidate *c, int64_t n, double temp)
+{
+	double sum = 0, top = (double)c[0].p;
+
+	for (int64_t i = 1; i < n; i++)
+		top = fmax(top, (double)c[i].p);
+	for (int64_t i = 0; i < n; i++) {
+		double x = (double)c[i].p;
+
+		/* and so with logits that are all, or the best, infinite */
+		c[i].p = x == top ? 1 : (float)exp((x - top) / temp);
+		sum += (double)c[i].p;
+	}
+	return sum;
+}
+
+static int64_t
+keep_above(Candidate *c, int64_t n, double least)
+{
+	int64_t k = 0;
+
+	for (int64_t i = 0; least > 0 && i < n; i++)
+		if ((double)c[i].p >= least)
+			c[k++] = c[i];
+	return k ? k : n;
+}
+
+/* Weights by the first half of their bits: no two buckets overlap. */
+static int
+bucket(const Candidate *c)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &c->p, sizeof bits);
+	return (int)(bits >> 16);
+}
+
+/* Those of n in buckets from `from` to `to` go to the front. */
+static int64_t
+gather(Candidate *c, int64_t n, int from, int to)
+{
+	int64_t k = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		Candidate x = c[i];
+
+		if (bucket(&x) < from || bucket(&x) > to)
+			continue;
+		c[i] = c[k];
+		c[k++] = x;
+	}
+	return k;
+}
+
+/* Of n the likeliest that weigh `enough` together, one at least.  Whole
+ * buckets of them, and the likeliest of the next. */
+static int64_t
+keep_sum(Candidate *c, int64_t n, double enough, double *in)
+{
+	int64_t k, m, j = 0;
+	int at = BUCKETS - 1;
+	double sum = 0;
+
+	memset(in, 0, BUCKETS * sizeof *in);
+	for (int64_t i = 0; i < n; i++)
+		in[bucket(&c[i])] += (double)c[i].p;
+	while (at > 0 && sum + in[at] < enough)
+		sum += in[at--];
+	k = gather(c, n, at + 1, BUCKETS);
+	m = gather(c + k, n - k, at, at);
+	heap(c + k, m);
+	for (; j < m && (sum < enough || k + j == 0); j++)
+		sum += (double)pop(c + k, m - j)->p;
+	memmove(c + k, c + k + m - j, (size_t)j * sizeof *c);
+	return k + j;
+}
+
+/* The order in which candidates stand is no matter: nothing is sorted that
+ * need not be, a vocabulary is large. */
 int32_t
 sampler_next(Sampler *s, float *x)
 {
+	Candidate *c = s->cand;
 	int64_t n = 0;
 	double at, sum = 0;
 
@@ -171,19 +272,20 @@ sampler_next(Sampler *s, float *x)
 		return argmax(x, s->vocab);
 	for (int64_t i = 0; i < s->vocab; i++)
 		if (!isnan(x[i]))
-			s->cand[n++] = (Candidate){x[i], (int32_t)i};
+			c[n++] = (Candidate){x[i], (int32_t)i};
 	if (!n)
 		return 0;
-	qsort(s->cand, (size_t)n, sizeof *s->cand, by_p);
-	if (s->s.top_k > 0)
-		n = MIN(n, s->s.top_k);
-	softmax(s->cand, n, s->s.temp);
-	n = cut(s, s->cand, n);
+	n = keep_best(&c, n, s->s.top_k);
+	sum = weigh(c, n, s->s.temp);
+	n = keep_above(c, n, s->s.min_p);
+	if (s->s.top_p < 1)
+		n = keep_sum(c, n, s->s.top_p * sum, s->weight);
+	sum = 0;
 	for (int64_t i = 0; i < n; i++)
-		sum += (double)s->cand[i].p;
+		sum += (double)c[i].p;
 	at = draw(s) * sum;
 	for (int64_t i = 0; i < n - 1; i++)
-		if ((at -= (double)s->cand[i].p) < 0)
-			return s->cand[i].id;
-	return s->cand[n - 1].id;
+		if ((at -= (double)c[i].p) < 0)
+			return c[i].id;
+	return c[n - 1].id;
 }

@@ -273,7 +273,7 @@ each() {
 	refused 2 "qpc-run: --lora-ids '3': not a number of 0 to 2" \
 		qpc-run "$D/picked.qpc" --lora-ids 3 -p x
 	echo 'Who are you?' >in
-	refused 3 'qpc-run: --lora-ids: the package has no adapters to pick' \
+	refused 3 'qpc-run: *--lora-ids: the package has no adapters to pick' \
 		qpc-run "$D/plain.qpc" -i -f in --lora-ids 1
 	refused 2 'qpc-run: --lora-ids: 2 for 1 prompts' \
 		qpc-run "$D/picked.qpc" --lora-ids 1,2 -p x
