@@ -11,9 +11,9 @@
  * scratch of a unit, floats, widths padded to PANEL:
  *   score [rows][KEYS]  q [rows][dim]  num, part [rows][vdim]
  *   k [KEYS][dim]  v [KEYS][vdim]      where the cache is not read in place
- * 16-bit caches are widened in registers, or once for many rows.  Keys that
- * come in two parts are always brought together in k, once for all rows of the
- * unit; where the first part is the values too, these are read there. */
+ * 16-bit caches are widened in registers, or once for many rows.  Keys
+ * that come in two parts are brought together there; where the first part is
+ * the values too, these are read from it. */
 
 #ifndef ATTENTION_SIMD_H
 #define ATTENTION_SIMD_H
@@ -29,10 +29,12 @@ typedef struct Work {
 	AttnRow row[ATTN_ROWS];
 	/* the block at hand: keys [j0 + first, j0 + last) of some row */
 	int64_t j0, first, last;
-	CFormat kf, vf;                   /* a float format */
-	const char *k, *v;                /* of key j0 + first */
-	int64_t ldk, ldv;                 /* bytes */
-	bool more;                        /* another block follows */
+	CFormat kf, vf; /* a float format */
+	const char *k, *v,
+		*t;       /* of the first of them; t: the last of its dim */
+	int64_t head;     /* from here on, or all of them are in k */
+	int64_t ldk, ldv; /* bytes */
+	bool more;        /* another block follows */
 	int lo[ATTN_ROWS], hi[ATTN_ROWS]; /* in the block; lo == hi: none */
 } Work;
 
@@ -157,6 +159,7 @@ load_keys(Work *w)
 	w->kf = CF_F32;
 	w->k = (char *)w->kbuf;
 	w->ldk = w->dim * (int64_t)sizeof(float);
+	w->head = a->dim;
 }
 
 /* Where the keys and values of the block at hand are read from. */
@@ -170,12 +173,14 @@ point(Work *w)
 	w->kf = w->vf = a->format;
 	w->k = w->u.k + at * a->kj;
 	w->v = w->u.v + at * a->vj;
+	w->t = a->t ? w->u.t + at * a->tj : NULL;
+	w->head = a->dim - a->tdim;
 	w->ldk = a->kj;
 	w->ldv = a->vj;
-	if (a->t || split || !in_place(w, a->dim))
+	if (split || !in_place(w, w->head) || !in_place(w, a->tdim))
 		load_keys(w);
 	if (a->shared) {
-		w->vf = CF_F32;
+		w->vf = w->kf;
 		w->v = w->k;
 		w->ldv = w->ldk;
 	} else if (split || !in_place(w, a->vdim)) {
@@ -228,33 +233,45 @@ v_cached(const int f, const char *p, int64_t i)
 
 /* ---- scores ---- */
 
-/* score of R rows from r on with four keys: k[0..3] [dim] of format F.  R and
- * F are constants after inlining. */
+/* s += columns [0, n) of R queries with those of four keys k[0..3] */
+INLINE void
+dots_part(const int R, const int F, const Work *w, const float *q,
+          const char *const *k, int64_t n, V s[DOTS][4])
+{
+	V x[DOTS];
+
+	for (int64_t d = 0; d < n; d += VL) {
+		UNROLL
+		for (int i = 0; i < R; i++)
+			x[i] = v_load(q + i * w->dim + d);
+		UNROLL
+		for (int m = 0; m < 4; m++) {
+			V y = v_cached(F, k[m], d);
+
+			UNROLL
+			for (int i = 0; i < R; i++)
+				s[i][m] = v_fma(x[i], y, s[i][m]);
+		}
+	}
+}
+
+/* score of R rows from r on with four keys: k[0..3] [head] of format F, and
+ * behind each of them k[4..7].  R and F are constants after inlining. */
 INLINE void
 dots(const int R, const int F, const Work *w, int64_t r, const char *const *k,
      int64_t j)
 {
 	const float *q = w->q + r * w->dim;
-	V s[DOTS][4], x[DOTS];
+	V s[DOTS][4];
 
 	UNROLL
 	for (int i = 0; i < R; i++)
 		UNROLL
 	for (int n = 0; n < 4; n++)
 		s[i][n] = v_set(0);
-	for (int64_t d = 0; d < w->a->dim; d += VL) {
-		UNROLL
-		for (int i = 0; i < R; i++)
-			x[i] = v_load(q + i * w->dim + d);
-		UNROLL
-		for (int n = 0; n < 4; n++) {
-			V y = v_cached(F, k[n], d);
-
-			UNROLL
-			for (int i = 0; i < R; i++)
-				s[i][n] = v_fma(x[i], y, s[i][n]);
-		}
-	}
+	dots_part(R, F, w, q, k, w->head, s);
+	if (w->head < w->a->dim)
+		dots_part(R, F, w, q + w->head, k + 4, w->a->dim - w->head, s);
 	UNROLL
 	for (int i = 0; i < R; i++)
 		v_sum4(s[i][0], s[i][1], s[i][2], s[i][3],
@@ -269,7 +286,7 @@ fetch(const char *p, int64_t step, int64_t dim)
 
 	for (int n = 0; n < 4; n++, p += step)
 		for (int64_t i = 0; i < bytes; i += 64)
-			__builtin_prefetch(p + i);
+			__builtin_prefetch(p + i, 0, 2);
 }
 
 /* Fetches what the next block has at keys [j, j + 4). */
@@ -292,7 +309,7 @@ fetch_ahead(const Work *w, int64_t j)
 INLINE void
 scores_of(const int F, const Work *w)
 {
-	const char *k[4];
+	const char *k[8];
 
 	for (int64_t j = w->first & ~3; j < w->last; j += 4) {
 		int64_t r = 0;
@@ -301,6 +318,8 @@ scores_of(const int F, const Work *w)
 			int64_t at = MAX(MIN(j + n, w->last - 1), w->first);
 
 			k[n] = w->k + (at - w->first) * w->ldk;
+			k[4 + n] =
+				w->t ? w->t + (at - w->first) * w->a->tj : NULL;
 		}
 		if (w->more)
 			fetch_ahead(w, j);

@@ -133,14 +133,17 @@ copy_units(const Step *s, int64_t *grain)
 /* ---- attention ---- */
 
 /* Many rows share one walk over the keys, unless that would leave cores
- * without work.  Without a cache they are to fill the lanes of a vector. */
+ * without work.  Without a cache they are to fill the lanes of a vector.  The
+ * one head of a latent cache is walked by every unit: with few rows each,
+ * memory would be what they wait for. */
 static int64_t
 unit_rows(const Attn *a)
 {
 	int64_t heads = a->batch * a->kv, all = a->seq * a->group;
-	int64_t rows = ATTN_ROWS, least = a->pos ? 4 : 16;
+	int64_t rows = ATTN_ROWS, least = !a->pos ? 16 : a->t ? 8 : 4,
+		enough = a->t ? 8 : 16;
 
-	while (rows > least && heads * ((all + rows - 1) / rows) < 16)
+	while (rows > least && heads * ((all + rows - 1) / rows) < enough)
 		rows /= 2;
 	return rows;
 }
