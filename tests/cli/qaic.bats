@@ -91,9 +91,9 @@ rehearse() {
 	[ "$(jq -r '.specializations[1].symbols.seq_len' m.json)" = 1 ]
 	! grep "$T" m.json || complain 'a place is in the package'
 	qeff-inspect --verify m.qpc >/dev/null
-	qeff-inspect --dot m.qpc >dot
-	grep -qF 'programqpc.bin\nfor qaic, 1 devices' dot
-	grep -qF 'Decode\nbatch_size 1\nctx_len 128\nseq_len 1' dot
+	qeff-inspect --dot m.qpc >picture
+	grep -qF 'programqpc.bin\nfor qaic, 1 devices' picture
+	grep -qF 'Decode\nbatch_size 1\nctx_len 128\nseq_len 1' picture
 }
 
 @test "QEfficient finds its folder" {
