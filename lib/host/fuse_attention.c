@@ -641,7 +641,7 @@ fuse_cached(Graph *g, Node *n, Scores *s, Value *v)
 		return false;
 	in[0] = tokens_major(g, s->q);
 	in[1] = write_cache(g, &ks);
-	in[2] = vs.scatter == ks.scatter ? in[1] : write_cache(g, &vs);
+	in[2] = vs.cache == ks.cache ? in[1] : write_cache(g, &vs);
 	in[3] = pos;
 	in[4] = slopes(g, s);
 	in[5] = s->sink;
