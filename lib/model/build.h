@@ -35,6 +35,7 @@ typedef struct Build {
 	Dict *made;        /* values made once: weights, constants */
 	Dict *here;        /* made once of the stack's inputs: masks, ... */
 	/* of a decoder that reads what an encoder made, else NULL: */
+	Value *given;     /* [B,S] ids before they were shifted, or NULL */
 	Value *memory;    /* [B,E,H] */
 	Value *heard;     /* [B,E] int64 places of its rows, -1: none */
 	Value *stale;     /* [] bool: nothing new, the cache has it */

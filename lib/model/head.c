@@ -142,6 +142,20 @@ token(Build *b, Value *x, int64_t at)
 	return EMIT_INT(b, "Gather", "axis", 1, x, int_scalar(b, at));
 }
 
+/* [B,H] of the last token that has this id, of the ids that were given */
+static Value *
+token_with_id(Build *b, Value *x, int64_t id)
+{
+	Value *at = EMIT(b, "Equal", b->given ? b->given : b->ids,
+	                 int_scalar(b, id));
+
+	at = cast(b, at, DT_I64);
+	at = EMIT(b, "Mul", at, EMIT(b, "Add", b->positions, int_scalar(b, 1)));
+	at = EMIT_INT(b, "ArgMax", "axis", 1, at);
+	x = EMIT_INT(b, "GatherND", "batch_dims", 1, x, unsqueeze(b, at, 2));
+	return EMIT(b, "Squeeze", x, INTS(b, 1));
+}
+
 static int64_t
 width_of(const Build *b, const Json *layers)
 {
@@ -189,6 +203,8 @@ task_head(Build *b, const Json *h, Value *x)
 		x = head_layer(b, json_get(b->root, "pooler"), token(b, x, 0));
 	else if (strcmp(in, "token0") == 0)
 		x = token(b, x, 0);
+	else if (strcmp(in, "eos") == 0)
+		x = token_with_id(b, x, json_get_int(h, "eos", 2));
 	else if (strcmp(in, "last") == 0)
 		x = pool_last_token(b, x);
 	else if (strcmp(in, "mean") == 0)
@@ -223,6 +239,10 @@ features(Build *b, Value *x)
 		return x != NULL;
 	}
 	output(b, x, "last_hidden_state", ALL, width);
+	if (b->given)
+		output(b, b->memory, "encoder_last_hidden_state", ALL,
+		       json_get_int(json_get(b->root, "encoder"), "hidden",
+		                    width));
 	if (pooler) {
 		Value *v = head_layer(b, pooler, token(b, x, 0));
 

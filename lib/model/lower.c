@@ -162,6 +162,50 @@ encode(Build *b)
 	return b->memory != NULL || note(b->c, "encoder");
 }
 
+/* ids one place later, behind the id to start with or, as some models have
+ * it, behind their own last one that is no padding. */
+static Value *
+shifted(Build *b, const Json *m)
+{
+	Value *first = slice(b, b->ids, 1, 0, 1), *n;
+
+	if (json_has(m, "pad")) {
+		n = EMIT(b, "Equal", b->ids,
+		         int_scalar(b, json_get_int(m, "pad", 0)));
+		n = cast(b, EMIT(b, "Not", n), DT_I64);
+		n = EMIT(b, "Sub", reduce(b, "ReduceSum", n, 1, true),
+		         int_scalar(b, 1));
+		first = EMIT_INT(b, "GatherElements", "axis", 1, b->ids, n);
+	} else {
+		first = EMIT(b, "Sub", first, first);
+		first = EMIT(b, "Add", first,
+		             int_scalar(b, json_get_int(m, "start", 0)));
+	}
+	return concat(b, 2, (Value *[]){first, slice(b, b->ids, 1, 0, -1)}, 1);
+}
+
+/* Both stacks read the same text: the second its ids one place later. */
+static bool
+read_twice(Build *b)
+{
+	Build e;
+	Value *one = int_scalar(b, 1), *at;
+
+	b->encoder = true;
+	inputs(b);
+	e = *b;
+	e.root = json_get(b->root, "encoder");
+	e.scope = "encoder.";
+	e.here = dict_new(b->a);
+	b->memory = stack(&e);
+	at = EMIT(b, "Mul", EMIT(b, "Add", b->positions, one), b->mask);
+	b->heard = EMIT(b, "Sub", at, one);
+	b->given = b->ids;
+	b->ids = shifted(b, json_get(b->root, "shift"));
+	b->encoder = false;
+	return b->memory && b->ids;
+}
+
 bool
 lower(Build *b)
 {
@@ -173,9 +217,14 @@ lower(Build *b)
 	b->layer = -1;
 	b->proxy = json_get_bool(b->root, "proxy", false);
 	b->fresh = b->cached && json_get_bool(b->root, "prefill_only", false);
-	if (json_get(b->root, "encoder") && !encode(b))
-		return false;
-	inputs(b);
+	if (json_get(b->root, "shift")) {
+		if (!read_twice(b))
+			return b->c->status ? note(b->c, "encoder") : false;
+	} else {
+		if (json_get(b->root, "encoder") && !encode(b))
+			return false;
+		inputs(b);
+	}
 	if (!(x = stack(b)))
 		return false;
 	states = b->g->nout;

@@ -287,6 +287,18 @@ task_generates(const char *task)
 	       strcmp(task, "text2text-generation") == 0;
 }
 
+/* Whether the decoder reads too: its ids are those of the encoder, one place
+ * later. */
+static bool
+reads_with_both(const Tree *t, const char *class)
+{
+	if (task_generates(t->task) || !json_get(t->arch, "shift"))
+		return false;
+	return json_has(json_get(t->arch, "tasks"), t->task) ||
+	       (strcmp(t->task, "feature-extraction") == 0 &&
+	        !str_ends(class, "EncoderModel"));
+}
+
 /* Two stacks generate text together, or the first is a model of its own. */
 static bool
 class_fits(const Tree *t, const char *class)
@@ -295,7 +307,7 @@ class_fits(const Tree *t, const char *class)
 
 	if (!json_get(t->arch, "encoder"))
 		return !both;
-	return both || str_ends(class, "EncoderModel") ||
+	return both || t->both || str_ends(class, "EncoderModel") ||
 	       str_ends(class, "ForTokenClassification");
 }
 
@@ -331,8 +343,10 @@ find_task(Tree *t)
 	const Json *list = json_get(t->config, "architectures");
 	const char *class = json_str(json_at(list, 0), NULL);
 
-	if (t->task)
+	if (t->task) {
+		t->both = json_has(json_get(t->arch, "tasks"), t->task);
 		return check_task(t);
+	}
 	if (t->sentence) {
 		t->task = "feature-extraction";
 		return true;
@@ -344,6 +358,7 @@ find_task(Tree *t)
 		return true;
 	}
 	t->task = task_of(class);
+	t->both = t->task && reads_with_both(t, class);
 	if (!t->task || !class_fits(t, class))
 		return fail(t->c, QE_INPUT, "class '%s' is not supported",
 		            class);
@@ -385,7 +400,7 @@ find_prefix(Tree *t)
 			layers = false;
 	}
 	t->prefix = found ? found : json_str(json_at(list, 0), "");
-	t->canon = strcmp(t->task, "feature-extraction") == 0
+	t->canon = strcmp(t->task, "feature-extraction") == 0 && !t->both
 	                   ? ""
 	                   : json_str(json_at(list, 0), "");
 	return true;
@@ -536,7 +551,9 @@ describe(Tree *t)
 	if (!eval(t, json_get(t->arch, "kind"), &kind))
 		return note(t->c, "kind");
 	json_put_str(t->root, "kind",
-	             kind.kind == V_STR ? kind.str : "decoder");
+	             t->both              ? "encoder"
+	             : kind.kind == V_STR ? kind.str
+	                                  : "decoder");
 	json_put_str(t->root, "task", t->task);
 	json_put_int(t->root, "hidden", t->hidden);
 	json_put_str(t->root, "model_type",
@@ -606,7 +623,7 @@ tree_build(Tree *t)
 	t->tensors = json_new(t->a);
 	if (!find_task(t))
 		return false;
-	if (arch && !task_generates(t->task)) {
+	if (arch && !task_generates(t->task) && !t->both) {
 		t->arch = arch;
 		arch = NULL;
 	}
@@ -618,5 +635,7 @@ tree_build(Tree *t)
 		return false;
 	if (arch)
 		tree_put(t->root, "encoder", encoder.root);
+	if (t->both)
+		tree_put(t->root, "shift", tree_section(t, "shift"));
 	return tree_heads(t) && check_surplus(t);
 }

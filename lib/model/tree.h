@@ -35,6 +35,7 @@ typedef struct Tree {
 	Env env;
 	int64_t steps;
 	const char *task;   /* as tasks.def names it; NULL: of the class */
+	bool both;          /* stacks of an encoder-decoder read; none writes */
 	const char *prefix; /* of the names in the checkpoint */
 	const char *canon;  /* of the names in the class that has the task */
 	const char *layer;  /* of the names inside a layer; "" outside */

@@ -154,7 +154,7 @@ static Json *part(Tree *t, const Json *spec);
 static bool
 part_more(Tree *t, const Json *spec, Json *o)
 {
-	static const char *const plain[] = {"in", "as", "flat"};
+	static const char *const plain[] = {"in", "as", "flat", "eos"};
 	const Json *also = json_get(spec, "also");
 	Json *list = json_new_array(t->a), *p;
 
