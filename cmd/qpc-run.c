@@ -6,11 +6,26 @@
 
 #include "cli.h"
 
+/* Without a prompt, text comes from stdin: line by line from a person who
+ * wants to chat. */
+static void
+find_text(qe_run *o)
+{
+	bool given = o->input || o->inputs || o->random || o->prompts ||
+	             o->file || o->ids || o->messages;
+
+	if (!given && isatty(0)) {
+		o->interactive = o->interactive || o->chat;
+		o->ask = o->interactive ? "> " : NULL;
+	}
+	if (!given && !o->bench && !o->interactive)
+		o->file = cli_stdin();
+}
+
 int
 main(int argc, char **argv)
 {
 	qe_run o = QE_RUN_INIT;
-	bool tensors;
 	/* clang-format off */
 	const Opt opt[] = {
 		{.help = "What is run"},
@@ -101,15 +116,7 @@ main(int argc, char **argv)
 	(void)argc;
 	o.library = getenv("QAIC_LIB");
 	c = cli_open(&cmd, argv);
-	tensors = o.input || o.inputs || o.random;
-	if (!tensors && !o.prompts && !o.file && !o.ids && !o.messages &&
-	    isatty(0)) {
-		o.interactive = o.interactive || o.chat;
-		o.ask = o.interactive ? "> " : NULL;
-	}
-	if (!tensors && !o.prompts && !o.file && !o.ids && !o.bench &&
-	    !o.messages && !o.interactive)
-		o.file = cli_stdin();
+	find_text(&o);
 	o.to = stdout;
 	qe_qpc_run(c, &o);
 	return cli_close(c);

@@ -149,20 +149,20 @@ static Json *
 branch(Tree *t, const Json *spec)
 {
 	Json *o = json_new(t->a), *b, *n;
-	const char *todo = json_get_str(spec, "do", "");
+	const char *what = json_get_str(spec, "do", "");
 	Val moe = {.kind = V_NULL};
 
-	if (strcmp(todo, "mlp") == 0 && json_get(t->arch, "moe")) {
+	if (strcmp(what, "mlp") == 0 && json_get(t->arch, "moe")) {
 		if (!eval(t, json_get(json_get(t->arch, "moe"), "when"), &moe))
 			return NULL;
-		todo = val_true(&moe) ? "moe" : "mlp";
+		what = val_true(&moe) ? "moe" : "mlp";
 	}
 	if (json_get(spec, "in")) {
 		if (!(n = tree_norm(t, json_get(spec, "in"), NULL, t->hidden)))
 			return NULL;
 		tree_put(o, "in", n);
 	}
-	if (!(b = choose(t, todo)))
+	if (!(b = choose(t, what)))
 		return NULL;
 	tree_put(o, "block", b);
 	if (json_get(spec, "out")) {

@@ -37,21 +37,21 @@ uint32_t
 trie_build(Arena *a, TrieKey *key, size_t n, Buf *out)
 {
 	TrieNode node = {.id = -1};
-	Group *todo = NULL, g = {0, n, 0};
-	size_t ntodo = 0, cap = 0, root, end;
+	Group *open = NULL, g = {0, n, 0};
+	size_t nopen = 0, cap = 0, root, end;
 
 	qsort(key, n, sizeof *key, by_bytes);
 	if (out->n == 0)
 		buf_add(out, &node, sizeof node);
 	root = out->n / sizeof node;
 	buf_add(out, &node, sizeof node);
-	PUSH(a, todo, ntodo, cap, g);
-	for (size_t at = 0; at < ntodo; at++) {
-		g = todo[at];
+	PUSH(a, open, nopen, cap, g);
+	for (size_t at = 0; at < nopen; at++) {
+		g = open[at];
 		node = ((TrieNode *)(void *)out->p)[root + at];
 		for (; g.lo < g.hi && key[g.lo].s.n == g.depth; g.lo++)
 			node.id = key[g.lo].id;
-		node.child = (uint32_t)(root + ntodo);
+		node.child = (uint32_t)(root + nopen);
 		for (size_t i = g.lo; i < g.hi; i = end) {
 			TrieNode kid = {.id = -1,
 			                .label = (uint8_t)key[i].s.p[g.depth]};
@@ -59,7 +59,7 @@ trie_build(Arena *a, TrieKey *key, size_t n, Buf *out)
 
 			next.hi = end = group_end(key, i, g.hi, g.depth);
 			buf_add(out, &kid, sizeof kid);
-			PUSH(a, todo, ntodo, cap, next);
+			PUSH(a, open, nopen, cap, next);
 			node.n++;
 		}
 		((TrieNode *)(void *)out->p)[root + at] = node;
