@@ -51,6 +51,14 @@ typedef struct Specs {
 	size_t cap;
 } Specs;
 
+enum { MAXSPEC = 64, MAXSYM = 64 };
+
+/* A new entry, with room for MAXSYM symbols; one is put or put anew. */
+Spec *spec_begin(Arena *, Specs *, const char *name);
+void spec_put(Spec *, const char *sym, int64_t n);
+/* The list of a file, up to MAXSPEC entries. */
+bool specs_read(Ctx *, Arena *, const char *path, Specs *);
+
 /* Which programs are compiled, by the options.  `plain` gives the names by
  * which the host backend's runs look for them.  Every symbol of an input has
  * a size in every entry. */

@@ -8,10 +8,7 @@
 #include "json.h"
 
 enum {
-	MAXSPEC = 64,
-	MAXSYM = 64,
 	MAXLEN = 1 << 26,
-	MAXFILE = 1 << 20,
 	LEAST_CHUNK = 8 /* tokens, which cost hardly more than one does */
 };
 
@@ -33,26 +30,6 @@ typedef struct Choice {
 	int64_t length[MAXSPEC], longest; /* of rows of an encoder */
 	int nlength;
 } Choice;
-
-static void
-put(Spec *s, const char *sym, int64_t n)
-{
-	for (int i = 0; i < s->nbind; i++)
-		if (strcmp(s->bind[i].sym, sym) == 0) {
-			s->bind[i].n = n;
-			return;
-		}
-	s->bind[s->nbind++] = (Binding){sym, n};
-}
-
-static Spec *
-begin(Choice *h, const char *name)
-{
-	Spec s = {.name = name, .bind = NEWV(h->a, Binding, MAXSYM)};
-
-	PUSH(h->a, h->out->spec, h->out->n, h->out->cap, s);
-	return &h->out->spec[h->out->n - 1];
-}
 
 /* ---- usual sizes ---- */
 
@@ -118,19 +95,19 @@ prefill(Choice *h, int64_t len, int64_t ccl)
 		: o->prompt_len == 1
 			? (o->full_batch_size ? o->full_batch_size : h->cache)
 			: 1;
-	Spec *s = begin(h, alone ? "Decode" : "Prefill");
+	Spec *s = spec_begin(h->a, h->out, alone ? "Decode" : "Prefill");
 
-	put(s, "batch_size", h->cb ? rows : h->cache);
-	put(s, "seq_len", len);
-	put(s, "ctx_len", h->list.ctx_len);
+	spec_put(s, "batch_size", h->cb ? rows : h->cache);
+	spec_put(s, "seq_len", len);
+	spec_put(s, "ctx_len", h->list.ctx_len);
 	if (ccl)
-		put(s, "comp_ctx_lengths", ccl);
+		spec_put(s, "comp_ctx_lengths", ccl);
 	if (h->tlm)
-		put(s, "num_logits_to_keep", 1);
+		spec_put(s, "num_logits_to_keep", 1);
 	if (h->cb)
-		put(s, "full_batch_size", h->cache);
+		spec_put(s, "full_batch_size", h->cache);
 	if (o->full_batch_size)
-		put(s, "full_batch_exec_size", rows);
+		spec_put(s, "full_batch_exec_size", rows);
 }
 
 static void
@@ -140,16 +117,16 @@ decode(Choice *h, int64_t ccl, int64_t k)
 
 	if (k + 1 == h->o->prompt_len && !h->cb && !h->plain)
 		return;
-	s = begin(h, "Decode");
-	put(s, "batch_size", h->cb ? h->o->full_batch_size : h->cache);
-	put(s, "seq_len", k + 1);
-	put(s, "ctx_len", h->list.ctx_len);
+	s = spec_begin(h->a, h->out, "Decode");
+	spec_put(s, "batch_size", h->cb ? h->o->full_batch_size : h->cache);
+	spec_put(s, "seq_len", k + 1);
+	spec_put(s, "ctx_len", h->list.ctx_len);
 	if (ccl)
-		put(s, "comp_ctx_lengths", ccl);
+		spec_put(s, "comp_ctx_lengths", ccl);
 	if (h->tlm)
-		put(s, "num_logits_to_keep", k + 1);
+		spec_put(s, "num_logits_to_keep", k + 1);
 	if (h->cb)
-		put(s, "full_batch_size", h->cache);
+		spec_put(s, "full_batch_size", h->cache);
 }
 
 static bool
@@ -330,11 +307,11 @@ static bool
 adapter(Choice *h)
 {
 	for (int i = 0; i < 2; i++) {
-		Spec *s = begin(h, i ? "Decode" : "Prefill");
+		Spec *s = spec_begin(h->a, h->out, i ? "Decode" : "Prefill");
 
-		put(s, "batch_size", h->o->batch_size);
-		put(s, "seq_len", i ? 1 : h->o->prompt_len);
-		put(s, "ctx_len", h->o->ctx_len);
+		spec_put(s, "batch_size", h->o->batch_size);
+		spec_put(s, "seq_len", i ? 1 : h->o->prompt_len);
+		spec_put(s, "ctx_len", h->o->ctx_len);
 	}
 	return true;
 }
@@ -345,13 +322,13 @@ speech(Choice *h)
 	int64_t ctx = h->o->encoder_ctx_len;
 
 	for (int i = 0; i < 2; i++) {
-		Spec *s = begin(h, i ? "Decode" : "Encoder");
+		Spec *s = spec_begin(h->a, h->out, i ? "Decode" : "Encoder");
 
-		put(s, "batch_size", h->o->batch_size);
-		put(s, "seq_len", 1);
-		put(s, "encoder_ctx_len", ctx);
-		put(s, "decoder_ctx_len", h->o->ctx_len);
-		put(s, "feature_len", i ? 1 : 2 * ctx);
+		spec_put(s, "batch_size", h->o->batch_size);
+		spec_put(s, "seq_len", 1);
+		spec_put(s, "encoder_ctx_len", ctx);
+		spec_put(s, "decoder_ctx_len", h->o->ctx_len);
+		spec_put(s, "feature_len", i ? 1 : 2 * ctx);
 	}
 	return true;
 }
@@ -401,10 +378,10 @@ lengths(Choice *h, const char *name)
 	if (!read_lengths(h))
 		return false;
 	for (int i = 0; i < h->nlength; i++) {
-		Spec *s = begin(h, name);
+		Spec *s = spec_begin(h->a, h->out, name);
 
-		put(s, "batch_size", h->o->batch_size);
-		put(s, "seq_len", h->length[i]);
+		spec_put(s, "batch_size", h->o->batch_size);
+		spec_put(s, "seq_len", h->length[i]);
 	}
 	return true;
 }
@@ -418,17 +395,17 @@ text2text(Choice *h)
 		return false;
 	for (int i = 0; i <= h->nlength; i++) {
 		bool step = i == h->nlength;
-		Spec *s = begin(h, step ? "Decode" : "Prefill");
+		Spec *s = spec_begin(h->a, h->out, step ? "Decode" : "Prefill");
 
 		if (!step && h->length[i] < 2)
 			return fail(
 				h->c, QE_USAGE,
 				"--seq-len 1: an encoder's row beside a decoder has 2 tokens at least");
-		put(s, "batch_size", h->o->batch_size);
-		put(s, "seq_len", 1);
-		put(s, "encoder_seq_len", step ? 1 : h->length[i]);
-		put(s, "encoder_ctx_len", h->longest);
-		put(s, "decoder_ctx_len", h->o->ctx_len);
+		spec_put(s, "batch_size", h->o->batch_size);
+		spec_put(s, "seq_len", 1);
+		spec_put(s, "encoder_seq_len", step ? 1 : h->length[i]);
+		spec_put(s, "encoder_ctx_len", h->longest);
+		spec_put(s, "decoder_ctx_len", h->o->ctx_len);
 	}
 	return true;
 }
@@ -436,11 +413,12 @@ text2text(Choice *h)
 static bool
 other(Choice *h)
 {
-	Spec *s =
-		begin(h, model_kinds[h->kind].graph ? model_kinds[h->kind].graph
-	                                            : "Graph_0");
+	Spec *s = spec_begin(h->a, h->out,
+	                     model_kinds[h->kind].graph
+	                             ? model_kinds[h->kind].graph
+	                             : "Graph_0");
 
-	put(s, "batch_size", h->o->batch_size);
+	spec_put(s, "batch_size", h->o->batch_size);
 	return true;
 }
 
@@ -461,7 +439,7 @@ take_shapes(Choice *h, Spec *s)
 		if (s->nbind == MAXSYM)
 			return fail(h->c, QE_USAGE, "--shape: over %d symbols",
 			            MAXSYM);
-		put(s, arena_span(h->a, (Span){*w, (size_t)(eq - *w)}), n);
+		spec_put(s, arena_span(h->a, (Span){*w, (size_t)(eq - *w)}), n);
 	}
 	return true;
 }
@@ -554,7 +532,7 @@ take_symbol(Choice *h, Spec *s, const Value *in, const char *sym)
 	if (s->nbind == MAXSYM)
 		return fail(h->c, QE_INPUT, "more than %d symbols of sizes",
 		            MAXSYM);
-	put(s, sym, n);
+	spec_put(s, sym, n);
 	return true;
 }
 
@@ -640,73 +618,6 @@ number_names(Choice *h)
 	}
 }
 
-/* ---- a list from a file, in either dialect ---- */
-
-static bool
-read_symbols(Choice *h, Spec *s, const Json *o)
-{
-	json_object_object_foreach((Json *)(uintptr_t)o, sym, v)
-	{
-		int64_t n = json_int(v, 0);
-
-		if (json_is(v, json_type_string) &&
-		    !str_int(json_str(v, ""), &n))
-			n = 0;
-		if (n < 1 || s->nbind == MAXSYM)
-			return fail(h->c, QE_INPUT, "'%s': no size", sym);
-		put(s, arena_dup(h->a, sym), n);
-	}
-	return true;
-}
-
-/* What the compiler's users call a list without names. */
-static const char *
-infer_name(Choice *h, const Json *o, int i)
-{
-	const Json *len = json_get(o, "seq_len");
-
-	if (len)
-		return json_int(len, 0) == 1 ||
-		                       strcmp(json_str(len, ""), "1") == 0
-		               ? "Decode"
-		               : "Prefill";
-	if (json_get(o, "encoder_ctx_len"))
-		return "Encoder";
-	if (json_get(o, "sequence_length"))
-		return "Embedding";
-	return arena_str(h->a, "Graph_%d", i);
-}
-
-static bool
-read_specs(Choice *h)
-{
-	const Json *all = json_read(h->c, h->a, h->o->specializations, MAXFILE);
-	const Json *list = json_get(all, "specializations");
-
-	if (!all)
-		return false;
-	if (!json_len(list) || json_len(list) > MAXSPEC)
-		return fail(h->c, QE_INPUT,
-		            "%s: no list 'specializations' of 1 to %d entries",
-		            h->o->specializations, MAXSPEC);
-	for (size_t i = 0; i < json_len(list); i++) {
-		const Json *e = json_at(list, i), *sym = json_get(e, "symbols");
-		const char *name = json_get_str(e, "name", NULL);
-		Spec *s;
-
-		if (!json_is(sym ? sym : e, json_type_object))
-			return fail(h->c, QE_INPUT, "%s: entry %zu: no object",
-			            h->o->specializations, i);
-		s = begin(h, sym && name
-		                     ? name
-		                     : infer_name(h, sym ? sym : e, (int)i));
-		if (!read_symbols(h, s, sym ? sym : e))
-			return note(h->c, "%s: entry %zu",
-			            h->o->specializations, i);
-	}
-	return true;
-}
-
 static bool
 choose(Choice *h)
 {
@@ -779,7 +690,8 @@ specs_choose(Ctx *c, Arena *a, const Graph *g, const qe_compile *o, bool plain,
 	h.kind = model_kind(g);
 	if (!usual_sizes(&h, &sized) || !check_prompts(&h))
 		return false;
-	if (o->specializations ? !read_specs(&h) : !choose(&h))
+	if (o->specializations ? !specs_read(c, a, o->specializations, out)
+	                       : !choose(&h))
 		return false;
 	for (int i = 0; i < out->n; i++)
 		if (!complete(&h, &out->spec[i]))
