@@ -4,10 +4,10 @@
 
 load helper
 
-FORMS=(cache_compressed cache_compressed,absorption
-	cache_compressed,absorption,online)
-PROMPTS=(3,4,5,6,7,8,9 11 20,21,22,20,21,22,20,21,22,20,21
-	100,3,50,7,9,2,60,61,62,63,64,65,66,67 9,8,7)
+FORMS=('cache_compressed' 'cache_compressed,absorption'
+	'cache_compressed,absorption,online')
+PROMPTS=('3,4,5,6,7,8,9' '11' '20,21,22,20,21,22,20,21,22,20,21'
+	'100,3,50,7,9,2,60,61,62,63,64,65,66,67' '9,8,7')
 
 # model OPTIONS...: of the transform; on stdout
 model() {
