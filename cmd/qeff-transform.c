@@ -23,6 +23,7 @@ main(int argc, char **argv)
 		{.help = "Decoders"},
 		{0,   "kv-cache",   FLAG,   &o.kv_cache,   NULL,   "keep keys and values between calls: done unasked, here it must"},
 		{0,   "continuous-batching", FLAG, &o.continuous_batching, NULL, "rows of the cache by batch_index"},
+		{0,   "rope-factors", ENUM, &o.rope_factors, "length|short|long", "of longrope: those of a text's length, or the same for all"},
 		{0,   "ring-cache", FLAG,   &o.ring_cache, NULL,   "layers that see a window keep no more than it, in a ring"},
 		{0,   "retain-full-kv", FLAG, &o.retain_full_kv, NULL, "they keep all and read the window: no ring where it is usual"},
 		{0,   "prefill-only", FLAG, &o.prefill_only, NULL, "for prompts alone, each in one call"},

@@ -102,6 +102,7 @@ typedef struct qe_transform {
 	bool kv_cache;            /* an error if it cannot have one */
 	bool continuous_batching; /* batch_index picks rows of the cache */
 	bool ccl;             /* comp_ctx_lengths says how much of it is read */
+	const char *rope_factors; /* of longrope: NULL by length, short, long */
 	bool ring_cache;      /* a ring of the window where there is one */
 	bool retain_full_kv;  /* full caches, of which a window is read */
 	bool prefill_only;    /* no steps: a call is a whole prompt, */

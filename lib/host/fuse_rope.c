@@ -40,18 +40,89 @@ fixed_table(Graph *g, Value *v, const Value *x, Value **pos)
 	return t;
 }
 
+/* Rows of a [rows,rot] table at positions [B,S], or NULL. */
+static Node *
+looked_up(const Value *v)
+{
+	Node *n = made_by(v, "Gather");
+
+	return n && attr_int(n, "axis", 0) == 0 && n->in[0]->shape.rank == 2 &&
+	                       is_weight(n->in[0]) && n->in[1]->type == DT_I64
+	               ? n
+	               : NULL;
+}
+
+/* Both tables, one behind the other. */
+static Value *
+both_tables(Graph *g, Value *first, Value *second)
+{
+	char *name = arena_str(g->mem, "%s.%s", first->name, second->name);
+	const int64_t *d = first->shape.dim;
+	Value *v = value_find(g, name);
+
+	if (v)
+		return v;
+	v = add_typed(g, "Concat", first->type, &(Shape){2, {2 * d[0], d[1]}},
+	              first, second, NULL);
+	attr_set_int(g, v->from, "axis", 0);
+	value_rename(g, v, name);
+	return v;
+}
+
+/* Positions [B,S], of the second table where which [B,1] is true. */
+static Value *
+in_both(Graph *g, Value *pos, Value *which, int64_t rows)
+{
+	char *name = arena_str(g->mem, "%s.of.%s", pos->name, which->name);
+	Value *v = value_find(g, name);
+
+	if (v)
+		return v;
+	v = add_typed(g, "Where", DT_I64, &which->shape, which,
+	              const_i64_scalar(g, NULL, rows),
+	              const_i64_scalar(g, NULL, 0));
+	v = add_typed(g, "Add", DT_I64, &pos->shape, pos, v, NULL);
+	value_rename(g, v, name);
+	return v;
+}
+
+/* One of two tables for each row of the batch, as longrope has them. */
+static Value *
+table_of_two(Value *v, Value **pos)
+{
+	Node *where = made_by(v, "Where"), *a, *b;
+	Value *which, *at;
+	Graph *g;
+
+	if (!where || !(a = looked_up(where->in[1])) ||
+	    !(b = looked_up(where->in[2])) || a->in[1] != b->in[1] ||
+	    !shape_eq(&a->in[0]->shape, &b->in[0]->shape))
+		return NULL;
+	g = where->graph;
+	at = a->in[1];
+	which = skip_views(where->in[0]);
+	if (which->shape.rank != 2 || at->shape.rank != 2 ||
+	    which->shape.dim[0] != at->shape.dim[0] || which->shape.dim[1] != 1)
+		return NULL;
+	at = in_both(g, at, which, a->in[0]->shape.dim[0]);
+	if (*pos && *pos != at)
+		return NULL;
+	*pos = at;
+	return both_tables(g, b->in[0], a->in[0]);
+}
+
 /* The table behind cos or sin [B,1,S,rot] of x: rows of it at the positions.
  */
 static Value *
 table_of(Value *v, const Value *x, Value **pos)
 {
-	Node *n = made_by(skip_views(v), "Gather");
+	Node *n = looked_up(skip_views(v));
 
 	if (is_weight(v) && x->from)
 		return fixed_table(x->from->graph, v, x, pos);
-	if (!n || attr_int(n, "axis", 0) != 0 || n->in[0]->shape.rank != 2 ||
-	    !is_weight(n->in[0]) || n->in[1]->type != DT_I64 ||
-	    (*pos && *pos != n->in[1]))
+	if (!n)
+		return table_of_two(skip_views(v), pos);
+	if (*pos && *pos != n->in[1])
 		return NULL;
 	*pos = n->in[1];
 	return n->in[0];

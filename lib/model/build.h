@@ -56,6 +56,7 @@ typedef struct Build {
 	Value *batch_index; /* [B,1] int64: the rows of the cache */
 	Value *ccl;         /* [C]: C slots are read */
 	Value *keep;        /* [K,1]: K logits a row */
+	Value *text_length; /* [B,1] int64: of the text that a row is part of */
 	Value *lora_ids;    /* [B,1] int64: which adapter a row takes */
 	SamplerInputs *sampler;
 	int more, nmore; /* where these stand among the inputs */

@@ -37,6 +37,10 @@ inputs_more(Build *b)
 	           "finite") == 0)
 		b->lora_ids = input(b, "lora_ids", DT_I64, &(Shape){2, {-1, 1}},
 		                    "batch_size", NULL);
+	if (json_get_bool(b->root, "text_length", false))
+		b->text_length =
+			input(b, "text_length", DT_I64, &(Shape){2, {-1, 1}},
+		              "batch_size", NULL);
 	sampler_inputs(b);
 	b->nmore = b->g->nin - b->more;
 }

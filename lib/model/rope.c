@@ -11,8 +11,10 @@
  *   inter: pairs are neighbours; they are brought into halves first and stay
  *          so: q and k alike, so that their products are the same
  * dynamic: the base follows the greatest position of the call.
- * longrope: the long factors as soon as a position of the call is beyond the
- * original length; keys already in the cache keep theirs. */
+ * longrope: the long factors for all of a text that is longer than the
+ * original length.  The input text_length says so before a call gets there, so
+ * that chunks of a long prompt turn alike; without it (0, or a model that
+ * keeps nothing) the row's positions in this call decide. */
 
 #include <math.h>
 
@@ -424,14 +426,24 @@ rows(Build *b, int64_t which, const Json *rope, const char *freq,
 	return EMIT_INT(b, "Gather", "axis", 0, v, b->positions);
 }
 
-/* True if a position of this call is beyond the original length. */
+/* [B,1,1] bool: rows whose text is beyond the original length */
 static Value *
-is_long(Build *b, const Json *rope)
+is_long(Build *b, int64_t which, const Json *rope)
 {
+	char *key = arena_str(b->a, "rope %lld long", (long long)which);
 	int64_t old = json_get_int(rope, "original", 0);
-	Value *max = EMIT_INT(b, "ReduceMax", "keepdims", 0, b->positions);
+	Value *v = dict_get(b->here, key), *n;
 
-	return EMIT(b, "GreaterOrEqual", max, int_scalar(b, old));
+	if (v)
+		return v;
+	n = reduce(b, "ReduceMax", b->positions, 1, true);
+	n = EMIT(b, "Add", n, int_scalar(b, 1));
+	if (b->text_length)
+		n = EMIT(b, "Max", n, b->text_length);
+	v = EMIT(b, "Greater", n, int_scalar(b, old));
+	v = unsqueeze(b, v, 2);
+	dict_set(b->here, key, v);
+	return v;
 }
 
 /* [B or 1,1,S,dim], once for the whole model */
@@ -448,7 +460,7 @@ turns(Build *b, int64_t which, const Json *rope, const char *fn)
 	v = rows(b, which, rope, "inv_freq", fn);
 	if (json_get(rope, "long_inv_freq")) {
 		wide = rows(b, which, rope, "long_inv_freq", fn);
-		v = EMIT(b, "Where", is_long(b, rope), wide, v);
+		v = EMIT(b, "Where", is_long(b, which, rope), wide, v);
 	}
 	v = unsqueeze(b, v, 1);
 	if (b->type != DT_F32)

@@ -86,7 +86,7 @@ one_round(Ctx *c, Session *s, const BenchOptions *o, Prompt *prompt,
 			id[b] = argmax(logits[b], s->vocab);
 			pos[b] = session_begin(s, (size_t)o->prompt) + i;
 		}
-		if (!session_decode(c, s, id, pos, (int)s->batch, logits))
+		if (!session_decode(c, s, id, pos, NULL, (int)s->batch, logits))
 			return false;
 	}
 	r->prefill = s->prefill_time ? (double)(o->prompt * s->batch) * 1e9 /

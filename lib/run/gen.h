@@ -24,6 +24,7 @@ typedef struct Row {
 	size_t n, capseq;
 	int64_t fed, drafted; /* tokens in the cache; in the draft's */
 	int64_t lora;         /* adapter that they were read with */
+	bool wide; /* they are those of a text beyond Session.turns_at */
 	int nguess;
 	size_t sent; /* bytes of text that have left */
 	size_t cap, caplogits;
@@ -46,6 +47,8 @@ struct Gen {
 
 /* ---- row.c: the text of a row ---- */
 
+/* A text that grew beyond Session.turns_at is read again. */
+void row_turn(const Gen *, Row *);
 void row_begin(Gen *, Row *, const GenRequest *, Generated *, int number);
 /* Takes the next token of a row, by its i-th logits or choice; it may be the
  * last one. */

@@ -82,6 +82,15 @@ due_rows(Gen *g, bool step)
 	return n;
 }
 
+/* Rows that have become too long for their keys begin anew. */
+static void
+turn_rows(Gen *g)
+{
+	for (int i = 0; i < g->nrow; i++)
+		if (g->row[i].busy && g->row[i].out->n)
+			row_turn(g, &g->row[i]);
+}
+
 /* Feeds each due row what it has, and counts. */
 static bool
 feed(Gen *g, int n, int64_t *time)
@@ -98,6 +107,7 @@ feed(Gen *g, int n, int64_t *time)
 		                       .n = len,
 		                       .pos = r->fed,
 		                       .lora = r->req->lora,
+		                       .length = (int64_t)r->n,
 		                       .prompt = !r->out->n,
 		                       .logits = r->logits,
 		                       .want = len == all ? r->nguess + 1 : 0};
@@ -263,6 +273,7 @@ generate_more(Gen *g, Arena *a, const GenRequest *req, int n,
 		at = admit(g, req, out, at, n);
 		if (at == n && !busy_rows(g))
 			return true;
+		turn_rows(g);
 		if (!read_prompts(g) || !write_texts(g))
 			return false;
 	}

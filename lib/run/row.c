@@ -182,6 +182,18 @@ usual_length(const Gen *g)
 	return g->s->longest_text && n > 0 ? n : INT64_MAX;
 }
 
+/* The reference does the same: keys from before were turned otherwise. */
+void
+row_turn(const Gen *g, Row *r)
+{
+	bool wide = g->s->turns_at && (int64_t)r->n > g->s->turns_at;
+
+	if (wide == r->wide)
+		return;
+	r->wide = wide;
+	r->fed = r->drafted = 0;
+}
+
 void
 row_begin(Gen *g, Row *r, const GenRequest *req, Generated *out, int number)
 {
@@ -210,6 +222,8 @@ row_begin(Gen *g, Row *r, const GenRequest *req, Generated *out, int number)
 		sampler_saw(r->sampler, text.id[i]);
 		row_push(g, r, text.id[i]);
 	}
+	row_turn(g, r);
+	out->cached = MIN(out->cached, r->fed);
 	r->detok = NULL;
 	if (!g->s->tok)
 		return;

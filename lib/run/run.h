@@ -30,6 +30,7 @@ typedef struct Runner {
 	                * 0: there is no encoder */
 	int64_t *text, *text_pos; /* [rows, hears] */
 	int64_t *lora;            /* [rows] adapters; NULL: none to pick */
+	int64_t *length; /* [rows] of the whole texts; NULL: not asked */
 } Runner;
 
 typedef struct Session {
@@ -47,6 +48,7 @@ typedef struct Session {
 	int64_t most_kept;  /* logits of a row that one run can give */
 	int64_t adapters;   /* to pick from; 0: none */
 	SafeFile *adapter;  /* weights that are given, or NULL */
+	int64_t turns_at;   /* longer texts have other keys; 0: never */
 	bool whole;         /* a call is a whole prompt: no chunks, no steps */
 	bool rewinds; /* the state is rows by position, and nothing else */
 	bool reads_prompts;     /* by programs of their own */
@@ -102,8 +104,9 @@ typedef struct RowFeed {
 	float *logits; /* gets those of the newest `want` tokens */
 	const Choice *choice; /* or what is chosen there; may be NULL */
 	int64_t want;
-	int64_t lora; /* adapter, 0: none */
-	int runner;   /* becomes the program that took it */
+	int64_t lora;   /* adapter, 0: none */
+	int64_t length; /* of the text so far, where it is known; 0: to pos + n */
+	int runner;     /* becomes the program that took it */
 } RowFeed;
 
 /* Runs every row, side by side where a program takes several, each through
@@ -119,9 +122,10 @@ int64_t session_chunk(const Session *, int64_t n);
  * logits [vocab] after the last token of each into logits[i]. */
 bool session_prefill(Ctx *, Session *, const Prompt *, int n,
                      float *const *logits);
-/* One step: token id[i] at position pos[i] of row i, pos -1: an idle row. */
+/* One step: token id[i] at position pos[i] of row i, pos -1: an idle row; text
+ * NULL: or the whole of what each row is a part of. */
 bool session_decode(Ctx *, Session *, const int32_t *id, const int64_t *pos,
-                    int n, float *const *logits);
+                    const Prompt *text, int n, float *const *logits);
 /* A prompt that the cache has no room for, named. */
 bool session_fits(Ctx *, const Session *, size_t tokens);
 

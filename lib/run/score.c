@@ -44,7 +44,7 @@ score_batch(Ctx *c, Arena *a, Session *s, const Prompt *p, int n, Score *out)
 			id[i] = on ? p[i].id[t] : 0;
 			pos[i] = on ? (int64_t)t : -1;
 		}
-		if (!session_decode(c, s, id, pos, n, logits))
+		if (!session_decode(c, s, id, pos, p, n, logits))
 			return false;
 		for (int i = 0; i < n; i++) {
 			if (pos[i] < 0)

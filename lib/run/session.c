@@ -90,6 +90,8 @@ read_runner(Arena *a, Program *p, int64_t ctx, Session *s, Runner *r)
 	                              &(Shape){2, {ids->shape.dim[0], 1}}),
 	              .lora = ids_of(p, "lora_ids",
 	                             &(Shape){2, {ids->shape.dim[0], 1}}),
+	              .length = ids_of(p, "text_length",
+	                               &(Shape){2, {ids->shape.dim[0], 1}}),
 	              .logits = y->type == DT_F32 ? y->data : NULL};
 	if (!r->ids || !r->pos || y->shape.dim[0] != r->rows || r->rows < 1 ||
 	    r->rows > INT32_MAX || r->len < 1 || r->kept < 1 ||
@@ -127,6 +129,21 @@ can_rewind(const Session *s)
 			return false;
 	}
 	return json_len(list) > 0;
+}
+
+/* The length beyond which longrope turns a text by other factors. */
+static int64_t
+turns_at(const Session *s)
+{
+	const Json *list = json_get(s->qpc->manifest, "transforms");
+
+	for (size_t i = 0; i < json_len(list); i++)
+		if (strcmp(json_get_str(json_at(list, i), "rope_factors", ""),
+		           "length") == 0)
+			return json_get_int(json_at(list, i),
+			                    "original_max_position_embeddings",
+			                    0);
+	return 0;
 }
 
 /* Whether keys of earlier calls are not read, as the model's transforms say. */
@@ -185,6 +202,7 @@ sizes_of(Ctx *c, Session *s)
 	s->rewinds = can_rewind(s);
 	s->chooser = s->runner[0].chooser;
 	s->whole = takes_whole(s);
+	s->turns_at = s->runner[0].length ? turns_at(s) : 0;
 	s->adapters = s->runner[0].lora ? count_adapters(s) : 0;
 	s->slots = s->runner[0].index
 	                   ? json_get_int(sym, "full_batch_size", s->batch)
@@ -300,6 +318,8 @@ session_fill_row(const Session *s, Runner *r, int64_t row, const RowFeed *f)
 		r->index[row] = f ? f->slot : 0;
 	if (r->lora)
 		r->lora[row] = f ? f->lora : 0;
+	if (r->length)
+		r->length[row] = f ? f->length : 0;
 	if (r->chooser)
 		chooser_fill(s, r, row, f);
 }
@@ -441,6 +461,7 @@ chunk(const Prompt *prompt, int n, float *const *logits, size_t at, size_t len,
 		                      .id = prompt[i].id + at,
 		                      .n = (int64_t)MIN(left, len),
 		                      .pos = (int64_t)at,
+		                      .length = (int64_t)prompt[i].n,
 		                      .prompt = true,
 		                      .logits = logits[i],
 		                      .want = left <= len};
@@ -475,8 +496,8 @@ session_prefill(Ctx *c, Session *s, const Prompt *prompt, int n,
 }
 
 bool
-session_decode(Ctx *c, Session *s, const int32_t *id, const int64_t *pos, int n,
-               float *const *logits)
+session_decode(Ctx *c, Session *s, const int32_t *id, const int64_t *pos,
+               const Prompt *text, int n, float *const *logits)
 {
 	Arena a = {0};
 	RowFeed *f = NEWV(&a, RowFeed, n + 1);
@@ -486,12 +507,15 @@ session_decode(Ctx *c, Session *s, const int32_t *id, const int64_t *pos, int n,
 
 	for (int i = 0; i < n; i++)
 		if (pos[i] >= 0)
-			f[used++] = (RowFeed){.slot = i,
-			                      .id = &id[i],
-			                      .n = 1,
-			                      .pos = pos[i],
-			                      .logits = logits[i],
-			                      .want = 1};
+			f[used++] =
+				(RowFeed){.slot = i,
+			                  .id = &id[i],
+			                  .n = 1,
+			                  .pos = pos[i],
+			                  .length =
+			                          text ? (int64_t)text[i].n : 0,
+			                  .logits = logits[i],
+			                  .want = 1};
 	ok = session_feed(c, s, f, used);
 	s->decode_time += clock_ns() - t;
 	s->decoded++;

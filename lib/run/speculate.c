@@ -43,6 +43,9 @@ most_guesses(const Gen *g, const Row *r)
 	n = MIN(n, g->s->ctx_len - (int64_t)r->n);
 	if (g->o->draft)
 		n = MIN(n, g->o->draft->ctx_len - (int64_t)r->n);
+	if ((int64_t)r->n <=
+	    g->s->turns_at) /* none beyond it before its text */
+		n = MIN(n, g->s->turns_at - (int64_t)r->n);
 	return MAX(n, 0);
 }
 
@@ -101,6 +104,7 @@ draft_feeds(Gen *g, Row *const *due, int n, Row **who)
 		g->feed[used] = (RowFeed){.slot = r->slot,
 		                          .id = r->seq + r->drafted,
 		                          .n = len,
+		                          .length = (int64_t)r->n,
 		                          .pos = r->drafted,
 		                          .logits = r->logits,
 		                          .want = len == all};

@@ -89,20 +89,63 @@ same() {
 	near plain early
 }
 
-# The factors of a call are those of its greatest position.
-@test "longrope: a prompt beyond the original length in one call" {
-	make-checkpoint ck
-	short=1,1.5,2,2.5
-	long=1,2,4,8
+# longrope SHORT LONG ORIGINAL: a checkpoint ck of it.
+longrope() {
 	config ck ".rope_scaling = {rope_type: \"longrope\", factor: 1,
-		short_factor: [$short], long_factor: [$long],
-		original_max_position_embeddings: 8}"
-	logits ck 16 beyond
-	config ck ".rope_scaling.short_factor = [$long]"
+		short_factor: [$1], long_factor: [$2],
+		original_max_position_embeddings: $3}"
+}
+
+# The factors of a text are those of its length, however it is cut.
+@test "longrope: a prompt beyond the original length, whole and in chunks" {
+	make-checkpoint --kv-heads 2 ck
+	longrope 1,1.5,2,2.5 1,2,4,8 8
 	same ck
+	cp whole beyond
+	longrope 1,2,4,8 1,2,4,8 8
+	logits ck 16 whole
 	near beyond whole
-	config ck ".rope_scaling.original_max_position_embeddings = 64 |
-		.rope_scaling.long_factor = [$short]"
-	same ck
-	near beyond whole
+	longrope 1,1.5,2,2.5 1,2,4,8 64
+	logits ck 5 whole
+	run near beyond whole
+	[ "$status" -ne 0 ] # the factors are seen at all
+	hf-load -q ck -o m.qeff
+	for how in short long; do
+		qeff-transform -q --rope-factors $how m.qeff -o t.qeff
+		onnx-export -q t.qeff | qnn-compile -q --ctx-len 32 -o $how.qpc
+		run tar xOf $how.qpc manifest.json
+		[[ $output != *text_length* ]]
+	done
+	qeff-transform -q m.qeff | onnx-export -q >m.onnx
+	run qnn-compile -vv --ctx-len 32 m.onnx -o m.qpc
+	[[ $output != *'(Neg)'* ]] || complain 'rotations are not by kernels'
+	make-checkpoint plain
+	hf-load -q plain -o p.qeff
+	refused 3 "*'longrope': the model has no longrope" \
+		qeff-transform --rope-factors long p.qeff
+}
+
+# A text that grows beyond is read again: each step is as if all before it were
+# the prompt.
+@test "longrope: a text that grows beyond the original length" {
+	make-checkpoint --kv-heads 2 ck
+	longrope 1,1.5,2,2.5 1,2,4,8 8
+	hf-load -q ck | qeff-transform | onnx-export | onnx-opt |
+		qnn-compile -q --ctx-len 32 --prompt-len 4 --batch-size 2 -o m.qpc
+	text=5,17,3,40,22
+	made=$(qpc-run -q m.qpc --ids $text -n 9 --ignore-eos --logits m.npy)
+	# beside another that begins long, and with a prefix that was short
+	[ "$(qpc-run -q m.qpc --ids $text --ids 1,2,3,4,5,6,7,8,9,10 -n 9 \
+		--ignore-eos | head -1)" = "$made" ]
+	tail -c +129 m.npy | od -An -v -w4 -tf4 >steps
+	: >again
+	for id in ${made//,/ }; do
+		qpc-run -q m.qpc --ids "$text" -n 1 --ignore-eos --logits a.npy >got
+		[ "$(cat got)" = "$id" ] || complain "$text: $(cat got), not $id"
+		tail -c +129 a.npy | od -An -v -w4 -tf4 >>again
+		text=$text,$id
+	done
+	[ "$(wc -l <steps)" -eq "$(wc -l <again)" ]
+	paste steps again | awk '{d = $1 - $2; if (d < 0) d = -d
+		if (!(d <= 2e-4)) exit 1}'
 }
