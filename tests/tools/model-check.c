@@ -135,6 +135,7 @@ feed(Run *r, Arena *a, const int64_t *ids, int64_t n, int64_t p, int64_t len)
 	Value **in = NEWV(a, Value *, r->g->nin),
 	      **out = NEWV(a, Value *, r->g->nout);
 	int64_t *id = NEWV(a, int64_t, len), *pos = NEWV(a, int64_t, len);
+	int64_t *length = NEWV(a, int64_t, 1); /* 0: as far as calls go */
 
 	for (int64_t i = 0; i < len; i++) {
 		id[i] = i < n ? ids[i] : 0;
@@ -142,6 +143,8 @@ feed(Run *r, Arena *a, const int64_t *ids, int64_t n, int64_t p, int64_t len)
 	}
 	for (int i = 0; i < r->g->nin; i++) {
 		in[i] = r->state[i];
+		if (strcmp(r->g->in[i]->name, "text_length") == 0)
+			in[i] = make(a, DT_I64, (Shape){2, {1, 1}}, length);
 		if (!in[i])
 			in[i] = make(a, DT_I64, s,
 			             strcmp(r->g->in[i]->name, "input_ids") == 0
