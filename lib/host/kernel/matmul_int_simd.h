@@ -23,23 +23,16 @@
 static inline float
 round_vec(const float *x, int8_t *q, int32_t *sum)
 {
-	typedef int32_t S __attribute__((vector_size(4 * VL)));
-	int32_t each[VL], most = 0;
+	const V inf = v_set(__builtin_inff());
 	V total = v_set(0), by;
-	S top = {0};
+	I top = (I)v_set(0);
 	float step;
 
-	for (int i = 0; i < BLOCK; i += VL) { /* as bits: NaN is above all */
-		S bits = (S)v_abs(v_load(x + i)), more = bits > top;
-
-		top = (bits & more) | (top & ~more);
-	}
-	memcpy(each, &top, sizeof each);
-	for (int i = 0; i < VL; i++)
-		most = MAX(most, each[i]);
-	step = bits_float((uint32_t)most);
+	for (int i = 0; i < BLOCK; i += VL) /* as bits: NaN is above all */
+		top = i_max(top, (I)v_abs(v_load(x + i)));
+	step = v_top((V)i_min(top, (I)inf));
 	*sum = 0;
-	if (most >= 0x7f800000 || step < 0x1p-119f)
+	if (step > 0x1.fffffep+127f || step < 0x1p-119f)
 		return round_x(x, q);
 	by = v_set(127 / step);
 	for (int i = 0; i < BLOCK; i += VL) {

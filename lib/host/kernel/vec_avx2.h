@@ -279,6 +279,19 @@ i_dot(bool u, I acc, I x, I w)
 	return i_fold(acc, i_pairs(_mm256_sign_epi8(x, w), _mm256_abs_epi8(w)));
 }
 
+/* Of each lane, as int32. */
+static inline I
+i_max(I x, I y)
+{
+	return _mm256_max_epi32(x, y);
+}
+
+static inline I
+i_min(I x, I y)
+{
+	return _mm256_min_epi32(x, y);
+}
+
 static inline V
 v_from(I x)
 {

@@ -234,6 +234,18 @@ i_dot(bool u, I acc, I x, I w)
 	return _mm512_dpbusd_epi32(acc, w, x);
 }
 
+static inline I
+i_max(I x, I y)
+{
+	return _mm512_max_epi32(x, y);
+}
+
+static inline I
+i_min(I x, I y)
+{
+	return _mm512_min_epi32(x, y);
+}
+
 static inline V
 v_from(I x)
 {

@@ -218,6 +218,18 @@ i_dot(bool u, I acc, I x, I w)
 	return vaddq_s32(acc, vpaddq_s32(lo, hi));
 }
 
+static inline I
+i_max(I x, I y)
+{
+	return vmaxq_s32(x, y);
+}
+
+static inline I
+i_min(I x, I y)
+{
+	return vminq_s32(x, y);
+}
+
 static inline V
 v_from(I x)
 {
