@@ -89,6 +89,7 @@ bench: all tools $(BENCH)
 	@tests/bench/start $(B)
 	@tests/bench/crowd $(B)
 	@tests/bench/nets $(B)
+	@tests/bench/encoders $(B)
 	@$(B)/bench/kernel
 
 # What each format costs the demo model in perplexity and answers.
