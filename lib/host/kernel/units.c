@@ -140,7 +140,10 @@ static int64_t
 unit_rows(const Attn *a)
 {
 	int64_t heads = a->batch * a->kv, all = a->seq * a->group;
-	int64_t rows = ATTN_ROWS, least = !a->pos ? 16 : a->t ? 8 : 4,
+	int64_t rows = ATTN_ROWS,
+		least = !a->pos ? 16
+	                : a->t  ? 8
+	                        : 4,
 		enough = a->t ? 8 : 16;
 
 	while (rows > least && heads * ((all + rows - 1) / rows) < enough)
