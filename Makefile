@@ -140,7 +140,7 @@ else
 $(B)/lib/host/kernel/%_neon.o:   ISA = -O3
 endif
 # No fuzz target reaches these, and instrumented they take minutes to build.
-$(B)/lib/host/kernel/simd_%.o: NOFUZZ = $(if $(findstring fuzzer,$(CFLAGS)),-O1 -fno-sanitize=all)
+$(B)/lib/host/kernel/simd_%.o: NOFUZZ = $(if $(findstring fuzzer,$(CFLAGS)),-O1 -fno-sanitize=all,$(if $(findstring sanitize,$(CFLAGS)),-O1))
 
 $(B)/%.o: %.c | $(GEN)
 	@mkdir -p $(@D)
