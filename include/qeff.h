@@ -101,14 +101,14 @@ typedef struct qe_transform {
 	/* of a decoder: */
 	bool kv_cache;            /* an error if it cannot have one */
 	bool continuous_batching; /* batch_index picks rows of the cache */
-	bool ccl;             /* comp_ctx_lengths says how much of it is read */
+	bool ccl; /* comp_ctx_lengths says how much of it is read */
 	const char *rope_factors; /* of longrope: NULL by length, short, long */
-	bool ring_cache;      /* a ring of the window where there is one */
-	bool retain_full_kv;  /* full caches, of which a window is read */
-	bool prefill_only;    /* no steps: a call is a whole prompt, */
-	bool enable_chunking; /* or one of its chunks */
-	const char *const *lora; /* directories of adapters, or NAME=DIR */
-	bool merge;              /* them into the weights */
+	bool ring_cache;          /* a ring of the window where there is one */
+	bool retain_full_kv;      /* full caches, of which a window is read */
+	bool prefill_only;        /* no steps: a call is a whole prompt, */
+	bool enable_chunking;     /* or one of its chunks */
+	const char *const *lora;  /* directories of adapters, or NAME=DIR */
+	bool merge;               /* them into the weights */
 	bool finite; /* pick one by lora_ids, even if there is only one */
 	const char *speculative;      /* "target": num_logits_to_keep */
 	bool include_sampler;         /* next_tokens in place of logits, */
