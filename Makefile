@@ -109,6 +109,7 @@ bench-peers: all
 ORT_MODELS = *
 check-ort: all tools
 	@set -f; tests/ort/run $(B) $(ORT_MODELS)
+	@tests/ort/forms $(B)
 	@tests/ort/graphs $(B)
 	@tests/ort/passes $(B)
 	@tests/ort/sampler $(B)

@@ -66,7 +66,9 @@ function emptyCache(session) {
 }
 
 async function step(session, cache, ids, pos, more = {}) {
-	const out = await session.run({ ...cache, ...more,
+	const text = session.inputNames.includes('text_length')
+		? { text_length: int64([Math.max(...pos) + 1], [1, 1]) } : {};
+	const out = await session.run({ ...cache, ...more, ...text,
 		input_ids: int64(ids, [1, ids.length]),
 		position_ids: int64(pos, [1, ids.length]) });
 
