@@ -41,6 +41,8 @@ const char *io_base(const char *name);
 /* An input of the graph whose last part is name, or NULL. */
 Value *model_input(const Graph *, const char *name);
 
+/* Positions that the model has by its own metadata; 0: it does not say. */
+bool model_positions(Ctx *, Arena *, const Graph *, int64_t *n);
 /* Positions of the cache: as asked for, or what is usual.  own: for the host;
  * positions: that the model has, or 0. */
 int64_t usual_context(const qe_compile *, bool own, int64_t positions);

@@ -43,6 +43,18 @@ usual_context(const qe_compile *o, bool own, int64_t positions)
 	return !own ? CARD : positions > 0 ? MIN(positions, HOST) : HOST;
 }
 
+bool
+model_positions(Ctx *c, Arena *a, const Graph *g, int64_t *n)
+{
+	const char *text = dict_get(g->meta, "qeff.model");
+	const Json *model = text ? json_parse(c, a, SPAN(text)) : NULL;
+
+	if (text && !model)
+		return note(c, "metadata 'qeff.model'");
+	*n = json_get_int(model, "max_positions", 0);
+	return true;
+}
+
 /* Numbers that a token has between two layers: the smaller side of the
  * largest matrix, which is the table of tokens. */
 static int64_t
@@ -70,13 +82,14 @@ static int64_t
 usual_chunk(const Choice *h, int64_t ctx_len)
 {
 	enum { CARD = 32, LONGEST = 512, ALIVE = 8, CACHE = 32 << 20 };
-	int64_t n = CARD;
+	int64_t n = CARD, token;
 
-	if (h->o->prompt_len || !h->plain)
-		return h->o->prompt_len ? h->o->prompt_len : n;
-	while (n < LONGEST &&
-	       2 * n * ALIVE * (int64_t)sizeof(float) * hidden_size(h->g) <=
-	               CACHE)
+	if (h->o->prompt_len)
+		return h->o->prompt_len;
+	if (!h->plain)
+		return CARD;
+	token = ALIVE * (int64_t)sizeof(float) * hidden_size(h->g);
+	while (n < LONGEST && 2 * n * token <= CACHE)
 		n *= 2;
 	while (n > ctx_len)
 		n /= 2;
@@ -663,12 +676,8 @@ plain_names(Choice *h)
 static bool
 usual_sizes(Choice *h, qe_compile *o)
 {
-	const char *text = dict_get(h->g->meta, "qeff.model");
-	const Json *model = text ? json_parse(h->c, h->a, SPAN(text)) : NULL;
-
-	if (text && !model)
-		return note(h->c, "metadata 'qeff.model'");
-	h->positions = json_get_int(model, "max_positions", 0);
+	if (!model_positions(h->c, h->a, h->g, &h->positions))
+		return false;
 	o->ctx_len = usual_context(o, h->plain, h->positions);
 	o->prompt_len = usual_chunk(h, o->ctx_len);
 	return true;

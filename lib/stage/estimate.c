@@ -160,7 +160,6 @@ cache_elements(const CacheSize *s, int64_t ctx, int64_t chunk)
 static bool
 from_onnx(Need *n)
 {
-	const char *text;
 	Graph *g;
 
 	if (!onnx_read(n->c, n->a, n->o->in, &g))
@@ -180,10 +179,8 @@ from_onnx(Need *n)
 			n->type = dtypes[v->type].name;
 	}
 	n->cache = cache_size(n->c, n->a, g);
-	if ((text = dict_get(g->meta, "qeff.model")))
-		n->positions = json_get_int(json_parse(n->c, n->a, SPAN(text)),
-		                            "max_positions", 0);
-	return n->c->status == QE_OK;
+	return n->c->status == QE_OK &&
+	       model_positions(n->c, n->a, g, &n->positions);
 }
 
 static bool

@@ -17,6 +17,18 @@ enum { VPP = PANEL / VL }; /* vectors of a panel's row */
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+#if !defined(V_SCALES) /* no instruction does */
+/* r * 2^n for whole n in [-152, 129], rounded once: as two factors, so that
+ * the ends of the range are reached */
+static inline V
+v_scale(V r, V n)
+{
+	V h = v_round(n * v_set(0.5f));
+
+	return r * v_pow2(h) * v_pow2(n - h);
+}
+#endif
+
 /* p points at n > 0 floats; lanes beyond repeat `rest`. */
 static inline V
 v_load_n(const float *p, int64_t n, float rest)

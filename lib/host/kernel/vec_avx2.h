@@ -133,16 +133,6 @@ v_pow2(V n)
 	return _mm256_castsi256_ps(e);
 }
 
-/* r * 2^n for whole n in [-152, 129], rounded once: as two factors, so that
- * the ends of the range are reached */
-static inline V
-v_scale(V r, V n)
-{
-	V h = v_round(n * v_set(0.5f));
-
-	return r * v_pow2(h) * v_pow2(n - h);
-}
-
 /* t[n] for whole n in 0..7 */
 static inline V
 v_lookup(const float t[8], V n)

@@ -119,6 +119,7 @@ v_pow2(V n)
 	return _mm512_scalef_ps(v_set(1), n);
 }
 
+#define V_SCALES
 static inline V
 v_scale(V r, V n)
 {

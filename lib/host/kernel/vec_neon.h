@@ -113,14 +113,6 @@ v_pow2(V n)
 }
 
 static inline V
-v_scale(V r, V n)
-{
-	V h = v_round(n * v_set(0.5f));
-
-	return r * v_pow2(h) * v_pow2(n - h);
-}
-
-static inline V
 v_lookup(const float t[8], V n)
 {
 	uint8x16x2_t all = {{vreinterpretq_u8_f32(vld1q_f32(t)),
